@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from batchgen.api.row_stream import stream
     from batchgen.api.run_reports import Result, RunProgress
     from batchgen.api.runs import arun, run
-    from batchgen.engines.handle import RunHandle
     from batchgen.errors import (
         BatchgenError,
         BudgetReached,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchgen.model import ResultRow, Status
+    from batchgen.runner.handle import RunHandle
 
 __all__ = [
     "BatchgenError",
@@ -70,7 +70,7 @@ _HOMES = {
     "Plan": "api.plans",
     "Result": "api.run_reports",
     "ResultRow": "model",
-    "RunHandle": "engines.handle",
+    "RunHandle": "runner.handle",
     "RunProgress": "api.run_reports",
     "Status": "model",
     "add_provider": "api.extension",

@@ -22,10 +22,13 @@ SLOW = (
     *("acceptance/", "benchmarks/", "cases/", "cli/", "contract/", "crash/"),
     *(f"api/test_{name}.py" for name in ("folders", "frames", "runs", "streams")),
     "api/test_python_page.py",
-    *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/", "web/"),
+    *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/", "report/"),
     *(
-        f"engines/test_{name}.py"
-        for name in ("full_disk", "gateways", "limits", "long_outages", "memory")
+        f"runs/test_{name}.py"
+        for name in (
+            *("full_disk", "gateways", "kept", "limits", "links", "long_outages"),
+            *("lost_uploads", "memory"),
+        )
     ),
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
     *("addresses/test_url.py", "manifest/test_template_limits.py"),

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
-from batchgen.engines.folder import open_folder
-from batchgen.engines.local import LocalEngine
+from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS, key_variable
+from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.folder import open_folder
+from batchgen.runner.local import LocalEngine
 from tests.warm import Ended, call
 
 COMMAND = (sys.executable, "-P", "-m", "batchgen")

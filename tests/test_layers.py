@@ -38,7 +38,7 @@ def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
         # Python code may hand in a frame as its manifest, and gets tables as frames.
         pytest.param(
             "polars",
-            {"api", "manifest", "output", "verify"},
+            {"api", "manifest", "output"},
             id="polars-reads-tables-alone",
         ),
     ],

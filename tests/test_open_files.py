@@ -16,7 +16,7 @@ from batchgen.manifest.files import FileContents
 from batchgen.model import Reply
 from batchgen.open_files import open_patiently
 from batchgen.output.archive import Archive
-from batchgen.output.kept import KeptFiles
+from batchgen.output.kept_files import KeptFiles
 from batchgen.references.loading import identify, read
 from tests.scarce.runs import no_files_left
 

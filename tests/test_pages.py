@@ -16,16 +16,14 @@ import pytest
 from batchgen import errors
 from batchgen.cli import HELP, cli
 from batchgen.cli.help import read_pages
-from batchgen.engines.folder import LEDGER, LOG
-from batchgen.engines.whole_folder import RECOVERING
 from batchgen.model import Basis, State, Status
-from batchgen.output import ARCHIVE, PURCHASES, TABLE
-from batchgen.output import purchases as purchase_table
-from batchgen.output import table as result_table
-from batchgen.output.directory import METADATA
-from batchgen.output.kept import FOLDER as KEPT
+from batchgen.output import ARCHIVE, PURCHASES, TABLE, purchase_table, result_table
+from batchgen.output.kept_files import FOLDER as KEPT
 from batchgen.output.switch import _SUFFIX as COMPACTED
-from batchgen.web.page import PAGE as REPORT
+from batchgen.output.zip_directory import METADATA
+from batchgen.report.page import PAGE as REPORT
+from batchgen.runner.folder import LEDGER, LOG
+from batchgen.runner.whole_folder import RECOVERING
 from tests.cli.command import batchgen
 
 FOLDER = Path(str(files("batchgen").joinpath("docs")))

@@ -4,7 +4,7 @@ import pytest
 
 from batchgen import errors
 from batchgen.errors import AttemptError
-from batchgen.reasons import (
+from batchgen.providers._reasons import (
     asks_too_much,
     blames_account,
     blames_key,

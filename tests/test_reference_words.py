@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchgen.reasons import blames_reference
+from batchgen.providers._reasons import blames_reference
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ LATE = {
     "cli.stored_command._is_own: batchgen.providers": "likewise",
     "cli.stored_command._is_own: batchgen.planning.own_address": "likewise",
     "cli.stored_command.address_notes: batchgen.providers": "likewise",
-    "cli._say: batchgen.engines.credentials": "likewise",
+    "cli._say: batchgen.runner.credentials": "likewise",
     "cli._say: batchgen.cli.streams": "likewise",
     "cli._refuse: batchgen.cli.usage": "for what is wrong with a command alone",
     "cli._choose_how_to_speak: batchgen.cli.streams": "for `run --json` alone",
@@ -76,30 +76,32 @@ LATE = {
     "cli.Commands.resolve_command: batchgen.cli.usage": "for a mistyped command alone",
     "cli.usage._command_of: batchgen.cli": "which loads it: the other way round",
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",
-    "cli.check._accounts: batchgen.engines.balances": "sends, with --online alone",
+    "cli.check._accounts: batchgen.billing.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
-    "engines.credentials.without_keys: batchgen.wire.redaction": (
+    "runner.credentials.without_keys: batchgen.wire.redaction": (
         "httpx, where a proxy has a password alone"
     ),
-    "cli.launch._rehearsed: batchgen.engines.rehearsal": (
+    "cli.launch._rehearsed: batchgen.runner.rehearsal": (
         "the sandbox is for rehearsals alone"
     ),
-    "engines.session.open_session: batchgen.engines.rehearsal": "likewise",
-    "api.runs._open_session: batchgen.engines.rehearsal": "likewise",
+    "runner.session.open_session: batchgen.runner.rehearsal": "likewise",
+    "api.runs._open_session: batchgen.runner.rehearsal": "likewise",
     "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
     "api.folders.Folder._table: polars": "for tables alone",
     "api.folders.Folder._written: batchgen.storage.outputs": "likewise",
-    "api.folders.Folder.costs: batchgen.output.costs": "likewise",
+    "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_kept: polars": "likewise",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
     "cli.providers.command: batchgen.cli.verification": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
-    "cli.report._write_page: batchgen.web": "jinja2 and Pillow, for --html alone",
-    "engines.ending.write_outputs_at_end: batchgen.storage.outputs": (
+    "cli.report._write_page: batchgen.report.page": (
+        "jinja2 and Pillow, for --html alone"
+    ),
+    "runner.ending.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),
     "job.service_address._read_base_url: batchgen.addresses.url": (

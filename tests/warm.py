@@ -27,7 +27,7 @@ HASTE = "BATCHGEN_TESTS_HASTE"
 MODULES = (
     "anyio._backends._asyncio",
     "batchgen.cli.bar",
-    "batchgen.engines.rehearsal",
+    "batchgen.runner.rehearsal",
     *(
         f"batchgen.cli.{it}"
         for it in (
@@ -35,12 +35,12 @@ MODULES = (
             *("try_", "curl", "providers"),
         )
     ),
-    "batchgen.engines.balances",
+    "batchgen.billing.balances",
     "batchgen.manifest.parquet_source",
     "batchgen.manifest.template",
     "batchgen.references.shrink",
     "batchgen.storage.outputs",
-    "batchgen.web",
+    "batchgen.report",
     "batchgen.cli.usage",
     "certifi",
     "encodings.idna",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batchgen.ledger import Reader
 from batchgen.limits import MOST_AT_ONCE, AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Terms
-from batchgen.provider import Defaults
+from batchgen.providers.base import Defaults
 
 if TYPE_CHECKING:
     from batchgen.admission.provider_queue import ProviderQueue

@@ -11,7 +11,6 @@ from batchgen.admission.next_step import Buy, Part, Settled, decide, history_of
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules, Run
-from batchgen.decoding import PAGE_TITLED
 from batchgen.errors import (
     AttemptError,
     Internal,
@@ -29,6 +28,7 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger
 from batchgen.limits import SILENT_S, Load, Verdict
 from batchgen.model import Status
+from batchgen.providers._decoding import PAGE_TITLED
 
 if TYPE_CHECKING:
     from batchgen.runner.progress import Progress

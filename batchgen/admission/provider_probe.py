@@ -11,7 +11,6 @@ from batchgen.admission.provider_health import (
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.run_context import Run
-from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
     NotConnected,
@@ -21,7 +20,8 @@ from batchgen.errors import (
 )
 from batchgen.limits import Outage
 from batchgen.model import Call, Reply
-from batchgen.reply_waits import retry_after_s
+from batchgen.providers._decoding import message_of
+from batchgen.providers._reply_waits import retry_after_s
 
 TIMEOUT_S = 20.0
 SILENT_TIMES = 5

@@ -25,7 +25,7 @@ from batchgen.limits import (
 )
 from batchgen.model import Endpoint, Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
-from batchgen.provider import PollSchedule, Provider
+from batchgen.providers.base import PollSchedule, Provider
 from batchgen.wire import LinkSource, is_loopback_host
 
 POLLS_AT_ONCE = 32

@@ -20,7 +20,7 @@ from batchgen.errors import (
 )
 from batchgen.limits import ROWS_LATER, Refusal
 from batchgen.model import Job, State
-from batchgen.reasons import blames_reference
+from batchgen.providers._reasons import blames_reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from batchgen.errors import (
 from batchgen.ledger import Ledger
 from batchgen.limits import SILENT_S
 from batchgen.model import Attachment, ImageRequest, Inline, Link, Payload
-from batchgen.provider import UploadProvider
+from batchgen.providers.base import UploadProvider
 from batchgen.references import ReferenceCache, Unusable
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import is_loopback_host

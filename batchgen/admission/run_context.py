@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from batchgen.storage.disk_room import DiskRoom
     from batchgen.storage.writer import Writer
     from batchgen.wire import Redactor
-    from batchgen.wire.line import Offload
+    from batchgen.wire.offload import Offload
     from batchgen.wire.sender import Wire
 
 DOWNLOADS_AT_ONCE = 16

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from batchgen.provider import Provider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Provider
 
 
 def add_provider(provider: Provider) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import is_locked, open_folder, read_ledger, require_run
-from batchgen.engines.retrying import REJECT, STATUSES, SelectedRow, mark_rows
-from batchgen.engines.session import our_errors
 from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
 from batchgen.ledger import Reader
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.lookup import find_row, place_of
 from batchgen.model import ResultRow, Status, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
+from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.session import our_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -192,7 +192,7 @@ class Folder:
         Raises:
             SpecError: there is no such column.
         """
-        from batchgen.output.costs import ResultTables
+        from batchgen.output.cost_report import ResultTables
 
         columns = [by] if isinstance(by, str) else [*by]
         with self._written(TABLE) as path:

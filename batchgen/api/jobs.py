@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from batchgen.drives import message_for
-from batchgen.engines.access import check_addresses
-from batchgen.engines.folder import LEDGER, REHEARSAL_SUFFIX
-from batchgen.engines.job_checks import check_settings, check_zero_budget
 from batchgen.errors import LedgerMismatch, SpecError, StorageError
 from batchgen.job import Settings, job_from, load_job
 from batchgen.model import Job as JobSpec
 from batchgen.output.whole import replacing
+from batchgen.runner.access import check_addresses
+from batchgen.runner.folder import LEDGER, REHEARSAL_SUFFIX
+from batchgen.runner.job_checks import check_settings, check_zero_budget
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.api.jobs import Job, readable, spec_to_run
-from batchgen.engines.access import prices_of
-from batchgen.engines.checking import EVERY, check_job
-from batchgen.engines.findings import Findings, Problem
-from batchgen.engines.session import our_errors
+from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.findings import Findings, Problem
 from batchgen.model import Status, to_usd
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import prices_of
+from batchgen.runner.session import our_errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.api.folders import Folder
-from batchgen.engines.config import RunResult
 from batchgen.errors import BatchgenError, ProviderStopped, SpecError, StorageError
 from batchgen.model import Status, dollars, to_usd
+from batchgen.runner.config import RunResult
 from batchgen.runner.progress import Progress
 
 

@@ -16,21 +16,21 @@ import anyio.to_thread
 from batchgen.api.folders import Folder
 from batchgen.api.jobs import Job, kept_frame, spec_to_run
 from batchgen.api.run_reports import Result, RunProgress, moment_of, result_of
-from batchgen.engines.config import RunOptions, RunResult
-from batchgen.engines.estimate import Estimate
-from batchgen.engines.handle import RunHandle
-from batchgen.engines.loop import in_thread, is_in_asyncio, is_in_loop, run_loop
-from batchgen.engines.session import (
+from batchgen.errors import UsageError
+from batchgen.ledger.estimate import Estimate
+from batchgen.model import Job as JobSpec
+from batchgen.model import dollars
+from batchgen.runner.config import RunOptions, RunResult
+from batchgen.runner.handle import RunHandle
+from batchgen.runner.loop import in_thread, is_in_asyncio, is_in_loop, run_loop
+from batchgen.runner.progress import Progress
+from batchgen.runner.session import (
     Caller,
     Session,
     open_session,
     our_errors,
     plain_errors,
 )
-from batchgen.errors import UsageError
-from batchgen.model import Job as JobSpec
-from batchgen.model import dollars
-from batchgen.runner.progress import Progress
 
 EVERY_S = 1.0
 """How often a callback is told how a run goes."""
@@ -157,7 +157,7 @@ def _open_session(
         yield spec, session
         if session.sandbox is not None:
             # Only here: what is bought in earnest needs no sandbox.
-            from batchgen.engines.rehearsal import keep_bills
+            from batchgen.runner.rehearsal import keep_bills
 
             keep_bills(spec.out, session.sandbox)
 

@@ -24,7 +24,6 @@ from batchgen.attempts.finish import lose
 from batchgen.attempts.image_check import SMALL_BYTES, check_image
 from batchgen.attempts.kept_replies import keep_image
 from batchgen.attempts.store import Checked, InlineDelivery, store
-from batchgen.decoding import decode_data_uri
 from batchgen.errors import (
     AttemptError,
     DiskFull,
@@ -33,11 +32,12 @@ from batchgen.errors import (
     LinkLost,
 )
 from batchgen.model import Blob, Delivered, Link
+from batchgen.providers._decoding import decode_data_uri
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MemoryLease
 
 if TYPE_CHECKING:
-    from batchgen.wire.line import Offload
+    from batchgen.wire.offload import Offload
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from batchgen.attempts.pause import pause, stopped
 from batchgen.attempts.polling import SURE_AFTER, Poller
 from batchgen.errors import AttemptError, Incomplete, LinkLost, ProviderStopped
 from batchgen.model import Blob, Delivered, Link, Running
-from batchgen.provider import TaskProvider
+from batchgen.providers.base import TaskProvider
 
 
 async def fresh_links(

@@ -8,9 +8,9 @@ from contextlib import suppress
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.kept_replies import keep_image, name_in
 from batchgen.attempts.store import Checked
-from batchgen.decoding import decode_base64
 from batchgen.errors import ImageRejected
 from batchgen.images import ImageFacts, NotAnImage, extension_of, inspect
+from batchgen.providers._decoding import decode_base64
 
 SMALL_BYTES = 256 * 1024
 """Hashed in 0.15 ms, or in 0.6 on a CPU without instructions for it, so that a thread

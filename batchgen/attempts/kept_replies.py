@@ -23,7 +23,7 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.model import Blob, Reply
-from batchgen.output.kept import KeptFiles, Source
+from batchgen.output.kept_files import KeptFiles, Source
 
 T = TypeVar("T")
 

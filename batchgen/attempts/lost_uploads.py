@@ -19,8 +19,8 @@ from batchgen.errors import (
     UploadLost,
 )
 from batchgen.ledger import Ledger
-from batchgen.provider import UploadProvider
-from batchgen.reasons import blames_reference
+from batchgen.providers._reasons import blames_reference
+from batchgen.providers.base import UploadProvider
 
 FRESH_UPLOADS = 2
 """How often a part is bought again with new uploads; if the provider still cannot fetch

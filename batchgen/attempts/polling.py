@@ -27,7 +27,7 @@ from batchgen.errors import (
 )
 from batchgen.limits import Outage
 from batchgen.model import Blob, Call, Delivered, Link, Next, Reply, Running
-from batchgen.provider import TaskProvider
+from batchgen.providers.base import TaskProvider
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MemoryLease
 

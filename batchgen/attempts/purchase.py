@@ -15,7 +15,6 @@ from batchgen.attempts.finish import fail, leave_at_risk, leave_open
 from batchgen.attempts.kept_replies import read_or_keep
 from batchgen.attempts.polling import follow
 from batchgen.attempts.unavailable import Failure, record_unavailable
-from batchgen.decoding import message_of
 from batchgen.errors import (
     AttemptError,
     ModelGone,
@@ -36,8 +35,9 @@ from batchgen.model import (
     Reply,
     to_nano,
 )
-from batchgen.provider import Provider
-from batchgen.reasons import blames_model
+from batchgen.providers._decoding import message_of
+from batchgen.providers._reasons import blames_model
+from batchgen.providers.base import Provider
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MemoryLease
 

@@ -16,7 +16,7 @@ from batchgen.images import ImageFacts
 from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
 from batchgen.model import Job, Link, State, Status, pixel_size, utc
 from batchgen.output.archive import Member, NewImage, Tag
-from batchgen.output.names import member_name
+from batchgen.output.member_names import member_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,7 @@ def _refuse(error: click.ClickException) -> int:
 
 def _say(message: str, code: int) -> int:
     from batchgen.cli.streams import speaks_json_lines, write_document, write_error
-    from batchgen.engines.credentials import without_keys
+    from batchgen.runner.credentials import without_keys
 
     message = without_keys(message)
     if speaks_json_lines():

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stored_command import join_words, stored_words
-from batchgen.engines.edited import rebuy_of
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import LEDGER, read_ledger
-from batchgen.engines.needed import Needed, needed_in
 from batchgen.errors import BudgetReached, DayFull, DayTooSmall, LedgerMissing
 from batchgen.ledger import Reader
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model.price import NANO
+from batchgen.runner.edited import rebuy_of
+from batchgen.runner.folder import LEDGER, read_ledger
+from batchgen.runner.needed import Needed, needed_in
 
 if TYPE_CHECKING:
-    from batchgen.engines.config import RunResult
+    from batchgen.runner.config import RunResult
 
 MAX_COST = "--max-cost"
 PER_DAY = "--max-cost-per-day"

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.words import counted
-from batchgen.decoding import one_line
-from batchgen.engines.causes import Cause, Example
-from batchgen.engines.speaker import Words
+from batchgen.cli.formatting import counted
 from batchgen.manifest.wording import shown
 from batchgen.model import Status
+from batchgen.providers._decoding import one_line
+from batchgen.runner.quoted_words import Words
+from batchgen.runner.row_causes import Cause, Example
 
 if TYPE_CHECKING:
-    from batchgen.engines.findings import Problem
+    from batchgen.checks.findings import Problem
 
 CAUSES_SHOWN = 10
 MAX_CHARACTERS = 500

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.findings import Findings
 from batchgen.cli.check_document import document_of
 from batchgen.cli.check_lines import lines_of
 from batchgen.cli.exact import exact_json
 from batchgen.cli.source import job_options, overrides_of, read_job
-from batchgen.engines.access import base_url_of, prices_of
-from batchgen.engines.checking import EVERY, check_job
-from batchgen.engines.credentials import known_keys
-from batchgen.engines.findings import Findings
 from batchgen.model import Job, Status
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import base_url_of, prices_of
+from batchgen.runner.credentials import known_keys
 
 if TYPE_CHECKING:
-    from batchgen.engines.balances import Account
+    from batchgen.billing.balances import Account
 
 PROBLEMS_SHOWN = 20
 
@@ -60,7 +60,7 @@ def command(
 
 def _accounts(job: Job) -> list[Account]:
     # Only here: a check that sends nothing needs nothing that sends.
-    from batchgen.engines.balances import ask_balances
+    from batchgen.billing.balances import ask_balances
 
     chosen = [PROVIDERS[name] for name in job.providers]
     urls = {it: base_url_of(job, it) or "" for it in job.providers}

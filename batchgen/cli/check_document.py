@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from batchgen.addresses.url import read_url
+from batchgen.checks.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.cli.check_prompts import gaps_document
 from batchgen.cli.exact import price_fields, tagged
 from batchgen.cli.vocabulary import (
@@ -17,15 +18,14 @@ from batchgen.cli.vocabulary import (
     rebuy_fields,
     rows_by_status,
 )
-from batchgen.engines.access import base_url_of
-from batchgen.engines.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.ledger import Totals
 from batchgen.model import Job, to_usd
 from batchgen.planning.own_address import is_documented_address
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import base_url_of
 
 if TYPE_CHECKING:
-    from batchgen.engines.balances import Account
+    from batchgen.billing.balances import Account
 
 
 def document_of(

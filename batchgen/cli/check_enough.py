@@ -8,11 +8,11 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from batchgen.budget import ColumnValue
-from batchgen.engines.findings import Disk, Findings, Forecast, Limit
+from batchgen.checks.findings import Disk, Findings, Forecast, Limit
 from batchgen.model import Balance, Job, dollars
 
 if TYPE_CHECKING:
-    from batchgen.engines.balances import Account
+    from batchgen.billing.balances import Account
 
 SHARES_SHOWN = 5
 WIDTH = 100

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from batchgen.cli.cause_lines import invalid_lines, problem_lines
-from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
-from batchgen.cli.check_prompts import gap_lines, prompt_lines
-from batchgen.cli.words import counted, money_lines, rows_line
-from batchgen.decoding import one_line
-from batchgen.engines.access import mode_of
-from batchgen.engines.findings import (
+from batchgen.checks.findings import (
     Alone,
     Cost,
     Duplicates,
@@ -19,12 +13,18 @@ from batchgen.engines.findings import (
     Forecast,
     Pace,
 )
+from batchgen.cli.cause_lines import invalid_lines, problem_lines
+from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
+from batchgen.cli.check_prompts import gap_lines, prompt_lines
+from batchgen.cli.formatting import counted, money_lines, rows_line
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, dollars
+from batchgen.providers._decoding import one_line
+from batchgen.runner.access import mode_of
 
 if TYPE_CHECKING:
-    from batchgen.engines.balances import Account
+    from batchgen.billing.balances import Account
 
 PROMPT_CHARACTERS = 60
 """What is shown of a prompt that stands for many."""

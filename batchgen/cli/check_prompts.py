@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from batchgen.checks.findings import Findings
 from batchgen.cli.check_enough import folded
-from batchgen.cli.words import counted
-from batchgen.engines.emptiness import FinishedPrompt, gap_words
-from batchgen.engines.findings import Findings
+from batchgen.cli.formatting import counted
 from batchgen.model import Job
+from batchgen.runner.emptiness import FinishedPrompt, gap_words
 
 PROMPT_WIDTH = 100
 

@@ -12,7 +12,6 @@ from rich.console import Console
 
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.costs_shown import as_json, as_text, total_words
-from batchgen.engines.folder import LEDGER
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import REHEARSAL, mode_in
 from batchgen.manifest.wording import (
@@ -22,9 +21,10 @@ from batchgen.manifest.wording import (
     shown,
 )
 from batchgen.output import TABLE
-from batchgen.output.costs import Costs, ResultTables, arrow_of, csv_of
+from batchgen.output.cost_report import Costs, ResultTables, arrow_of, csv_of
 from batchgen.output.parquet import mode_of, write_parquet
 from batchgen.output.whole import replacing
+from batchgen.runner.folder import LEDGER
 
 # Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 120

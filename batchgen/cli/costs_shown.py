@@ -15,10 +15,10 @@ from rich.text import Text
 
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.words import NO_MONEY, counted, may_have_been_charged
+from batchgen.cli.formatting import NO_MONEY, counted, may_have_been_charged
 from batchgen.model import dollars
 from batchgen.output.amounts import Amounts
-from batchgen.output.costs import REHEARSED, Costs
+from batchgen.output.cost_report import REHEARSED, Costs
 
 MOST_GROUPS = 100
 """Lines to read; the other formats hold all groups."""

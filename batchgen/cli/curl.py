@@ -12,11 +12,9 @@ import anyio
 import click
 
 from batchgen.admission.next_step import missing_parts
+from batchgen.cli.formatting import counted
 from batchgen.cli.script import REPLY, Readying, Script
 from batchgen.cli.source import job_options, overrides_of, read_job
-from batchgen.cli.words import counted
-from batchgen.engines.access import base_url_of, prices_of
-from batchgen.engines.notices import address_notice
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.judging import REPEATED
@@ -27,6 +25,8 @@ from batchgen.model import Endpoint, Job
 from batchgen.planning.entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import base_url_of, prices_of
+from batchgen.runner.notices import address_notice
 
 
 @click.command("curl")

@@ -11,27 +11,27 @@ import click
 
 from batchgen.admission.reference_uploads import UNTRIED
 from batchgen.cli.display import Display
+from batchgen.cli.formatting import counted
 from batchgen.cli.real_run import known_before, known_of_plan, needs_of
 from batchgen.cli.run_options import End
 from batchgen.cli.runfolder import these_words, this_command
 from batchgen.cli.signals import default_ctrl_c, watch_signals
 from batchgen.cli.streams import speaks_json_lines, write_error, write_notice
 from batchgen.cli.summary import Rehearsed
-from batchgen.cli.words import counted
-from batchgen.engines.config import RunOptions, RunResult
-from batchgen.engines.estimate import Estimate
-from batchgen.engines.handle import RunHandle
-from batchgen.engines.loop import run_loop
-from batchgen.engines.session import (
+from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
+from batchgen.ledger.estimate import Estimate
+from batchgen.model import Job, dollars
+from batchgen.open_files import raise_limit
+from batchgen.runner.config import RunOptions, RunResult
+from batchgen.runner.handle import RunHandle
+from batchgen.runner.loop import run_loop
+from batchgen.runner.session import (
     Caller,
     Crash,
     Session,
     open_session,
     plain_errors,
 )
-from batchgen.errors import BatchgenError, LedgerMissing, StorageError, UsageError
-from batchgen.model import Job, dollars
-from batchgen.open_files import raise_limit
 
 if TYPE_CHECKING:
     from batchgen.sandbox import SandboxProcess
@@ -108,7 +108,7 @@ def _rehearsed(
 ) -> Rehearsed:
     """Return what a rehearsal found out, besides what became of the rows."""
     # Only here: what is bought in earnest needs no sandbox.
-    from batchgen.engines.rehearsal import keep_bills
+    from batchgen.runner.rehearsal import keep_bills
 
     bill = keep_bills(job.out, sandbox)
     real_run = [

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
+from batchgen.cli.formatting import counted
 from batchgen.cli.time_left import TimeLeft
-from batchgen.cli.words import counted
 from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
 

@@ -6,9 +6,9 @@ import os
 import tempfile
 import traceback
 
-from batchgen.engines.credentials import without_keys
 from batchgen.errors import StorageError
 from batchgen.ledger.database import check_last_opened
+from batchgen.runner.credentials import without_keys
 
 MAX_CHARACTERS = 200
 

@@ -27,8 +27,8 @@ from batchgen.model import (
     find_price,
     type_of_option,
 )
-from batchgen.provider import Provider, TaskProvider, UploadProvider
 from batchgen.providers import PROVIDERS, key_variable
+from batchgen.providers.base import Provider, TaskProvider, UploadProvider
 
 # Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 100

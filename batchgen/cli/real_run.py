@@ -12,20 +12,20 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from batchgen.budget import limits_of
-from batchgen.cli.words import counted
-from batchgen.engines.access import base_url_of, no_base_url, prices_of
-from batchgen.engines.credentials import known_keys
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.findings import Cost
-from batchgen.engines.folder import REHEARSAL_SUFFIX
-from batchgen.engines.notices import network_problems, notices_of
+from batchgen.checks.findings import Cost
+from batchgen.cli.formatting import counted
 from batchgen.errors import SpecError
 from batchgen.ledger import Reader
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, dollars, find_price
 from batchgen.planning.own_address import is_own_address
 from batchgen.planning.routing import unpriced_message
 from batchgen.providers import PROVIDERS, key_variable
+from batchgen.runner.access import base_url_of, no_base_url, prices_of
+from batchgen.runner.credentials import known_keys
+from batchgen.runner.folder import REHEARSAL_SUFFIX
+from batchgen.runner.notices import network_problems, notices_of
 from batchgen.wire import check_base_url
 
 STOP = "the real run would stop"

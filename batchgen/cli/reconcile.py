@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from batchgen.billing.bill import BillFormat, micros_of, read_bill
+from batchgen.billing.comparing import Bill, Comparison, Period
+from batchgen.billing.reconciling import reconcile, unsettle
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.reconcile_shown import (
     reconciled_fields,
@@ -18,12 +21,9 @@ from batchgen.cli.reconcile_shown import (
     tell_taken_back,
 )
 from batchgen.cli.runfolder import folder_of
-from batchgen.engines.bill import BillFormat, micros_of, read_bill
-from batchgen.engines.comparing import Bill, Comparison, Period
-from batchgen.engines.folder import current_ledger
-from batchgen.engines.reconciling import reconcile, unsettle
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
+from batchgen.runner.folder import current_ledger
 
 DIFFERS = 3
 """Exit code when differences remain."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from batchgen.billing.comparing import Bill, Difference, Kind
+from batchgen.billing.reconciling import Reconciliation, TakenBack
 from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.formatting import NO_MONEY, counted, money_lines
 from batchgen.cli.vocabulary import folder_fields
-from batchgen.cli.words import NO_MONEY, counted, money_lines
-from batchgen.engines.comparing import Bill, Difference, Kind
-from batchgen.engines.reconciling import Reconciliation, TakenBack
 from batchgen.model import dollars, to_usd, utc
 
 

@@ -22,18 +22,18 @@ from batchgen.cli.runfolder import (
 )
 from batchgen.cli.source import Options, job_options, overrides_of
 from batchgen.cli.stored_command import address_notes
-from batchgen.engines.access import mode_of, prices_of
-from batchgen.engines.recover import (
-    Recovery,
-    Remains,
-    read_remains,
-    recover_folder,
-)
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.ledger import REHEARSAL
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import mode_of, prices_of
+from batchgen.runner.recover import (
+    Recovery,
+    Remains,
+    read_remains,
+    recover_folder,
+)
 from batchgen.wire import is_loopback_host
 
 

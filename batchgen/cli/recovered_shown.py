@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.cli.exact import moment_text
+from batchgen.cli.formatting import counted, money_lines, rows_line
 from batchgen.cli.vocabulary import folder_fields
-from batchgen.cli.words import counted, money_lines, rows_line
-from batchgen.engines.recover import RecoveryReport
 from batchgen.ledger import Totals
 from batchgen.model import dollars, to_usd, utc
+from batchgen.runner.recover import RecoveryReport
 
 
 def lines_of(folder: Path, report: RecoveryReport, run_command: str) -> Iterator[str]:

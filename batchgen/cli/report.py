@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 
 from batchgen.cli.cause_lines import cause_lines
+from batchgen.cli.formatting import counted, money_lines, rows_line
 from batchgen.cli.report_archive import compact_archive, verify_archive
 from batchgen.cli.runfolder import folder_of
-from batchgen.cli.words import counted, money_lines, rows_line
-from batchgen.engines.causes import causes_among
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import open_folder, read_ledger, require_run
 from batchgen.errors import LedgerLocked
 from batchgen.ledger import Reader
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.runner.folder import open_folder, read_ledger, require_run
 from batchgen.runner.resume import recover
+from batchgen.runner.row_causes import causes_among
 from batchgen.storage.outputs import are_fresh, write_outputs, write_tables_beside
 
 
@@ -98,7 +98,7 @@ def _write_tables(folder: Path) -> None:
 
 def _write_page(folder: Path) -> None:
     # Only here: what draws the page costs every other report its time to load.
-    from batchgen.web import write_page
+    from batchgen.report.page import write_page
 
     ledger = read_ledger(folder)
     try:

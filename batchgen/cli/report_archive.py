@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from batchgen.addresses.characters import visible_line
+from batchgen.cli.formatting import counted
 from batchgen.cli.streams import write_error
-from batchgen.cli.words import counted
-from batchgen.engines.compacting import CompactionResult, compact
-from batchgen.engines.folder import RunFolder
-from batchgen.engines.verifying import Damage, Verification, verify
 from batchgen.errors import ArchiveDamaged
 from batchgen.model import dollars
 from batchgen.output import ARCHIVE
+from batchgen.report.compacting import CompactionResult, compact
+from batchgen.report.verifying import Damage, Verification, verify
+from batchgen.runner.folder import RunFolder
 
 SILENT_S = 5.0
 EVERY_S = 10.0

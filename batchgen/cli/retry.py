@@ -8,20 +8,20 @@ import click
 
 from batchgen.cli.carry_on import amount, carry_on_command
 from batchgen.cli.cause_lines import cause_lines
-from batchgen.cli.picks import read_selection
+from batchgen.cli.formatting import NO_MONEY, counted
 from batchgen.cli.runfolder import folder_of
+from batchgen.cli.selection import read_selection
 from batchgen.cli.stored_command import address_notes
-from batchgen.cli.words import NO_MONEY, counted
-from batchgen.engines.causes import Cause, causes_of
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import open_folder, read_ledger
-from batchgen.engines.needed import needed_after_retry
-from batchgen.engines.retrying import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import rows_named
 from batchgen.model import Status, dollars, to_usd
+from batchgen.runner.folder import open_folder, read_ledger
+from batchgen.runner.needed import needed_after_retry
+from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.row_causes import Cause, causes_of
 
 
 @click.command("retry")

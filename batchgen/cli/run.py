@@ -24,9 +24,9 @@ from batchgen.cli.summary import (
     show_real_run,
     show_summary,
 )
-from batchgen.engines.config import RunResult
-from batchgen.engines.job_checks import check_zero_budget
 from batchgen.model import Job
+from batchgen.runner.config import RunResult
+from batchgen.runner.job_checks import check_zero_budget
 
 
 @click.command("run")

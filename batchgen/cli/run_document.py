@@ -13,10 +13,10 @@ from batchgen.cli.vocabulary import (
     folder_fields,
     rows_by_status,
 )
-from batchgen.engines.config import RunResult
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
 from batchgen.output import ARCHIVE, TABLE
+from batchgen.runner.config import RunResult
 
 _NOTHING = Totals(
     spent=0,

@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from batchgen.cli.summary import Rehearsed
-from batchgen.engines.config import RunOptions, RunResult
 from batchgen.model import Job
+from batchgen.runner.config import RunOptions, RunResult
 
 End = Callable[[Job, RunResult, Rehearsed | None], int]
 """Shows how a job ended, with the sandbox's bill after a rehearsal; the exit code."""

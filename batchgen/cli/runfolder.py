@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from batchgen.cli.stored_command import join_words
-from batchgen.engines.folder import LEDGER, LOG, REHEARSAL_SUFFIX
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.manifest.wording import nearest
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
+from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
 _COMMAND = "batchgen.command"

@@ -25,8 +25,8 @@ from batchgen.model import (
     Link,
     Payload,
 )
-from batchgen.provider import Provider, TaskProvider, UploadProvider
 from batchgen.providers import key_variable
+from batchgen.providers.base import Provider, TaskProvider, UploadProvider
 from batchgen.references import ReferenceCache, Unusable
 from batchgen.wire import is_loopback_host
 from batchgen.wire.sender import Wire

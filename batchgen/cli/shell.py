@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from batchgen.addresses.url import read_url
-from batchgen.engines.quoting import quoted_word
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
+from batchgen.runner.quoting import quoted_word
 from batchgen.wire import is_loopback_host
 from batchgen.wire.request_body import encode_json
 from batchgen.wire.request_builder import build_purchase

@@ -10,14 +10,14 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import click
 
 from batchgen.cli.option_types import FolderType, NumberOrAuto
-from batchgen.engines.access import base_url_of, no_base_url
-from batchgen.engines.folder import REHEARSAL_SUFFIX
-from batchgen.engines.job_checks import check_settings
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS
 from batchgen.model import Job
+from batchgen.runner.access import base_url_of, no_base_url
+from batchgen.runner.folder import REHEARSAL_SUFFIX
+from batchgen.runner.job_checks import check_settings
 from batchgen.wire import check_base_url
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -20,17 +20,17 @@ from batchgen.budget import (
 from batchgen.cli.carry_on import carry_on_command
 from batchgen.cli.cause_lines import cause_lines, retry_line
 from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.formatting import counted, counted_rows, money_lines, rows_line
 from batchgen.cli.runfolder import folder_of
 from batchgen.cli.stored_command import address_notes
 from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
-from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
-from batchgen.engines.causes import causes_among
-from batchgen.engines.edited import rebuy_of
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import is_locked, read_ledger
 from batchgen.ledger import Reader, Totals
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
+from batchgen.runner.edited import rebuy_of
+from batchgen.runner.folder import is_locked, read_ledger
+from batchgen.runner.row_causes import causes_among
 
 GROUPS_SHOWN = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Mapping
 
-from batchgen.cli.words import counted, still_being_made
+from batchgen.cli.formatting import counted, still_being_made
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State, dollars
 from batchgen.runner.progress import Stop

@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import carry_on_after, way_out
 from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
+from batchgen.cli.formatting import counted, counted_rows, money_lines, rows_line
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import exit_code, stopped_line
 from batchgen.cli.streams import write_error, write_result
-from batchgen.cli.words import counted, counted_rows, money_lines, rows_line
-from batchgen.engines.causes import Cause, causes_among
-from batchgen.engines.config import CutReading, RunResult
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import read_ledger
-from batchgen.engines.quoting import quoted_word
-from batchgen.engines.speaker import split_message
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -37,10 +31,16 @@ from batchgen.errors import (
     WrongAddress,
 )
 from batchgen.ledger import Totals
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.providers import key_variable
+from batchgen.runner.config import CutReading, RunResult
+from batchgen.runner.folder import read_ledger
+from batchgen.runner.quoted_words import split_message
+from batchgen.runner.quoting import quoted_word
+from batchgen.runner.row_causes import Cause, causes_among
 
 WRONG_JOB = (
     CertificateRejected,

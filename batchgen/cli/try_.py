@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from batchgen.addresses import is_local, is_url
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
+from batchgen.cli.formatting import NO_MONEY, may_have_been_charged, money_lines
 from batchgen.cli.launch import launch
 from batchgen.cli.option_types import FolderType
 from batchgen.cli.run_options import run_options
@@ -28,14 +29,9 @@ from batchgen.cli.runfolder import carry_on_by
 from batchgen.cli.source import overrides_of, read_job
 from batchgen.cli.streams import write_error, write_result
 from batchgen.cli.summary import Rehearsed, causes_in, finish, show_real_run
-from batchgen.cli.words import NO_MONEY, may_have_been_charged, money_lines
-from batchgen.engines.access import base_url_of
-from batchgen.engines.config import RunResult
-from batchgen.engines.folder import LEDGER, read_ledger
-from batchgen.engines.job_checks import check_zero_budget
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.directory import directory_images
+from batchgen.ledger.listed_images import directory_images
 from batchgen.ledger.results import result_slices
 from batchgen.manifest.reference_cell import split_references
 from batchgen.manifest.wording import shown
@@ -43,6 +39,10 @@ from batchgen.model import Job, ResultRow, Status, dollars
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import base_url_of
+from batchgen.runner.config import RunResult
+from batchgen.runner.folder import LEDGER, read_ledger
+from batchgen.runner.job_checks import check_zero_budget
 
 JOB = "job.toml"
 MANIFEST = "prompt.parquet"

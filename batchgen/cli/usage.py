@@ -11,8 +11,8 @@ from types import MappingProxyType
 import click
 
 from batchgen.cli.synonyms import command_hint, no_key_here, option_hint
-from batchgen.engines.credentials import looks_like_a_key
 from batchgen.job.names import unknown_name
+from batchgen.runner.credentials import looks_like_a_key
 
 EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
     {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from batchgen.errors import UsageError
-from batchgen.verify.run import has_sandbox, verify
+from batchgen.verify.all_checks import has_sandbox, verify
 
 
 def verify_provider(name: str | None, *, as_json: bool) -> None:

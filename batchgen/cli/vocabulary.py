@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from batchgen.budget import ColumnValue, Scope
-from batchgen.engines.edited import Rebuy
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
+from batchgen.runner.edited import Rebuy
 
 
 def realm_fields(mode: str | None) -> dict[str, Any]:

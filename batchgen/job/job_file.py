@@ -14,7 +14,7 @@ from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
 from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import KEYS
 from batchgen.job.toml_errors import EXAMPLE, explain
-from batchgen.manifest.content import TABLES, TOML, kind_of, what_to_do
+from batchgen.manifest.file_content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
 
 _MAX_DIGITS = 300

@@ -16,7 +16,7 @@ from batchgen.job.prices import read_limits, read_price, read_price_rule
 from batchgen.job.settings import KEYS, SETTINGS, TERMS, keys_of
 from batchgen.job.values import read_text
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
-from batchgen.manifest.cells import read_option, text_of
+from batchgen.manifest.cell_values import read_option, text_of
 from batchgen.manifest.wording import shown as shown_path
 from batchgen.model import OptionValue, Price, by_resolution, type_of_option
 

@@ -15,7 +15,7 @@ from batchgen.job.keywords import read_keywords, read_options
 from batchgen.job.layers import SettingsLayer, merged_settings, merged_terms
 from batchgen.job.settings import Settings
 from batchgen.manifest import SUFFIXES
-from batchgen.manifest.content import hint_for_suffix
+from batchgen.manifest.file_content import hint_for_suffix
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS

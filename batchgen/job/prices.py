@@ -21,7 +21,7 @@ from batchgen.job.values import (
     read_text,
     shown,
 )
-from batchgen.manifest.cells import read_resolution
+from batchgen.manifest.cell_values import read_resolution
 from batchgen.model import Price
 
 _AMOUNTS = ("expected", "ceiling")

@@ -14,7 +14,7 @@ from batchgen.job.values import (
     TEXT,
     whole,
 )
-from batchgen.manifest.cells import MAX_IMAGES
+from batchgen.manifest.cell_values import MAX_IMAGES
 from batchgen.model.job import Empty, Unsupported
 
 _OWN_CELL = "for rows whose own cell is empty"

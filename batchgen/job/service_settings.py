@@ -7,7 +7,7 @@ from batchgen.job.declaration import Setting
 from batchgen.job.prices import RATES, WORTH
 from batchgen.job.service_address import BASE_URL, ENDPOINT
 from batchgen.job.values import NAMES, TABLE, TEXT, whole
-from batchgen.manifest.cells import MAX_IMAGES
+from batchgen.manifest.cell_values import MAX_IMAGES
 from batchgen.model.job import FailedTasks, ReferenceTransport, Route, Shutdowns
 
 

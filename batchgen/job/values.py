@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from batchgen.job.declaration import Reader, ValueType
 from batchgen.job.money import MAX_USD, read_amount
-from batchgen.manifest.cells import read_ratio, read_resolution
+from batchgen.manifest.cell_values import read_ratio, read_resolution
 from batchgen.model import RESOLUTIONS
 
 Schema = Mapping[str, Any]

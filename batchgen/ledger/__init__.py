@@ -1,8 +1,12 @@
 """The run's durable state: one SQLite file."""
 
-from batchgen.ledger.directory import ListedImage, directory_images, directory_places
 from batchgen.ledger.folder_totals import Totals
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.listed_images import (
+    ListedImage,
+    directory_images,
+    directory_places,
+)
 from batchgen.ledger.members import (
     Compaction,
     KeptMember,
@@ -11,6 +15,7 @@ from batchgen.ledger.members import (
     stored_members,
 )
 from batchgen.ledger.meta import Meta
+from batchgen.ledger.mode import REHEARSAL, mode_in
 from batchgen.ledger.naming import NamedImage, NewName, images_of, new_names
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
@@ -22,7 +27,6 @@ from batchgen.ledger.purchases import (
     unsettle_charges,
 )
 from batchgen.ledger.reader import Growth, Reader, Shape
-from batchgen.ledger.realm import REHEARSAL, mode_in
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -35,7 +39,7 @@ from batchgen.ledger.records import (
     StoredImage,
     just_sent,
 )
-from batchgen.ledger.requests import load_request, prompt_as_json
+from batchgen.ledger.request_json import load_request, prompt_as_json
 from batchgen.ledger.results import result_slices
 from batchgen.ledger.route import Candidate, dump_route, load_route
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchgen.ledger.realm import REHEARSAL
+from batchgen.ledger.mode import REHEARSAL
 from batchgen.model import Status
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger.records import AttemptRecord, PlannedRow, RowRecord
-from batchgen.ledger.requests import load_request
+from batchgen.ledger.request_json import load_request
 from batchgen.model import State, Status
 
 

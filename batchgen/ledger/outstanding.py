@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.requests import load_request
+from batchgen.ledger.request_json import load_request
 from batchgen.model import PriceKey
 
 

@@ -19,7 +19,7 @@ from batchgen.ledger.naming import MemberNames, name_digests
 from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import PlanEntry
-from batchgen.ledger.requests import dump_request
+from batchgen.ledger.request_json import dump_request
 from batchgen.ledger.resuming import (
     KeyOf,
     drop_bookmark,

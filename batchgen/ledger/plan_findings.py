@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.requests import prompt_of
+from batchgen.ledger.request_json import prompt_of
 from batchgen.model import Status
 
 

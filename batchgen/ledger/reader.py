@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 from batchgen.ledger.folder_totals import Money, Totals
 from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
+from batchgen.ledger.mode import REHEARSAL
 from batchgen.ledger.query_runner import QueryRunner
-from batchgen.ledger.realm import REHEARSAL
 from batchgen.ledger.records import (
     AttemptRecord,
     OpenAttempts,

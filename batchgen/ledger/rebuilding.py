@@ -15,7 +15,7 @@ from batchgen.ledger.from_rows import attempt_record
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.meta import Value
 from batchgen.ledger.records import AttemptRecord
-from batchgen.ledger.requests import dump_request, load_request, prompt_of
+from batchgen.ledger.request_json import dump_request, load_request, prompt_of
 from batchgen.ledger.resuming import KeyOf
 from batchgen.model import ImageRequest, Status
 

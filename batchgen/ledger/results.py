@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import basis_of, is_at_risk
-from batchgen.ledger.requests import prompt_of
+from batchgen.ledger.request_json import prompt_of
 from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd, utc
 
 Slice = tuple[list[ResultRow], bytes | None]

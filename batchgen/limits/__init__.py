@@ -1,10 +1,14 @@
 """How fast one provider may be asked, and when it is better not to ask."""
 
-from batchgen.limits.departures import SLOW_S, WINDOW_S, RateLimiter
-from batchgen.limits.failures import Failures
-from batchgen.limits.finder import AimdLimit
-from batchgen.limits.outage import CircuitBreaker, Outage, Verdict
-from batchgen.limits.pacing import MOST_AT_ONCE, SILENT_S, ConcurrencyLimiter
+from batchgen.limits.aimd_limit import AimdLimit
+from batchgen.limits.circuit_breaker import CircuitBreaker, Outage, Verdict
+from batchgen.limits.concurrency_limiter import (
+    MOST_AT_ONCE,
+    SILENT_S,
+    ConcurrencyLimiter,
+)
+from batchgen.limits.failure_share import Failures
+from batchgen.limits.rate_limiter import SLOW_S, WINDOW_S, RateLimiter
 from batchgen.limits.rate_search import Load
 from batchgen.limits.reply_times import BESIDE_S, ReplyTimes
 from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from batchgen.limits.departures import WINDOW_S, RateLimiter
-from batchgen.limits.finder import AimdLimit
+from batchgen.limits.aimd_limit import AimdLimit
+from batchgen.limits.rate_limiter import WINDOW_S, RateLimiter
 
 FULL = 0.75
 """Share of a limit that must have been used for an answer to say anything of it."""

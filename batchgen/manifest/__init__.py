@@ -4,7 +4,7 @@ Import `Manifest` from `batchgen.manifest.manifest`: it loads polars, which is s
 which some commands do not need.
 """
 
-from batchgen.manifest.cells import read_ratio, read_resolution
+from batchgen.manifest.cell_values import read_ratio, read_resolution
 from batchgen.manifest.columns import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint, key_of

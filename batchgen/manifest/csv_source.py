@@ -16,9 +16,9 @@ from typing import BinaryIO
 import polars as pl
 
 from batchgen.errors import SpecError
-from batchgen.manifest.content import refuse_other_content
 from batchgen.manifest.csv_dialect import Dialect, find_dialect
 from batchgen.manifest.csv_records import LINE_LIMIT, Records
+from batchgen.manifest.file_content import refuse_other_content
 from batchgen.manifest.table_source import SLICE_BYTES, Batch
 from batchgen.manifest.wording import shown
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from batchgen.addresses import stored, stored_digest
 from batchgen.errors import DiskFull, StorageError
-from batchgen.manifest.cells import text_of
+from batchgen.manifest.cell_values import text_of
 
 _ACCEPTED = "an image is text, bytes, or a struct of `bytes` and `path`"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from batchgen.drives import reason_of
 from batchgen.errors import SpecError
-from batchgen.manifest.content import hint_for_suffix
 from batchgen.manifest.csv_source import CsvSource
+from batchgen.manifest.file_content import hint_for_suffix
 from batchgen.manifest.table_source import SUFFIXES, TableSource
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
-from batchgen.manifest.content import refuse_other_content
+from batchgen.manifest.file_content import refuse_other_content
 from batchgen.manifest.parquet_types import changes_meaning, supported_type
 from batchgen.manifest.table_source import SLICE_BYTES, Batch
 from batchgen.manifest.wording import shown

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import SpecError
 from batchgen.manifest import gaps, spelling
-from batchgen.manifest.cells import text_of
+from batchgen.manifest.cell_values import text_of
 from batchgen.manifest.columns import Layout
 from batchgen.manifest.missing_values import describe_missing, is_missing
 from batchgen.manifest.row import Problem

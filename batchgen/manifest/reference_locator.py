@@ -17,10 +17,10 @@ from batchgen.addresses import (
     shown,
 )
 from batchgen.addresses.url import problem_of_url
-from batchgen.decoding import decode_data_uri
 from batchgen.manifest.identity import Contents
 from batchgen.manifest.missing_values import is_missing
 from batchgen.model import MAX_REFERENCE_BYTES, Job, too_large_message
+from batchgen.providers._decoding import decode_data_uri
 
 _HOST = r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::\d+)?"
 _URL_WITHOUT_SCHEME = re.compile(rf"(?i)(?://)?(?:{_HOST}|[a-z0-9.-]+:\d+)/.*")

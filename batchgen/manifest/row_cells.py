@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from batchgen.manifest.cells import text_of
+from batchgen.manifest.cell_values import text_of
 from batchgen.manifest.embedded import ImageStore, references_of, user_reference
 from batchgen.manifest.reference_cell import (
     IsFile,

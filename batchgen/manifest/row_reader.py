@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batchgen.addresses import is_local, is_url
-from batchgen.manifest.cells import (
+from batchgen.manifest.cell_values import (
     read_count,
     read_option,
     read_ratio,

@@ -19,10 +19,10 @@ from typing import Self
 from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged, StorageError
-from batchgen.output.directory import METADATA, write_directory, write_metadata
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
 from batchgen.output.walk import UncommittedMember, header_at, image_at, whole_members
+from batchgen.output.zip_directory import METADATA, write_directory, write_metadata
 from batchgen.output.zipformat import (
     END,
     END_SIGNATURE,

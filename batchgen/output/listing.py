@@ -9,9 +9,9 @@ from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
 from batchgen.output.copying import PIECE_BYTES
-from batchgen.output.directory import METADATA
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
+from batchgen.output.zip_directory import METADATA
 from batchgen.output.zipformat import (
     CENTRAL_SIGNATURE,
     END,

@@ -13,10 +13,10 @@ from pathlib import Path
 from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
-from batchgen.output.directory import METADATA
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
 from batchgen.output.walk import header_at
+from batchgen.output.zip_directory import METADATA
 from batchgen.output.zipformat import LOCAL_SIGNATURE, LocalHeader, Member
 
 _PIECE_BYTES = 1 << 20

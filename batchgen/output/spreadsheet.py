@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from batchgen.output.cells import safe_cell
+from batchgen.output.spreadsheet_cells import safe_cell
 
 
 def safe_frame(frame: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchgen.ledger import PlanEntry, dump_route
 from batchgen.manifest import Row
-from batchgen.output.names import safe_base_name, strip_image_extension
+from batchgen.output.member_names import safe_base_name, strip_image_extension
 from batchgen.planning.routing import Router, find_candidates
 
 

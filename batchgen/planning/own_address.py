@@ -6,7 +6,7 @@ import httpx
 
 from batchgen.addresses.url import read_url
 from batchgen.model import Job
-from batchgen.provider import Defaults
+from batchgen.providers.base import Defaults
 from batchgen.wire import is_loopback_host
 
 

@@ -24,14 +24,14 @@ from batchgen.manifest import FileState, Problem, Row, Slice, key_of
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
-from batchgen.output.names import folded_base_names
+from batchgen.output.member_names import folded_base_names
 from batchgen.planning.entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.tracebacks import fault_message
 
 if TYPE_CHECKING:
     from batchgen.storage.writer import Writer
-    from batchgen.wire.line import Offload
+    from batchgen.wire.offload import Offload
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from batchgen.ledger import Ledger, NamedImage, NewName, Reader, images_of, new_names
 from batchgen.ledger.naming import rename_image, rename_row
 from batchgen.output.archive import Archive, Member, NewImage, Tag
-from batchgen.output.names import folded_base_names
+from batchgen.output.member_names import folded_base_names
 
 if TYPE_CHECKING:
     from batchgen.storage.writer import Writer
-    from batchgen.wire.line import Offload
+    from batchgen.wire.offload import Offload
 
 
 async def rename_rows(

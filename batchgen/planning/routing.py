@@ -22,7 +22,7 @@ from batchgen.model import (
 )
 from batchgen.planning.own_address import is_own_address
 from batchgen.planning.round_robin import WeightedRoundRobin
-from batchgen.provider import Provider
+from batchgen.providers.base import Provider
 from batchgen.references import Inspector, Unusable, why_unsupported
 
 Verdict = tuple[list[Candidate], tuple[str | None, str] | None]

@@ -11,8 +11,6 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.balance import balance_in
-from batchgen.decoding import fields, number, states_no_image, text_of
 from batchgen.model import (
     BASE64_KEYS,
     Balance,
@@ -32,10 +30,12 @@ from batchgen.model import (
     as_urls,
     by_resolution,
 )
-from batchgen.provider import Defaults
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.reply_images import images_in
+from batchgen.providers._balance import balance_in
+from batchgen.providers._decoding import fields, number, states_no_image, text_of
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._reply_images import images_in
+from batchgen.providers.base import Defaults
 
 NAME = "aimlapi"
 READ_ON = date(2026, 11, 20)

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
-from batchgen.balance import balance_in
-from batchgen.decoding import fields, message_of, number, text_of
 from batchgen.errors import ModelGone
 from batchgen.model import (
     BASE64_KEYS,
@@ -31,10 +29,12 @@ from batchgen.model import (
     ReferenceRules,
     Reply,
 )
-from batchgen.provider import Defaults
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.reply_images import images_in
+from batchgen.providers._balance import balance_in
+from batchgen.providers._decoding import fields, message_of, number, text_of
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._reply_images import images_in
+from batchgen.providers.base import Defaults
 
 NAME = "apiai"
 # The path of the tool's page; newer documents have /api/process/<slug>, and may have

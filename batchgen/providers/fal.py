@@ -14,7 +14,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
-from batchgen.decoding import fields, message_of, objects, stated_message, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -44,10 +43,17 @@ from batchgen.model import (
     Running,
     as_urls,
 )
-from batchgen.provider import Defaults, PollSchedule
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.tasks import Task, bare_images, poll_error, tasks_in
+from batchgen.providers._decoding import (
+    fields,
+    message_of,
+    objects,
+    stated_message,
+    text_of,
+)
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in
+from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "fal"
 MODEL = "fal-ai/nano-banana-2"

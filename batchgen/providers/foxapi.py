@@ -12,7 +12,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.decoding import fields, message_of, text_of
 from batchgen.errors import AttemptError, RequestInvalid
 from batchgen.model import (
     BASE64_KEYS,
@@ -35,10 +34,11 @@ from batchgen.model import (
     Running,
     as_urls,
 )
-from batchgen.provider import Defaults, PollSchedule
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers._decoding import fields, message_of, text_of
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "foxapi"
 # An error's type says more than its status; `invalid_request_error` says nothing

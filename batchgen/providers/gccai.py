@@ -14,8 +14,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.balance import balance_in
-from batchgen.decoding import fields, number, text_of
 from batchgen.errors import AttemptError, Refused, ReplyMalformed, RequestInvalid
 from batchgen.model import (
     BASE64_KEYS,
@@ -39,11 +37,13 @@ from batchgen.model import (
     Running,
     as_urls,
 )
-from batchgen.provider import Defaults, PollSchedule
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.stated_errors import stated_status
-from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers._balance import balance_in
+from batchgen.providers._decoding import fields, number, text_of
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._stated_errors import stated_status
+from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "gccai"
 MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]

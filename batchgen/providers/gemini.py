@@ -14,7 +14,6 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.decoding import fields, message_of, objects, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -23,7 +22,6 @@ from batchgen.errors import (
     Refused,
     ReplyMalformed,
 )
-from batchgen.google import error_of, in_camel_case, used
 from batchgen.model import (
     BASE64_KEYS,
     PIXELS_AT_1K,
@@ -48,11 +46,13 @@ from batchgen.model import (
     Reply,
     Shutdown,
 )
-from batchgen.provider import Defaults
-from batchgen.reasons import blames_account, policy_reason
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import with_charge
-from batchgen.reply_images import images_at, images_in, images_in_text
+from batchgen.providers._decoding import fields, message_of, objects, text_of
+from batchgen.providers._google import error_of, in_camel_case, used
+from batchgen.providers._reasons import blames_account, policy_reason
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import with_charge
+from batchgen.providers._reply_images import images_at, images_in, images_in_text
+from batchgen.providers.base import Defaults
 
 NAME = "gemini"
 MODEL = "gemini-nano-banana-2.1"

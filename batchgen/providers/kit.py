@@ -3,15 +3,6 @@
 These names stay, wherever they are defined.
 """
 
-from batchgen.balance import balance_in
-from batchgen.decoding import (
-    fields,
-    message_of,
-    number,
-    objects,
-    stated_message,
-    text_of,
-)
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -56,7 +47,20 @@ from batchgen.model import (
     Running,
     as_urls,
 )
-from batchgen.provider import (
+from batchgen.providers._balance import balance_in
+from batchgen.providers._decoding import (
+    fields,
+    message_of,
+    number,
+    objects,
+    stated_message,
+    text_of,
+)
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._reply_images import images_in
+from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers.base import (
     BalanceProvider,
     Defaults,
     PollSchedule,
@@ -64,10 +68,6 @@ from batchgen.provider import (
     TaskProvider,
     UploadProvider,
 )
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.reply_images import images_in
-from batchgen.tasks import Task, bare_images, poll_error, tasks_in, uploaded
 
 __all__ = [
     "BASE64_KEYS",

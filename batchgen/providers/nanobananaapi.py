@@ -13,7 +13,6 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import describe, fields, number, stated_message, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -42,12 +41,19 @@ from batchgen.model import (
     as_urls,
     by_resolution,
 )
-from batchgen.provider import Defaults
-from batchgen.reasons import error_type_in
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.reply_images import images_in
-from batchgen.stated_errors import stated_status
+from batchgen.providers._decoding import (
+    describe,
+    fields,
+    number,
+    stated_message,
+    text_of,
+)
+from batchgen.providers._reasons import error_type_in
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._reply_images import images_in
+from batchgen.providers._stated_errors import stated_status
+from batchgen.providers.base import Defaults
 
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"

@@ -15,7 +15,6 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.decoding import fields, number, states_no_image, text_of
 from batchgen.errors import AttemptError
 from batchgen.model import (
     BASE64_KEYS,
@@ -39,10 +38,11 @@ from batchgen.model import (
     Shutdown,
     pixel_size,
 )
-from batchgen.provider import Defaults
-from batchgen.reply_documents import as_one
-from batchgen.reply_errors import purchase_error
-from batchgen.reply_images import images_in
+from batchgen.providers._decoding import fields, number, states_no_image, text_of
+from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_errors import purchase_error
+from batchgen.providers._reply_images import images_in
+from batchgen.providers.base import Defaults
 
 NAME = "openai"
 MODEL, SNAPSHOT = "gpt-image-2", "gpt-image-2-2026-04-21"

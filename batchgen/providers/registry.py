@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import SpecError
 from batchgen.model import Capabilities
-from batchgen.provider import Defaults, Provider
+from batchgen.providers.base import Defaults, Provider
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

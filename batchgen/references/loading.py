@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.addresses import is_data_uri, shown, stored_digest
-from batchgen.decoding import decode_data_uri
 from batchgen.drives import refuse_failed_drive
 from batchgen.open_files import open_patiently
+from batchgen.providers._decoding import decode_data_uri
 from batchgen.references.facts import MAX_BYTES, Unusable, check_size
 from batchgen.shortage import refuse_shortage
 

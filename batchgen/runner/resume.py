@@ -34,7 +34,7 @@ from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, Reader, StoredImage
 from batchgen.model import Delivered, PriceKey, Running, State, Status
 from batchgen.output.archive import Archive, Tag, UncommittedMember
-from batchgen.output.kept import KeptFiles
+from batchgen.output.kept_files import KeptFiles
 from batchgen.wire import MemoryLease
 
 SPREAD_S = 3.0

@@ -41,8 +41,8 @@ from batchgen.model import (
     State,
     Status,
 )
-from batchgen.output.kept import KeptReply, Source
-from batchgen.provider import TaskProvider
+from batchgen.output.kept_files import KeptReply, Source
+from batchgen.providers.base import TaskProvider
 from batchgen.runner.resume import contexts_of, kept_words
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body_decoding import decode_body

@@ -22,7 +22,7 @@ from batchgen.output.archive import Archive
 from batchgen.output.preallocation import hold_room_in
 
 if TYPE_CHECKING:
-    from batchgen.wire.line import Offload
+    from batchgen.wire.offload import Offload
 
 SPARE_BYTES = 64 * 1024 * 1024
 """Left for the tables, the log and whatever else the run writes [assumed]."""

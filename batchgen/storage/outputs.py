@@ -25,8 +25,8 @@ from batchgen.ledger.results import end_behind_purchases, has_shared_rows
 from batchgen.model import utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive, DirectoryEntry
-from batchgen.output.purchases import write_purchases
-from batchgen.output.table import write_table
+from batchgen.output.purchase_table import write_purchases
+from batchgen.output.result_table import write_table
 
 _TABLES = (TABLE, PURCHASES)
 _LINES = 256

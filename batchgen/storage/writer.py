@@ -19,7 +19,7 @@ from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive, Member, NewImage
 
 if TYPE_CHECKING:
-    from batchgen.wire.line import Offload
+    from batchgen.wire.offload import Offload
 
 T = TypeVar("T")
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import Estimate
-from batchgen.engines.folder import open_folder
-from batchgen.engines.local import LocalEngine
-from batchgen.engines.tariff import prices_from
 from batchgen.errors import SpecError
+from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job, PriceList, Terms
 from batchgen.output.plain_tables import Record, write_records
-from batchgen.provider import PollSchedule, Provider, TaskProvider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import PollSchedule, Provider, TaskProvider
+from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.folder import open_folder
+from batchgen.runner.local import LocalEngine
 from batchgen.runner.progress import Progress
+from batchgen.runner.tariff import prices_from
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
 from batchgen.verify.books import Books, check_money, read_tables

@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Mapping
 
-from batchgen.decoding import decode_data_uri
 from batchgen.model import Blob, Json
-from batchgen.reply_images import image_in_base64
+from batchgen.providers._decoding import decode_data_uri
+from batchgen.providers._reply_images import image_in_base64
 from batchgen.wire.lenient_json import (
     BodyText,
     JsonTooLarge,

@@ -11,9 +11,9 @@ import httpx
 
 from batchgen.addresses import is_data_uri
 from batchgen.addresses.url import join_url
-from batchgen.decoding import decode_data_uri
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
+from batchgen.providers._decoding import decode_data_uri
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.address_scope import AddressScope
 from batchgen.wire.body import MemoryGate, read_body

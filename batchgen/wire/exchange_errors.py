@@ -20,7 +20,7 @@ from batchgen.errors import (
     ProxyRejected,
     SpecError,
 )
-from batchgen.reply_waits import retry_after_s
+from batchgen.providers._reply_waits import retry_after_s
 from batchgen.wire.address_scope import AddressForbidden
 from batchgen.wire.connect_errors import CertificateUntrusted, ProxyRefused
 from batchgen.wire.sockets import NoSocket

@@ -10,8 +10,8 @@ import httpx
 
 from batchgen.errors import UsageError
 from batchgen.wire.address_scope import AddressForbidden, AddressScope, is_loopback_host
-from batchgen.wire.line import Offload
 from batchgen.wire.link_scope import LinkSource, scope_of_link
+from batchgen.wire.offload import Offload
 from batchgen.wire.wire_limits import WireLimits
 
 T = TypeVar("T")

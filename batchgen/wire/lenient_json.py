@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 import httpx
 
-from batchgen.decoding import decode_base64
 from batchgen.model import Blob, Json
+from batchgen.providers._decoding import decode_base64
 from batchgen.wire.base64_stream import DATA_URI
 
 MAX_VALUES = 100_000

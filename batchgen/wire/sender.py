@@ -22,9 +22,9 @@ from batchgen.wire.body_sinks import ReplySink
 from batchgen.wire.download import download
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, purchase_error
 from batchgen.wire.http_exchange import Exchange, may_leave_loopback
-from batchgen.wire.line import Offload
 from batchgen.wire.link_scope import LinkSource
 from batchgen.wire.memory import MemoryBudget, MemoryLease
+from batchgen.wire.offload import Offload
 from batchgen.wire.request_builder import build_purchase
 from batchgen.wire.sockets import HAS_OWN_SLOT, SocketLimits
 from batchgen.wire.transport import AiohttpTransport

@@ -22,7 +22,7 @@ class Easel:
         resolutions=("1K",),
         default_resolution="1K",
         images_per_request=1,
-        references=kit.ReferenceRules(most=0, carriers=()),
+        references=kit.ReferenceRules(max_count=0, carriers=()),
     )
     price = kit.Price(
         expected=Decimal("0.02"),
@@ -61,4 +61,4 @@ class Easel:
         if delivered.images:
             return delivered
         is_known = is_success and "b64" in body  # a success that says: no image
-        raise kit.purchase_error(self.name, reply, delivered, is_known=is_known)
+        raise kit.purchase_error(self.name, reply, delivered, is_documented=is_known)

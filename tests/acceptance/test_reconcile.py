@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchgen.cli.reconcile import command
-from batchgen.engines.folder import open_folder
 from batchgen.errors import LedgerLocked, SpecError, UsageError
+from batchgen.runner.folder import open_folder
 from tests.acceptance.batch import Batch
 
 COLUMNS = "id=request_id,time=created_at,amount=cost"

@@ -25,7 +25,7 @@ from pathlib import Path
 import polars as pl
 
 from batchgen.model import ResultRow, Status
-from batchgen.output.table import write_table
+from batchgen.output.result_table import write_table
 from tests.output.test_table import DONE, MOMENT, PICTURE
 
 ROWS, TABLES, ROUNDS, SLICE = 1_000_000, 5, 3, 10_000

@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from batchgen.cli.picks import read_selection
-from batchgen.web import PAGE
-from tests.web.browser import MEASURE
+from batchgen.cli.selection import read_selection
+from batchgen.report.page import PAGE
+from tests.report.browser import MEASURE
 
 OPENED = 3
 MOST_OPEN_MS = 2_000

@@ -21,7 +21,7 @@ from batchgen.ledger import AttemptStart, Ledger, PlanEntry, PlanWriter, StoredI
 from batchgen.manifest import key_of
 from batchgen.model import ImageRequest, Status
 from batchgen.output.archive import Archive, Member, NewImage, Tag
-from batchgen.output.names import folded_base_names
+from batchgen.output.member_names import folded_base_names
 from tests.benchmarks.server import SMALLEST, image
 
 SLICE = 250

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.engines.folder import open_folder
 from batchgen.model import dollars
+from batchgen.runner.folder import open_folder
 from batchgen.sandbox.services import SERVICES
 from tests.cli.command import (
     COMMAND,

@@ -18,8 +18,8 @@ from PIL import Image
 
 from batchgen.cli.shell import Shell, curl
 from batchgen.model import Attachment, Call
-from batchgen.provider import TaskProvider, UploadProvider
 from batchgen.providers import PROVIDERS, key_variable
+from batchgen.providers.base import TaskProvider, UploadProvider
 from batchgen.sandbox import SandboxProcess
 from tests.cli.command import KEY, TIMEOUT_S, batchgen
 from tests.cli.recorder import Recorded, Recorder

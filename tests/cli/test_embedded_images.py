@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchgen.engines.access import prices_of
-from batchgen.engines.checking import EVERY, check_job
+from batchgen.checks.checking import EVERY, check_job
 from batchgen.job import load_job
 from batchgen.manifest.embedded import ImageStore
 from batchgen.model import Status
 from batchgen.providers import PROVIDERS
+from batchgen.runner.access import prices_of
 from tests.cli.command import batchgen
 from tests.references.pictures import noise, written
 

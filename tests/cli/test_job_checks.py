@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.engines.credentials import key_problem
-from batchgen.engines.folder import open_folder
 from batchgen.ledger import Reader
+from batchgen.runner.credentials import key_problem
+from batchgen.runner.folder import open_folder
 from tests.cli.command import KEY, Shop, batchgen
 from tests.ledger.books import prompts, row_ids, sent
 

@@ -23,7 +23,7 @@ KILLED_AS_IT_KEEPS = [
     sys.executable,
     "-c",
     "import os, signal\n"
-    "from batchgen.output.kept import KeptFiles\n"
+    "from batchgen.output.kept_files import KeptFiles\n"
     "write = KeptFiles._write\n"
     "def written(*args):\n"
     "    write(*args)\n"

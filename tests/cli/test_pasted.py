@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from batchgen.engines.quoting import quoted_word
+from batchgen.runner.quoting import quoted_word
 
 WORDS = {
     "plain": "a b",

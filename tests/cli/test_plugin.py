@@ -17,7 +17,7 @@ import pytest
 
 from batchgen.model import Call, ImageRequest
 from batchgen.providers.fal import Fal
-from batchgen.verify.run import verify
+from batchgen.verify.all_checks import verify
 from tests.cli.command import Ended
 
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batchgen.engines.logfile import log_to
-from batchgen.engines.recover.run_log import read_events
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.tag import Tag
 from batchgen.output.walk import header_at
 from batchgen.output.zipformat import Member, local_header
+from batchgen.runner.logfile import log_to
+from batchgen.runner.recover.run_log import read_events
 from tests.cli.command import KEY, Shop, batchgen
 from tests.cli.recovering import lose_ledger
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from batchgen.cli.summary import finish
-from batchgen.engines.config import RunResult
 from batchgen.errors import NearlyAllFailed
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status
+from batchgen.runner.config import RunResult
 from batchgen.sandbox import SandboxProcess, start_sandbox
 from tests.cli.command import KEY, Keepsake, Shop, batchgen, money, table
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.engines.folder import open_folder
+from batchgen.runner.folder import open_folder
 from tests.cli.command import batchgen, digest
-from tests.engines.keeping import (
+from tests.runs.keeping import (
     LIVE,
     ROWS,
     bought,

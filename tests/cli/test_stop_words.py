@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from batchgen.cli.stop_words import stopped_now_line, stopping_line
-from batchgen.engines.stops import open_attempts
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State
 from batchgen.runner.progress import Stop
+from batchgen.runner.stops import open_attempts
 
 
 @pytest.mark.parametrize(

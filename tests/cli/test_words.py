@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from batchgen.cli.costs_shown import total_words
-from batchgen.cli.words import money_lines
+from batchgen.cli.formatting import money_lines
 from batchgen.output.amounts import Amounts
 from tests.cli.test_refused import NOTHING
 

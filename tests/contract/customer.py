@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchgen.engines.folder import open_folder
 from batchgen.ledger.picked import retry_status
 from batchgen.model import Status
 from batchgen.providers import PROVIDERS
+from batchgen.runner.folder import open_folder
 from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.services import SERVICES
 from batchgen.verify.customer import Customer as Buyer

@@ -21,9 +21,9 @@ from typing import Any
 import anyio
 import polars as pl
 
-from batchgen.engines.bill import BillFormat, micros_of, read_bill
-from batchgen.engines.comparing import Bill, Kind
-from batchgen.engines.reconciling import Reconciliation, reconcile
+from batchgen.billing.bill import BillFormat, micros_of, read_bill
+from batchgen.billing.comparing import Bill, Kind
+from batchgen.billing.reconciling import Reconciliation, reconcile
 from batchgen.model import dollars
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox

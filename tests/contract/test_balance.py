@@ -8,8 +8,8 @@ import pytest
 
 from batchgen.errors import AttemptError, CredentialRejected
 from batchgen.model import Balance, Endpoint, Json, Reply
-from batchgen.provider import BalanceProvider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import BalanceProvider
 from batchgen.sandbox import KEY
 from batchgen.verify.requests import rates_of
 from batchgen.wire.sender import Wire

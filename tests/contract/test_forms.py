@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from batchgen.model import Blob, Delivered, Endpoint, Json, Link, Reply
-from batchgen.provider import Provider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Provider
 from tests.contract.customer import Customer, check_books, quick
 from tests.providers.expected import facts_of
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from batchgen.cli import main as run_batchgen
-from batchgen.engines import compacting
 from batchgen.ledger import Compaction, Ledger, Meta
 from batchgen.output import switch
 from batchgen.output.diskfile import DiskFile
+from batchgen.report import compacting
 from tests.crash.points import Passings, around
 
 POINTS = (

@@ -20,16 +20,15 @@ from typing import Any
 
 import httpx
 
-from batchgen.engines import folder as folders
 from batchgen.ledger import Ledger, PlanWriter, database
 from batchgen.model import Blob, Call, Reply
 from batchgen.output import archive as archives
-from batchgen.output import directory as zip_directory
-from batchgen.output import parquet, whole
+from batchgen.output import parquet, whole, zip_directory
 from batchgen.output.archive import Archive
 from batchgen.output.diskfile import DiskFile
-from batchgen.provider import PollSchedule, TaskProvider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import PollSchedule, TaskProvider
+from batchgen.runner import folder as folders
 from batchgen.runner import resume
 from batchgen.wire.sender import Wire
 from batchgen.wire.transport import AiohttpTransport

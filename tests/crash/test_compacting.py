@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.engines.folder import current_ledger
+from batchgen.runner.folder import current_ledger
 from tests.crash.compacting import POINTS
 from tests.crash.points import KILLED
-from tests.engines.keeping import (
+from tests.runs.keeping import (
     ROWS,
     check_pair,
     names,

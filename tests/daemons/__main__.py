@@ -16,7 +16,7 @@ import anyio
 import polars as pl
 
 from tests.daemons.nginx import nginx
-from tests.engines.shop import open_shop
+from tests.runs.shop import open_shop
 
 CREDITS = 200_000
 TAKES_S = 3.0

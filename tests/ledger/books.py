@@ -22,7 +22,7 @@ from batchgen.ledger.naming import rename_row
 from batchgen.manifest import key_of
 from batchgen.manifest.identity import fingerprint
 from batchgen.model import ImageRequest, Link, State
-from batchgen.output.names import folded_base_names, safe_base_name
+from batchgen.output.member_names import folded_base_names, safe_base_name
 
 AT = 1_800_000_000_000_000
 PRICE = 92_500_000

@@ -19,7 +19,7 @@ from batchgen.ledger.edited_rows import first_rows_to_rebuy
 from batchgen.ledger.edits import OUTDATED, has_kept, keep, nearest_pairs
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
-from batchgen.output.names import folded_base_names
+from batchgen.output.member_names import folded_base_names
 from tests.ledger.books import (
     PRICE,
     bad,

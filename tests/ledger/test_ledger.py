@@ -23,7 +23,7 @@ from batchgen.errors import (
 from batchgen.ledger import Candidate, Ledger, Meta, Reader, just_sent
 from batchgen.ledger.database import queries
 from batchgen.ledger.meta import Key
-from batchgen.ledger.requests import dump_request, load_request
+from batchgen.ledger.request_json import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
 from tests.ledger.books import (
     AT,

@@ -17,10 +17,10 @@ from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, directory_images
 from batchgen.ledger.edited_rows import RowsToRebuy, rows_to_rebuy
 from batchgen.ledger.plan_findings import problems
-from batchgen.ledger.requests import load_request
+from batchgen.ledger.request_json import load_request
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
-from batchgen.output.names import folded_base_names, member_name
+from batchgen.output.member_names import folded_base_names, member_name
 from tests.ledger.books import (
     AT,
     PRICE,

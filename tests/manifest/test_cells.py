@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchgen.manifest.cells import (
+from batchgen.manifest.cell_values import (
     read_count,
     read_option,
     read_ratio,

@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.errors import SpecError
 from batchgen.job import load_job
-from batchgen.manifest.content import kind_of
+from batchgen.manifest.file_content import kind_of
 from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob
 

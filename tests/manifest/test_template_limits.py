@@ -18,7 +18,7 @@ from batchgen.manifest.template_work import (
     TooMuchWork,
     WorkMeter,
 )
-from batchgen.output.names import safe_base_name
+from batchgen.output.member_names import safe_base_name
 from tests.manifest.conftest import MakeJob, ReadRows
 from tests.manifest.template_bombs import BOMBS
 

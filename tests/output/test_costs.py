@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from batchgen.errors import SpecError
 from batchgen.model import ResultRow, Status
 from batchgen.output.amounts import Amounts
-from batchgen.output.costs import Costs, ResultTables, arrow_of, csv_of
-from batchgen.output.table import write_table
+from batchgen.output.cost_report import Costs, ResultTables, arrow_of, csv_of
+from batchgen.output.result_table import write_table
 from tests.output.test_table import DONE, PENDING, PICTURE
 
 MIDNIGHT = datetime(2026, 11, 19, tzinfo=UTC)

@@ -14,7 +14,7 @@ import pytest
 
 from batchgen.errors import DiskFull, StorageError
 from batchgen.model import Blob, Json, Reply
-from batchgen.output.kept import LONG_TEXT, KeptFiles, KeptReply
+from batchgen.output.kept_files import LONG_TEXT, KeptFiles, KeptReply
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 BODY: Json = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchgen.output.names import (
+from batchgen.output.member_names import (
     fold,
     folded_base_names,
     member_name,

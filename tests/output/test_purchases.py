@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from batchgen.model import Basis, PurchaseRow, State
-from batchgen.output.purchases import write_purchases
+from batchgen.output.purchase_table import write_purchases
 
 MOMENT = datetime(2026, 11, 20, 21, 59, 59, 123456, tzinfo=UTC)
 USD = Decimal("0.092500001")

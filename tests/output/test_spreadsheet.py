@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.output.cells import plain_cell, safe_cell
-from batchgen.output.costs import ResultTables, csv_of
+from batchgen.output.cost_report import ResultTables, csv_of
+from batchgen.output.spreadsheet_cells import plain_cell, safe_cell
 from tests.output.test_costs import table_of
 from tests.output.test_table import DONE
 

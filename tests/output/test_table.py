@@ -18,7 +18,7 @@ import pytest
 
 from batchgen.errors import DiskFull, StorageError
 from batchgen.model import Basis, FileRecord, ResultRow, Status
-from batchgen.output.table import write_table
+from batchgen.output.result_table import write_table
 from tests.small_disk import eat, small_disk
 
 MOMENT = datetime(2026, 11, 20, 21, 59, 59, 123456, tzinfo=UTC)

@@ -17,8 +17,8 @@ from batchgen.ledger import Ledger
 from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Endpoint, Job, Terms
 from batchgen.planning.own_address import is_named_address, is_own_address
-from batchgen.provider import Defaults
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Defaults
 from batchgen.providers.foxapi import FoxApi
 from batchgen.providers.gccai import Gccai
 from batchgen.providers.gemini import Gemini

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchgen.errors import AttemptError
 from batchgen.model import Accepted, Blob, Delivered, Endpoint, Json, Reply
-from batchgen.provider import Provider
+from batchgen.providers.base import Provider
 
 FOLDER = Path(__file__).parents[2] / "samples" / "replies"
 ENDPOINT = Endpoint("https://api.example", "k-123")

@@ -16,8 +16,8 @@ from batchgen.model import (
     Json,
     Link,
 )
-from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Provider
 from tests.prices import at
 from tests.providers.samples import ENDPOINT, reply, sample
 

@@ -13,8 +13,8 @@ import pytest
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import Accepted, Blob, Delivered, Json, Link, Next, Reply, Running
-from batchgen.provider import TaskProvider, UploadProvider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import TaskProvider, UploadProvider
 from tests.providers.samples import ENDPOINT, reply
 
 NONE, UNKNOWN = Charge.NONE, Charge.UNKNOWN

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchgen.decoding import describe, message_of, stated_message, text_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -22,9 +21,10 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.model import Accepted, Blob, Delivered, Json, Next, Reply, Running
-from batchgen.provider import TaskProvider
 from batchgen.providers import PROVIDERS
-from batchgen.reply_errors import error_by_text
+from batchgen.providers._decoding import describe, message_of, stated_message, text_of
+from batchgen.providers._reply_errors import error_by_text
+from batchgen.providers.base import TaskProvider
 from tests.providers.samples import ENDPOINT
 
 Answer = Delivered | Accepted | Running | Next

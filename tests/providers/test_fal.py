@@ -17,7 +17,7 @@ from batchgen.model import (
     Reply,
     Running,
 )
-from batchgen.provider import TaskProvider, UploadProvider
+from batchgen.providers.base import TaskProvider, UploadProvider
 from batchgen.providers.fal import MODEL, Fal
 from tests.providers.samples import outcome, sample, samples_of
 

@@ -17,7 +17,7 @@ from batchgen.model import (
     Reply,
     Running,
 )
-from batchgen.provider import TaskProvider, UploadProvider
+from batchgen.providers.base import TaskProvider, UploadProvider
 from batchgen.providers.foxapi import FoxApi
 from tests.providers.samples import ENDPOINT, reply, sample
 

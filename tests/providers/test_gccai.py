@@ -19,7 +19,7 @@ from batchgen.model import (
     Reply,
     Running,
 )
-from batchgen.provider import TaskProvider, UploadProvider
+from batchgen.providers.base import TaskProvider, UploadProvider
 from batchgen.providers.gccai import Gccai
 from tests.providers.samples import ENDPOINT, reply, sample, samples_of
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from batchgen import errors
-from batchgen.decoding import fields, objects
 from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
     BASE64_KEYS,
@@ -24,7 +23,8 @@ from batchgen.model import (
     find_price,
     rates_for,
 )
-from batchgen.provider import Provider, TaskProvider, UploadProvider
+from batchgen.providers._decoding import fields, objects
+from batchgen.providers.base import Provider, TaskProvider, UploadProvider
 from batchgen.providers.gemini import Gemini
 from tests.providers.samples import outcome, reply, sample, samples_of
 

@@ -18,7 +18,7 @@ from batchgen.model import (
     PriceKey,
     find_price,
 )
-from batchgen.provider import Provider
+from batchgen.providers.base import Provider
 from batchgen.providers.nanobananaapi import NanoBananaApi
 from tests.providers.samples import ENDPOINT, outcome, reply, sample, samples_of
 

@@ -21,7 +21,7 @@ from batchgen.model import (
     find_price,
     rates_for,
 )
-from batchgen.provider import Provider
+from batchgen.providers.base import Provider
 from batchgen.providers.openai import OpenAi
 from tests.providers.samples import ENDPOINT, outcome, reply, sample, samples_of
 

@@ -7,7 +7,7 @@ import pytest
 from batchgen.errors import AttemptError
 from batchgen.model import Json, Reply
 from batchgen.providers import PROVIDERS
-from batchgen.reply_waits import MAX_WAIT_S, requested_wait_s, retry_after_s
+from batchgen.providers._reply_waits import MAX_WAIT_S, requested_wait_s, retry_after_s
 
 DATE = "Sat, 21 Nov 2026 08:00:00 GMT"  # 1795248000
 

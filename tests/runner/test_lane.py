@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batchgen.admission.next_step import Part
 from batchgen.admission.provider_queue import PollPace, Retries
-from batchgen.provider import PollSchedule
+from batchgen.providers.base import PollSchedule
 
 SCHEDULE = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)
 

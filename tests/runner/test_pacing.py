@@ -10,7 +10,7 @@ import pytest
 from batchgen.admission.found_limits import limiters_of
 from batchgen.limits import MOST_AT_ONCE, AimdLimit, ConcurrencyLimiter
 from batchgen.model import Terms
-from batchgen.provider import Defaults
+from batchgen.providers.base import Defaults
 from tests.virtual import live_through
 
 DEFAULTS = Defaults(

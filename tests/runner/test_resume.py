@@ -15,7 +15,6 @@ from batchgen.ledger import Ledger
 from batchgen.model import Link, State, Status
 from batchgen.output.archive import Archive, NewImage, Tag
 from batchgen.runner.resume import recover
-from tests.engines.shop import drawn
 from tests.ledger.books import (
     AT,
     CEILING,
@@ -29,6 +28,7 @@ from tests.ledger.books import (
     sent,
 )
 from tests.ledger.books import entry as row_of
+from tests.runs.shop import drawn
 
 NOW = AT + 9_000_000
 EVERY = 1 << 62

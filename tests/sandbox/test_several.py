@@ -22,8 +22,8 @@ from batchgen.model import (
     Reply,
     Running,
 )
-from batchgen.provider import Provider, TaskProvider
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Provider, TaskProvider
 from batchgen.sandbox import KEY, start_sandbox
 from batchgen.wire.body_decoding import decode_body
 from tests.sandbox.buyer import Buyer, buyer_at, urls_of

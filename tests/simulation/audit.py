@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from batchgen.limits.outage import Outage
+from batchgen.limits.circuit_breaker import Outage
 from tests.books import Record, is_at_risk, nano_of, total_nano
 from tests.law import ledger_problems
 from tests.simulation.case import Case

@@ -20,7 +20,7 @@ from batchgen.budget import Budget, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.limits import Outage, RateLimiter
-from batchgen.limits import departures as departing
+from batchgen.limits import rate_limiter as departing
 from batchgen.model import PriceKey, State
 from batchgen.runner import resume
 

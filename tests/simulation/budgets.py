@@ -28,14 +28,14 @@ import anyio
 
 from batchgen.admission import row_scan as scan
 from batchgen.budget import ColumnValue, Limits, column_values_of, day_of, limits_of
-from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.estimate import EVERY_ROW
-from batchgen.engines.folder import read_ledger
 from batchgen.errors import BudgetReached, DayFull, GroupsFull
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
-from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Provider
 from batchgen.providers.gccai import Gccai
+from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.folder import read_ledger
 from tests.drive import never_ask, run_job
 from tests.law import money_problems
 from tests.simulation.power import Power, PowerCut

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import anyio
 
-from batchgen.engines.config import RunConfig, RunResult
-from batchgen.engines.handle import RunHandle
 from batchgen.model import Job, Price, PriceList, Status, Terms
-from batchgen.provider import Provider
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Provider
 from batchgen.providers.foxapi import FoxApi
+from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.handle import RunHandle
 from tests.drive import never_ask, run_job
 from tests.prices import at
 from tests.simulation.audit import broken_laws, most_in_a_minute

@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 
 from batchgen.cli.meter import Meter, View
-from batchgen.engines.config import RunConfig, RunResult
 from batchgen.errors import LinksUnreachable
 from batchgen.model import Job, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.progress import Progress
 from tests.drive import never_ask, run_job
 from tests.simulation.answer import drawn

@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, StoredImage
-from batchgen.ledger.requests import dump_request, prompt_as_json, prompt_of
+from batchgen.ledger.request_json import dump_request, prompt_as_json, prompt_of
 from batchgen.model import ImageRequest, Status
 from batchgen.output.archive import Archive, Member
 from batchgen.storage.outputs import write_outputs

@@ -9,9 +9,9 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from batchgen.decoding import decode_base64
 from batchgen.errors import CredentialRejected, OutcomeUnknown, RequestInvalid
 from batchgen.model import Blob, Call
+from batchgen.providers._decoding import decode_base64
 from batchgen.wire.body_decoding import decode_body
 from batchgen.wire.lenient_json import JsonTooLarge
 from batchgen.wire.sender import Wire

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from tests.engines.shop import PNG
 from tests.fake_provider.http import Answer, Request
 from tests.fake_provider.server import serve_in_threads
+from tests.runs.shop import PNG
 
 NAME = "api.acme.example"
 """A name that only a proxy of a test's own knows."""

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from batchgen.engines.folder import open_folder
+from batchgen.runner.folder import open_folder
 from tests.cli.mistakes.mistake import GOOD, Mistake
 
 PRICED = "{shop} --price 0.05"

@@ -1,0 +1,1 @@
+"""The bill of a provider: read, compared with the ledger, and settled."""

@@ -1,0 +1,99 @@
+"""Ask providers what is left of the money paid in; buys nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from batchgen.errors import AttemptError, SpecError
+from batchgen.model import Balance, Endpoint, Job, PriceKey, rates_for, to_nano
+from batchgen.planning.own_address import is_own_address
+from batchgen.providers import key_variable
+from batchgen.providers.base import BalanceProvider, Provider
+from batchgen.wire import redactor_for
+from batchgen.wire.sender import Wire
+
+PATIENCE_S = 30.0
+
+NO_ENDPOINT = "no documented balance endpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a provider said of the money that is left, or why it is not known.
+
+    Attributes:
+        asked: Whether anything was sent to it.
+        balance: None where it is not known.
+        nano: The balance in nano-dollars; None where it is unlimited, or its unit has
+            no known rate.
+    """
+
+    provider: str
+    asked: bool
+    balance: Balance | None = None
+    nano: int | None = None
+    problem: str | None = None
+
+
+async def ask_balances(
+    job: Job,
+    providers: Sequence[Provider],
+    base_urls: Mapping[str, str],
+    keys: Mapping[str, str],
+) -> list[Account]:
+    """Ask each of a job's providers that can be asked.
+
+    Args:
+        job: The job.
+        providers: Those to ask.
+        base_urls: Where they are.
+        keys: As far as they are set.
+    """
+    async with Wire(paid_hosts=True) as wire:
+        return [await _ask(wire, job, it, base_urls[it.name], keys) for it in providers]
+
+
+async def _ask(
+    wire: Wire,
+    job: Job,
+    provider: Provider,
+    base_url: str,
+    keys: Mapping[str, str],
+) -> Account:
+    name = provider.name
+    if not isinstance(provider, BalanceProvider):
+        return Account(provider=name, asked=False, problem=NO_ENDPOINT)
+    if name not in keys:
+        problem = f"{key_variable(name)} is not set"
+        return Account(provider=name, asked=False, problem=problem)
+    call = provider.encode_balance(Endpoint(base_url.rstrip("/"), keys[name]))
+    try:
+        reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
+        balance = provider.decode_balance(reply)
+    except (AttemptError, SpecError) as error:
+        problem = (
+            redactor_for(keys.values()).redact(str(error)).removeprefix(f"{name}: ")
+        )
+        return Account(provider=name, asked=True, problem=problem)
+    return Account(
+        provider=name,
+        asked=True,
+        balance=balance,
+        nano=_in_nano(balance, provider, job),
+    )
+
+
+def _in_nano(balance: Balance, provider: Provider, job: Job) -> int | None:
+    if balance.amount is None:
+        return None
+    if balance.unit == "usd":
+        return to_nano(balance.amount)
+    rate: Decimal | None = job.terms_of(provider.name).rates.get(balance.unit)
+    if rate is None and is_own_address(
+        job.terms_of(provider.name).base_url, provider.defaults
+    ):
+        price_key = PriceKey(provider.name, None)
+        rate = rates_for(provider.rates, price_key).get(balance.unit)
+    return None if rate is None else to_nano(balance.amount * rate)

@@ -1,0 +1,1 @@
+"""All that can be known of a job before anything is paid."""

@@ -1,0 +1,125 @@
+"""What is still to be bought: by price, provider and budget, in one pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache
+
+from batchgen.checks.findings import Alone, Cost, Forecast, Group
+from batchgen.ledger import Reader, load_route
+from batchgen.ledger.outstanding import rows_to_buy
+from batchgen.model import Price, PriceKey, find_price
+from batchgen.planning.routing import Router
+
+_NO_COST = Cost()
+
+
+def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
+    """Return what the plan still has to buy, rows before a position."""
+
+    @cache
+    def price_of(price_key: PriceKey) -> Price | None:
+        return find_price(router.prices.get(price_key.provider, ()), price_key)
+
+    images: Counter[PriceKey] = Counter()
+    rows: Counter[PriceKey] = Counter()
+    requests: Counter[str] = Counter()
+    cost_by: dict[str, Cost] = {}
+    alone = {name: _Comparison() for name in router.job.providers}
+    for row in rows_to_buy(ledger, end):
+        if (missing := row.missing) < 1:
+            continue  # all images are there: the next run only says so
+        price_key = row.price_key
+        images[price_key] += missing
+        rows[price_key] += 1
+        max_images = router.capabilities[price_key.provider].images_per_request
+        requests[price_key.provider] += -(-missing // max_images)
+        price = price_of(price_key)
+        cost = None if price is None else Cost.of(missing, price)
+        if (group := row.budget_group) is not None and cost is not None:
+            cost_by[group] = cost_by.get(group, _NO_COST) + cost
+        routed = None if cost is None else cost.expected
+        candidates = [
+            (candidate.provider, candidate.estimate)
+            for candidate in load_route(row.route)
+        ]
+        for provider, estimate in candidates or [(price_key.provider, row.estimate)]:
+            by_one = None if estimate is None else estimate * missing // row.images
+            alone[provider].add(by_one, routed)
+    return Forecast(
+        rows=rows.total(),
+        groups=_groups({it: price_of(it) for it in rows}, rows, images),
+        requests=requests,
+        cost_by=cost_by,
+        alone=[it.summary(name) for name, it in alone.items()]
+        if len(alone) > 1
+        else (),
+    )
+
+
+def _groups(
+    prices: Mapping[PriceKey, Price | None],
+    rows: Mapping[PriceKey, int],
+    images: Mapping[PriceKey, int],
+) -> list[Group]:
+    """Return sales as groups: those that differ in nothing that is shown, as one."""
+    groups: dict[tuple[object, ...], Group] = {}
+    for price_key, price in prices.items():
+        group = Group(
+            provider=price_key.provider,
+            model=price_key.model or "",
+            resolution=price_key.resolution or "",
+            price=price,
+            rows=rows[price_key],
+            images=images[price_key],
+            cost=None if price is None else Cost.of(images[price_key], price),
+        )
+        price_terms = price and (price.expected, price.page, price.read_on)
+        key = (group.provider, group.model, group.resolution, price_terms)
+        same = groups.get(key)
+        groups[key] = group if same is None else _together(same, group)
+    return sorted(groups.values(), key=_order)
+
+
+def _together(one: Group, other: Group) -> Group:
+    return replace(
+        one,
+        rows=one.rows + other.rows,
+        images=one.images + other.images,
+        cost=one.cost + other.cost if one.cost and other.cost else None,
+    )
+
+
+def _order(group: Group) -> tuple[str, str, Decimal, str]:
+    price = group.price.expected if group.price else Decimal("Infinity")
+    return group.provider, group.model, price, group.resolution
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """One provider's price of the rows that it can do, beside what is paid now."""
+
+    rows: int = 0
+    alone: int = 0
+    routed: int = 0
+    unpriced: int = 0
+
+    def add(self, alone: int | None, routed: int | None) -> None:
+        self.rows += 1
+        if alone is None or routed is None:
+            self.unpriced += 1
+        else:
+            self.alone += alone
+            self.routed += routed
+
+    def summary(self, provider: str) -> Alone:
+        return Alone(
+            provider=provider,
+            rows=self.rows,
+            alone=self.alone,
+            routed=self.routed,
+            unpriced=self.unpriced,
+        )

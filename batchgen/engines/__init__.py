@@ -1,1 +1,0 @@
-"""Where runs are executed: on this machine now, on many later."""

@@ -1,0 +1,167 @@
+"""How many purchases may be under way: stated by the job, or found by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, isfinite
+
+from batchgen.limits.aimd_limit import AimdLimit
+from batchgen.limits.rate_limiter import RateLimiter
+from batchgen.limits.rate_search import FULL, IN_VAIN, Load, RateSearch
+
+MOST_AT_ONCE = 512
+"""Purchases under way that are tried at most where none are said [assumed]."""
+
+SILENT_S, LONGEST_S = 1.0, 60.0
+"""Pause of everybody after a 429 that names no wait; it doubles with each one that
+follows before anything was accepted [assumed]."""
+
+BELOW = 0.75
+"""A refusal with fewer under way than this share of what was accepted before is about
+the rate, not about how many are under way."""
+
+
+class ConcurrencyLimiter:
+    """What one provider is asked at a time, by its own word or by ours.
+
+    A refusal is about how many are under way, or about the rate: this tells which.
+
+    Args:
+        rate_limiter: Whose pace is set.
+        concurrency: Purchases under way; a Finder where the limit is to be found.
+        rpm: Finds the purchases in a minute.
+        clock: Monotonic seconds.
+        remembers_rate: Whether the rate that was found is worth remembering: the job
+            asks for it.
+    """
+
+    def __init__(
+        self,
+        rate_limiter: RateLimiter,
+        concurrency: int | AimdLimit,
+        rpm: AimdLimit,
+        clock: Callable[[], float],
+        *,
+        remembers_rate: bool = False,
+    ) -> None:
+        self._departures = rate_limiter
+        self._said = concurrency if isinstance(concurrency, int) else MOST_AT_ONCE
+        self._at_once = concurrency if isinstance(concurrency, AimdLimit) else None
+        self._rate = RateSearch(rate_limiter, rpm, is_asked_for=remembers_rate)
+        self._clock = clock
+        self._accepted = self._proved = 0.0
+        self._is_rate = False
+        self._lowered_at = self._full_at = -inf
+        self._number = 0
+        self._left_at = -inf
+        self._refused_number = 0
+        self._in_a_row = 0
+        self._paused_at = -inf
+        self._is_known_at_once = False  # whether the last refusal was about that
+
+    @property
+    def slots(self) -> int:
+        """Most purchases under way."""
+        return self._said if self._at_once is None else int(self._at_once.value)
+
+    @property
+    def aimd_limits(self) -> dict[str, AimdLimit]:
+        """What is to be remembered, by the name of its setting."""
+        rpm = self._rate.aimd_limit if self._rate.is_asked_for else None
+        both = {"concurrency": self._at_once, "rpm": rpm}
+        return {
+            name: aimd_limit
+            for name, aimd_limit in both.items()
+            if aimd_limit is not None
+        }
+
+    def leaving(self, in_flight: int) -> Load:
+        """Return what is under way as one more leaves."""
+        now = self._clock()
+        if in_flight >= FULL * self.slots:
+            self._full_at = now
+        gap_s, self._left_at = now - self._left_at, now
+        self._number += 1
+        in_minute = self._departures.in_window()
+        return Load(now, in_flight, in_minute, self._number, gap_s)
+
+    def accepted(self, use: Load) -> None:
+        """Take note of a purchase that was not throttled."""
+        if use.number > self._refused_number:
+            self._in_a_row = 0
+        if use.at > self._lowered_at:
+            self._accepted = max(self._accepted, use.in_flight)
+        # Many come back and leave again at once: full is what it was meanwhile.
+        if self._at_once is not None and self._full_at >= use.at:
+            self._at_once.worked()
+        self._rate.accepted(use)
+
+    def throttled(self, use: Load, in_flight: int, wait_s: float | None) -> float:
+        """Take note of one that was.
+
+        Args:
+            use: What was under way when it left.
+            in_flight: What still is, itself included.
+            wait_s: What the provider asked for, a floor for all its rows.
+
+        Returns:
+            Seconds for which nothing should leave.
+        """
+        now = self._clock()
+        if use.at >= self._paused_at:
+            self._paused_at = now
+            taken = use.number - self._refused_number - 1
+            self._in_a_row = 1 if taken > 0 else self._in_a_row + 1
+        self._refused_number = max(self._refused_number, use.number)
+        self._rate.throttled(use, self._number, now)
+        self._lower(use, in_flight - 1, now)
+        return wait_s or self._pause_s()
+
+    def _pause_s(self) -> float:
+        """Return the pause after a refusal that names none."""
+        pauses = self._in_a_row - 1
+        if pauses:
+            self._departures.begin_slowly()  # else all places fill at once behind it
+        if self._rate.is_on:
+            if not pauses:
+                return self._departures.gap_s  # others were taken just before
+            pauses -= 1
+        return min(SILENT_S * float(2 ** min(pauses, 10)), LONGEST_S)
+
+    def _lower(self, use: Load, others: int, now: float) -> None:
+        is_first = use.at >= self._lowered_at  # else of the same burst as the last
+        if is_first:
+            self._lowered_at = now
+            if self._accepted:
+                self._proved, self._accepted = self._accepted, 0.0
+            self._is_rate = self._is_about_rate(use, others)
+        if self._at_once is not None and not self._is_rate:
+            self._at_once.refused(others, use.at, now)
+        elif is_first or not isfinite(self._rate.aimd_limit.value):
+            self._rate.lower(use, others, self._in_a_row, now)
+
+    def _is_about_rate(self, use: Load, others: int) -> bool:
+        """Tell whether a refusal is about the rate, not about how many are under way.
+
+        Where both may be, the rate is lowered first. When the next one is refused, too,
+        with as many under way, it was the other: the rate is what it was.
+        """
+        if self._at_once is None:
+            return True
+        if not self._rate.is_asked_for:
+            return False  # the job states the rate, and asks for the other limit
+        if self._rate.is_step_refused(use):
+            return True
+        return not self._at_once.is_beyond and self._is_rather_about_rate(others)
+
+    def _is_rather_about_rate(self, others: int) -> bool:
+        """Tell it where no step beyond a limit was tried."""
+        if others < BELOW * self._proved:
+            self._is_known_at_once = False
+            return True
+        if self._in_a_row >= IN_VAIN and not self._is_known_at_once:
+            self._is_known_at_once = True
+            self._rate.go_back()
+        elif self._in_a_row <= 1:
+            self._rate.remember()
+        return not self._is_known_at_once

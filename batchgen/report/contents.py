@@ -1,0 +1,129 @@
+"""All that a report of a run says, read from its ledger at one moment."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from batchgen.ledger import (
+    Reader,
+    Totals,
+    directory_images,
+    purchase_slices,
+    result_slices,
+)
+from batchgen.ledger.estimate import EVERY_ROW
+from batchgen.model import ResultRow
+from batchgen.output import ARCHIVE
+from batchgen.output.result_table import user_values
+from batchgen.report.row_totals import Groups, RowTotals
+from batchgen.report.timeline import Cause, Timeline, TimelineBuilder, rate_of
+from batchgen.runner.row_causes import Cause as RowCause
+from batchgen.runner.row_causes import causes_among
+
+LISTED_ROWS = 20_000
+"""Rows that a page can hold one by one; sums and plots are over all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image in the archive, of which a thumbnail is wanted."""
+
+    place: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What there is to say of a run.
+
+    Attributes:
+        is_whole: Whether the manifest was read to its end.
+        rate_per_minute: Purchases that were allowed; None where nobody knows.
+        timeline: None if nothing was ever sent.
+        causes: Kinds of failure of purchases, the commonest first.
+        row_causes: Why rows did not succeed, the commonest cause first.
+        latencies_s: Of all rows that succeeded, ascending.
+        rows: The first ones, in manifest order.
+        pictures: Of these rows, by the SHA-256 of the image.
+    """
+
+    totals: Totals
+    is_whole: bool
+    is_rehearsal: bool
+    overall: RowTotals
+    groups: Sequence[tuple[str, Sequence[tuple[str, RowTotals]]]]
+    rate_per_minute: float | None
+    timeline: Timeline | None
+    causes: Sequence[tuple[str, Cause]]
+    row_causes: Sequence[RowCause]
+    latencies_s: Sequence[float]
+    rows: Sequence[ResultRow]
+    pictures: Mapping[str, Picture]
+
+
+def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
+    """Read a report; the ledger may be written meanwhile."""
+    overall, groups, events = RowTotals(), Groups(), TimelineBuilder()
+    latencies_s = array("d")
+    rows: list[ResultRow] = []
+    with ledger.snapshot():
+        for row, own in _rows(ledger):
+            overall.add(row)
+            groups.add(row, own.items())
+            events.add_row(row)
+            if row.latency_s is not None:
+                latencies_s.append(row.latency_s)
+            if len(rows) < listed_rows:
+                rows.append(row)
+        for part in purchase_slices(ledger):
+            for purchase in part:
+                events.add(purchase)
+        groups_by_column = list(groups)
+        by_provider = next(
+            (it for name, it in groups_by_column if name == "provider"), []
+        )
+        totals = ledger.totals(EVERY_ROW)
+        return Report(
+            totals=totals,
+            is_rehearsal=ledger.is_rehearsal,
+            is_whole=ledger.meta.plan_digest is not None,
+            overall=overall,
+            groups=groups_by_column,
+            rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),
+            timeline=events.timeline(),
+            causes=_commonest_first(events.causes),
+            row_causes=causes_among(ledger, totals.rows, EVERY_ROW),
+            latencies_s=sorted(latencies_s),
+            rows=rows,
+            pictures=_pictures(ledger, rows),
+        )
+
+
+def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
+    for part, ipc in result_slices(ledger, ARCHIVE):
+        own = user_values(ipc)
+        for number, row in enumerate(part):
+            yield row, {name: values[number] for name, values in own.items()}
+
+
+def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
+    digests = {file.sha256 for row in rows for file in row.files}
+    pictures = {
+        it.sha256: Picture(it.place, it.media_type)
+        for it in directory_images(ledger)
+        if it.sha256 in digests
+    }
+    in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
+    return {name: pictures[name] for name in in_order if name in pictures}
+
+
+def _commonest_first(causes: Mapping[str, Cause]) -> list[tuple[str, Cause]]:
+    """Return what purchases failed by; rows without any stand among `row_causes`."""
+    with_purchases = [
+        (error, cause) for error, cause in causes.items() if cause.purchases
+    ]
+    return sorted(
+        with_purchases, key=lambda named: (-named[1].rows, -named[1].purchases)
+    )

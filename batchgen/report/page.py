@@ -1,0 +1,175 @@
+"""Write `report.html`: one file that opens from disk and needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from batchgen.ledger import Reader
+from batchgen.model import dollars
+from batchgen.output import ARCHIVE
+from batchgen.output.whole import replacing
+from batchgen.report import plots
+from batchgen.report.contents import Report, read_report
+from batchgen.report.rows import rows_of
+from batchgen.report.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
+from batchgen.runner.quoted_words import Words, split_message
+
+CAUSES_SHOWN = 20
+PAGE = "report.html"
+REJECTED = "rejected.csv"
+
+_EARLY = 3
+"""Thumbnail pieces before the script, so that it shows images while the rest loads."""
+
+_PIECE = re.compile(
+    r'<script type="application/json" class="thumbs" id="thumbs-\d+" '
+    r'data-side="(\d+)">(.*)</script>'
+)
+_NAME = re.compile(r"[0-9a-f]{64}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
+    """Write the page of a run folder; thumbnails of an earlier page are reused.
+
+    Args:
+        ledger: Of the folder; a run may write to it meanwhile.
+        folder: The run folder, with the archive.
+        made_at: The current time with time zone.
+
+    Raises:
+        StorageError: the page cannot be written; an older page is unchanged.
+    """
+    report = read_report(ledger)
+    path = folder / PAGE
+    side = side_px(len(report.pictures))
+    small = thumbnails(
+        folder / ARCHIVE, report.pictures, _earlier_thumbnails(path, side)
+    )
+    pieces = ((number, _json(piece)) for number, piece in enumerate(small))
+    style, script = _asset("report.css"), _asset("report.js")
+    template = _environment().from_string(_asset("report.html"))
+    parts = template.generate(
+        report=report,
+        name=folder.resolve().name,
+        made_at=made_at.astimezone(UTC),
+        plots=_plots(report),
+        style=Markup(style),  # noqa: S704 - ours
+        script=Markup(script),  # noqa: S704 - ours
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        rows=_json(rows_of(report, _retry(folder))),
+        early=list(islice(pieces, _EARLY)),
+        late=pieces,
+        side=side,
+        most_pictures=MAX_PICTURES,
+        causes_shown=CAUSES_SHOWN,
+    )
+    with replacing(path) as file:
+        for part in parts:
+            file.write(part.encode(errors="replace"))
+    return path
+
+
+def _retry(folder: Path) -> str:
+    return shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
+
+
+def _earlier_thumbnails(path: Path, side: int) -> dict[str, str]:
+    """Return thumbnails of the existing page, by the hash of the image."""
+    return {name: text for name, text in _old_pieces(path, side) if text is not None}
+
+
+def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                match = _PIECE.fullmatch(line.rstrip("\n"))
+                if match and int(match[1]) == side:
+                    yield from _trusted(match[2]).items()
+    except OSError:
+        return  # no page, or an unreadable one: all thumbnails are made again
+
+
+def _trusted(text: str) -> Thumbnails:
+    # Anybody may have edited the page: only base64 is reused.
+    try:
+        piece = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(piece, dict):
+        return {}
+    return {
+        name: value
+        for name, value in piece.items()
+        if isinstance(value, str) and _NAME.fullmatch(name) and _BASE64.fullmatch(value)
+    }
+
+
+def _plots(report: Report) -> list[plots.Plot]:
+    drawings = []
+    if report.timeline is not None:
+        drawings.append(plots.spending(report.timeline, pretend=report.is_rehearsal))
+        drawings.append(plots.throughput(report.timeline, report.rate_per_minute))
+    if report.latencies_s:
+        drawings.append(plots.latency(report.latencies_s))
+    return drawings
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["usd"] = _usd
+    environment.filters["count"] = "{:,}".format
+    environment.filters["change"] = _change
+    environment.filters["words_of"] = _words_of
+    return environment
+
+
+def _usd(amount: int | Decimal | None) -> str:
+    return "unknown" if amount is None else dollars(amount)
+
+
+def _change(actual: Decimal, estimated: Decimal) -> str:
+    """Return the difference from the estimate as a percentage."""
+    return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
+
+
+def _words_of(message: str, error: str) -> Words:
+    return split_message(error, message)
+
+
+def _json(value: Mapping[str, Any]) -> Markup:
+    """Return JSON in which no text can end the surrounding script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - all HTML characters are escaped
+
+
+def _asset(name: str) -> str:
+    return files("batchgen.report").joinpath(name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return the source expression of this text for the content security policy."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,0 +1,125 @@
+"""Read every image of a ZIP, and say which are not what was stored; change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batchgen.ledger import Reader, StoredMember, count_members, stored_members
+from batchgen.output import ARCHIVE
+from batchgen.output.copying import ExpectedMember, damage_of
+from batchgen.output.diskfile import DiskFile
+from batchgen.output.listing import directory_damage
+from batchgen.runner.folder import current_ledger
+from batchgen.storage.outputs import directory_entries
+
+LISTED = 1000
+"""Damaged images that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """An image that is not what was stored, and why."""
+
+    member: StoredMember
+    problem: str
+
+
+@dataclass(slots=True)
+class Verification:
+    """What was read, and what was wrong.
+
+    Attributes:
+        images, size_bytes: That the ledger has in the ZIP.
+        damaged: The first ones; `damaged_count` counts all.
+        directory: What is wrong with the ZIP's directory; None if nothing is, or it
+            was not looked at.
+        is_finished: Whether the ZIP should have a directory that fits the ledger.
+        is_working: Whether a run works on the folder.
+        estimate: What the damaged images cost today, in nano-dollars, as far as known.
+        unpriced: Damaged images of which that is not known.
+        rehearsed: Whether the folder holds a rehearsal, whose money is pretend.
+    """
+
+    images: int = 0
+    size_bytes: int = 0
+    damaged: list[Damage] = field(default_factory=list)
+    damaged_count: int = 0
+    directory: str | None = None
+    is_finished: bool = False
+    is_working: bool = False
+    estimate: int = 0
+    unpriced: int = 0
+    rehearsed: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.damaged_count and self.directory is None
+
+
+def verify(path: Path, on_progress: Callable[[int, int], None]) -> Verification:
+    """Read the ZIP of a folder; also while a run works on it.
+
+    Args:
+        path: The run folder.
+        on_progress: Called with bytes read and bytes in all, again and again.
+
+    Raises:
+        SpecError: there is no run in the folder.
+        StorageError: the file cannot be read.
+    """
+    with current_ledger(path) as (ledger, is_held), ledger.snapshot():
+        verification = Verification(
+            is_working=not is_held, rehearsed=ledger.is_rehearsal
+        )
+        file = DiskFile(path / ARCHIVE)
+        try:
+            _verify_images(ledger, file, verification, on_progress)
+            verification.is_finished = is_held and ledger.meta.outputs == "fresh"
+            if verification.is_finished and (
+                verification.images or file.size_bytes() >= 0
+            ):
+                end = ledger.meta.archive_end
+                verification.directory = directory_damage(
+                    file, end, directory_entries(ledger)
+                )
+        finally:
+            file.close()
+    return verification
+
+
+def _verify_images(
+    ledger: Reader,
+    file: DiskFile,
+    verification: Verification,
+    on_progress: Callable[[int, int], None],
+) -> None:
+    verification.images, verification.size_bytes = count_members(ledger)
+    probe_provider = file.size_bytes() >= 0
+    done = 0
+    for member in stored_members(ledger):
+        problem = "the file is missing"
+        if probe_provider:
+            problem = damage_of(file, _expected(member)) or ""
+        if problem:
+            _note(verification, Damage(member, problem))
+        done += member.size_bytes
+        on_progress(done, verification.size_bytes)
+
+
+def _expected(member: StoredMember) -> ExpectedMember:
+    return ExpectedMember(
+        member.name, member.place, member.size_bytes, member.crc32, member.sha256
+    )
+
+
+def _note(verification: Verification, damage: Damage) -> None:
+    verification.damaged_count += 1
+    if len(verification.damaged) < LISTED:
+        verification.damaged.append(damage)
+    if damage.member.estimate is None:
+        verification.unpriced += 1
+    else:
+        verification.estimate += damage.member.estimate

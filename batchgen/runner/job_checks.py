@@ -1,0 +1,177 @@
+"""What can be told of a job's settings before its table is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from batchgen.errors import BatchgenError, SpecError, UsageError
+from batchgen.ledger import Reader
+from batchgen.manifest.wording import nearest, shown
+from batchgen.model import Capabilities, ImageRequest, Job
+from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Provider
+from batchgen.runner.folder import LEDGER
+
+_SHORTEST_LIST = 3
+"""Models that must be known of a provider for the list to count as all of them: of
+others batchgen knows the default alone."""
+
+
+def check_settings(job: Job, overrides: Mapping[str, Any]) -> None:
+    """Refuse settings that no row could be made with, whether or not one uses them.
+
+    A folder in which something is under way is left to its rows: what was bought must
+    be fetched.
+
+    Raises:
+        SpecError: a setting of the job file cannot be.
+        UsageError: an option cannot be.
+    """
+    if _is_under_way(job):
+        return
+    _check_prompt(job, overrides)
+    for name in job.providers:
+        _check_path(job, name, overrides)
+        _check_model(job, name, overrides)
+    for setting in ("aspect_ratio", "resolution"):
+        _check_default(job, setting, overrides)
+
+
+def check_zero_budget(job: Job, overrides: Mapping[str, Any]) -> None:
+    """Refuse a budget of 0 for a first run, where it can only end at once.
+
+    Where something was bought before, it lets that be fetched and nothing be bought;
+    where an image costs 0, it holds.
+
+    Raises:
+        SpecError: it stands in the job file.
+        UsageError: it is an option.
+    """
+    is_free = any(
+        not price.expected
+        for name in job.providers
+        for price in job.terms_of(name).prices
+    )
+    if is_free or (job.out / LEDGER).exists():
+        return
+    message = (
+        "0 allows no purchase: give the most that may be spent, such as 5; to look "
+        "without paying, use `batchgen check` or --rehearse"
+    )
+    for setting, key in (("max_cost", "max_cost"), ("max_cost_per_day", "per_day")):
+        amount = getattr(job, setting)
+        if amount is not None and not amount:
+            is_option = setting in overrides
+            key_or_option = setting if is_option else key
+            raise _blamed(job, key_or_option, message, is_option=is_option)
+
+
+def _is_under_way(job: Job) -> bool:
+    if not (job.out / LEDGER).is_file():
+        return False
+    try:
+        with closing(Reader(job.out / LEDGER)) as ledger:
+            return bool(ledger.open_attempts())
+    except BatchgenError:
+        return False  # whoever opens it next says what is wrong with it
+
+
+def _blamed(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
+    if is_option:
+        return UsageError(f"--{setting.replace('_', '-')}: {message}")
+    return SpecError(f"{shown(job.source)}, `{setting}`: {message}")
+
+
+def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:
+    """Refuse the name of a file where its text was meant."""
+    prompt = job.prompt or ""
+    if not prompt.isprintable() or "{" in prompt or len(prompt) > 255:
+        return
+    name = prompt.removeprefix("@")  # as curl takes a file
+    path = job.source.parent / name if "prompt" not in overrides else Path(name)
+    if path.suffix and path.is_file():
+        message = (
+            f"{prompt} is the name of a file, and is sent as it stands: give the text "
+            f'in it, as in --prompt "$(cat {name})"'
+        )
+        raise _blamed(job, "prompt", message, is_option="prompt" in overrides)
+
+
+def _check_path(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
+    """Refuse a provider's own address without the path that belongs to it."""
+    base_url, own = job.terms_of(name).base_url, PROVIDERS[name].defaults.base_url
+    if base_url is None or own is None:
+        return
+    address, whole = urlsplit(base_url), urlsplit(own)
+    is_own_host = (address.hostname, address.port) == (whole.hostname, whole.port)
+    if is_own_host and not address.path.strip("/") and whole.path.strip("/"):
+        message = (
+            f"{base_url} is not all of {name}'s address: write {own}, or leave it out"
+        )
+        is_option = "base_url" in overrides
+        raise _blamed(job, "base_url", message, is_option=is_option)
+
+
+def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
+    """Refuse a model that a provider's list lacks, unless the job gives it a price."""
+    provider, terms = PROVIDERS[name], job.terms_of(name)
+    if terms.model is None or terms.prices:
+        return
+    if terms.base_url not in (None, provider.defaults.base_url):
+        return  # what other addresses have is not known
+    models = known_models(provider)
+    model = terms.model.removeprefix(provider.capabilities.model_prefix)
+    if len(models) < _SHORTEST_LIST or model in models:
+        return
+    usable = [each for each in models if each not in provider.capabilities.shutdowns]
+    near = nearest(model, usable)
+    hint = f"did you mean `{near}`?" if near else f"it has {', '.join(usable)}"
+    message = (
+        f"{name} has no model `{terms.model}` that batchgen knows: {hint} (if it is "
+        "new there, say what an image costs with --price)"
+    )
+    raise _blamed(job, "model", message, is_option="model" in overrides)
+
+
+def known_models(provider: Provider) -> list[str]:
+    """Return the models of a provider that batchgen knows, its default first."""
+    capabilities = provider.capabilities
+    prices = (model for price in provider.prices for model in sorted(price.models))
+    names = (
+        *(
+            provider.defaults.model,
+            *capabilities.models.values(),
+            *capabilities.by_model,
+        ),
+        *(*prices, *capabilities.shutdowns),
+    )
+    return list(dict.fromkeys(names))
+
+
+def _check_default(job: Job, setting: str, overrides: Mapping[str, Any]) -> None:
+    """Refuse a default that none of the chosen providers has."""
+    value = getattr(job, setting)
+    if value is None:
+        return
+    request = ImageRequest(prompt="", **{setting: value})
+    unsupported = [_misfit(job, name, request, setting) for name in job.providers]
+    if all(unsupported):
+        message = "; ".join(misfit for misfit in unsupported if misfit)
+        is_option = setting in overrides
+        raise _blamed(job, setting, message, is_option=is_option)
+
+
+def _misfit(job: Job, name: str, request: ImageRequest, setting: str) -> str | None:
+    capabilities: Capabilities = PROVIDERS[name].capabilities
+    capabilities = capabilities.elsewhere().for_model(job.terms_of(name).model)
+    reasons: Iterator[str] = (
+        reason
+        for column, reason in capabilities.unsupported(request)
+        if column == setting
+    )
+    reason = next(reasons, None)
+    return None if reason is None else f"{name} {reason}"

@@ -1,0 +1,300 @@
+"""Run a job on this machine: recover, plan, buy, fetch, write the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.run_context import Run, Time
+from batchgen.errors import (
+    BatchgenError,
+    BudgetReached,
+    GroupsFull,
+    LedgerMissing,
+    NearlyAllFailed,
+    SpecError,
+    StorageError,
+)
+from batchgen.ledger import Reader
+from batchgen.manifest.manifest import Manifest
+from batchgen.model import Job, utc
+from batchgen.planning.planner import Planner, ReadingStopped
+from batchgen.planning.routing import Router
+from batchgen.runner.assembly import Connections, assemble, resume
+from batchgen.runner.capacity import Capacity, capacity_now
+from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.ending import cut_reading, log_end, write_outputs_at_end
+from batchgen.runner.feeding import feed_queue
+from batchgen.runner.folder import LOG, RunFolder
+from batchgen.runner.notices import notices_of
+from batchgen.runner.older_ledger import refuse_older_than_log
+from batchgen.runner.preparing import Preparation, scope_end
+from batchgen.runner.resume import recover
+from batchgen.runner.second_chances import try_lost_links
+from batchgen.runner.shortfall import remember_needed
+from batchgen.runner.stops import stop_of
+from batchgen.storage.disk_room import DiskRoom
+from batchgen.storage.writer import Writer
+from batchgen.tracebacks import drop_tracebacks
+from batchgen.wire import MEGABYTE, MemoryBudget, redactor_for
+from batchgen.wire.container_memory import default_memory_bytes
+from batchgen.wire.sender import Wire
+from batchgen.wire.sockets import SocketLimits
+
+
+class LocalEngine:
+    """Runs one job in one folder."""
+
+    def __init__(self, job: Job, folder: RunFolder, config: RunConfig) -> None:
+        self._job = job
+        self._folder = folder
+        self._config = config
+        self._result = RunResult(chosen=len(job.providers))
+        self._time = Time(monotonic=anyio.current_time, now=config.now)
+        self._feeders = anyio.CancelScope()
+        self._work = anyio.CancelScope()
+        self._run: Run | None = None
+        self._planner: Planner | None = None
+
+    async def run(self) -> RunResult:
+        """Run to the end, or to an orderly stop; the outputs are written either way.
+
+        Raises:
+            SpecError: nothing was begun.
+            StorageError: nothing more can be written; run it again when mended.
+        """
+        manifest = Manifest.open(self._job)
+        today = utc(self._time.now()).date()
+        for notice in (
+            *manifest.notices,
+            *notices_of(self._job, self._config.providers, today),
+        ):
+            self._config.progress.notice(notice)
+        ledger = self._folder.ledger
+        ledger.holds_key = redactor_for(self._config.keys.values()).holds_key
+        # Stops are carried out until all is written: one in between would be a crash.
+        async with self._config.handle.attached(self._stop):
+            await self._recover()
+            # All that storing needs is open before the sockets are counted.
+            self._folder.archive.open()
+            capacity = self._capacity()
+            async with self._writing() as writer:
+                async with self._wire(capacity) as wire:
+                    await self._buy(manifest, writer, wire, capacity)
+                self._config.progress.phase = "writing"
+                await write_outputs_at_end(self._folder, self._config, self._result)
+                if not ledger.is_in_place():
+                    self._lost_ledger()
+                    ledger.put_back()
+        self._sum_up()
+        return self._result
+
+    def _sum_up(self) -> None:
+        ledger, result, run = self._folder.ledger, self._result, self._run
+        end = scope_end(self._job.limit)
+        result.totals = ledger.totals(end)
+        queues = run.queues.values() if run else ()
+        result.stopped = [queue.stopped for queue in queues if queue.stopped]
+        if isinstance(result.error, BudgetReached) and run is not None:
+            result.needed = remember_needed(run, ledger, end, result.error)
+        log_end(self._config.log, result.totals)
+
+    async def _recover(self) -> None:
+        ledger, archive = self._folder.ledger, self._folder.archive
+        now = self._time.now()
+        adopted = await self._config.offload(lambda: recover(ledger, archive, now))
+        if not self._folder.is_new:
+            refuse_older_than_log(ledger, self._folder.path / LOG)
+        self._config.log.info(
+            "started",
+            extra={
+                "purchases": ledger.newest_attempt(),
+                "source": str(self._job.source),
+                "manifest": str(self._job.manifest),
+                "providers": ",".join(self._job.providers),
+                "realm": ledger.mode,
+                "adopted": adopted,
+            },
+        )
+
+    # -- what it works with
+
+    def _capacity(self) -> Capacity:
+        """Share out what this process may open, and say what that holds back.
+
+        Raises:
+            SpecError: it may open too little.
+        """
+        config = self._config
+        if config.transport is not None:  # it opens no sockets of ours
+            return Capacity(purchases={}, sockets=SocketLimits())
+        capacity = capacity_now(self._job, config.providers)
+        if capacity.notice is not None:
+            config.progress.notice(capacity.notice)
+        return capacity
+
+    def _wire(self, capacity: Capacity) -> Wire:
+        config, mb = self._config, self._job.memory_mb
+        return Wire(
+            config.transport,
+            paid_hosts=config.paid_hosts,
+            offload=config.offload,
+            memory=MemoryBudget(
+                default_memory_bytes() if mb is None else mb * MEGABYTE
+            ),
+            sockets=capacity.sockets,
+        )
+
+    def _room(self) -> DiskRoom:
+        ledger = self._folder.ledger
+        return DiskRoom(
+            self._folder.path, self._folder.archive, ledger.log, self._config.offload
+        )
+
+    def _choice(self) -> Router:
+        config, today = self._config, utc(self._time.now()).date()
+        return Router.of(self._job, config.providers, config.prices, today)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Writer]:
+        """Keep the writer alive; when it fails, all else is cancelled."""
+        writer = Writer(
+            self._folder.ledger,
+            self._folder.archive,
+            self._config.offload,
+            lost=self._lost_ledger,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.run)
+            try:
+                yield writer
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await writer.close()
+
+    # -- while rows are bought
+
+    async def _buy(
+        self, manifest: Manifest, writer: Writer, wire: Wire, capacity: Capacity
+    ) -> None:
+        reader = Reader(self._folder.ledger.path)
+        preparation: Preparation | None = None
+        try:
+            choice = self._choice()
+            planner = self._planner = Planner(
+                reader, manifest, choice, rebuy=self._config.rebuy
+            )
+            planner.log = self._config.log
+            if self._result.stop_reason is not None:
+                planner.stop()
+            # Only a stop ends a reading that is under way, for the next run carries it
+            # on: the table has a line for each row.
+            async with anyio.create_task_group() as reading:
+                with self._work:
+                    async with anyio.create_task_group() as tasks:
+                        connections = Connections(
+                            reader,
+                            writer,
+                            wire,
+                            tasks,
+                            self._room(),
+                            self._end,
+                            capacity.purchases,
+                        )
+                        run = self._run = assemble(
+                            self._job, self._config, connections, self._time
+                        )
+                        preparation = Preparation(
+                            run, planner, choice, self._config, self._result
+                        )
+                        await self._work_through(run, preparation, reading)
+                is_read_on = self._result.stop_reason is None
+                if self._run is not None and self._run.planning and is_read_on:
+                    self._run.progress.phase = "planning"
+            if self._result.stop_reason is not None and not planner.finished:
+                self._result.cut = cut_reading(reader)
+                if preparation is not None:  # wherever the stop met it
+                    await preparation.count()
+        finally:
+            reader.close()
+
+    async def _work_through(
+        self, run: Run, preparation: Preparation, reading: TaskGroup
+    ) -> None:
+        with self._feeders:
+            try:
+                at_once = await preparation.prepare(self._folder.archive)
+            except ReadingStopped:
+                return
+            if self._result.stop_reason is not None:
+                return
+            left = await resume(run, self._config)
+            self._result.left = [*left.variables]
+            self._result.unnamed = [*left.unnamed]
+            references = References(run, self._config.stand_in)
+            if at_once:
+                reading.start_soon(preparation.plan)
+            async with anyio.create_task_group() as feeders:
+                for queue in run.queues.values():
+                    feeders.start_soon(self._feed, run, queue, references)
+            if run.full:
+                self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
+        is_safe = not isinstance(self._result.error, SpecError | StorageError)
+        if self._result.stop_reason is None and is_safe:
+            await try_lost_links(run)
+
+    async def _feed(
+        self, run: Run, queue: ProviderQueue, references: References
+    ) -> None:
+        try:
+            await feed_queue(run, queue, references)
+        except (BudgetReached, NearlyAllFailed, SpecError, StorageError) as error:
+            # Where the writer failed, it ends all by itself; else nothing keeps what
+            # is in flight from coming in.
+            self._end(error)
+
+    # -- how it ends
+
+    def _end(self, error: BatchgenError) -> None:
+        """Send nothing more; what is in flight comes in."""
+        if self._result.error is None:
+            drop_tracebacks(error)  # it is told at the end, and would hold images
+            self._result.error = error
+            self._config.log.error("stopping", extra={"why": error.kind})
+        self._feeders.cancel()
+
+    def _lost_ledger(self) -> None:
+        """Send nothing more where the ledger would not outlive this process."""
+        path = self._folder.ledger.path
+        self._end(
+            LedgerMissing(
+                f"{path} was deleted, replaced or cut while batchgen worked with "
+                "it. Nothing more is sent; what it knew is written back at the end"
+            )
+        )
+
+    def _stop(self) -> None:
+        """Send nothing more, leave tasks, and wait for replies as long as agreed."""
+        handle = self._config.handle
+        grace_s = 0.0 if handle.is_now else self._job.grace_s
+        self._work.deadline = min(self._work.deadline, anyio.current_time() + grace_s)
+        if self._result.stop_reason is None:
+            self._result.stop_reason = handle.reason
+            if self._planner is not None:
+                self._planner.stop()
+            self._feeders.cancel()
+            if self._run is not None:
+                self._stop_run(self._run, handle.reason or "", grace_s)
+
+    def _stop_run(self, run: Run, reason: str, grace_s: float) -> None:
+        run.progress.stop = stop_of(self._folder.ledger, reason, grace_s)
+        run.stopping = True
+        run.progress.phase = "stopping"
+        for scope in list(run.following):
+            scope.cancel()
+        run.wake()

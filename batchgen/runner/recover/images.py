@@ -1,0 +1,209 @@
+"""Assign each image of the ZIP to the purchase that its header names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from batchgen.attempts.charges import by_list
+from batchgen.attempts.store import size_warning
+from batchgen.errors import Charge
+from batchgen.images import NotAnImage, inspect
+from batchgen.ledger import AttemptRecord, Ledger, StoredImage
+from batchgen.ledger.rebuilding import Rebuilding
+from batchgen.model import State, now_micros
+from batchgen.output.reading import WrittenTable
+from batchgen.output.salvage import Salvage, SalvagedImage
+from batchgen.output.tag import Tag
+from batchgen.runner.recover.price_book import PriceBook
+from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, micros_of
+from batchgen.runner.recover.recovery_report import RecoveryReport
+from batchgen.runner.recover.row_finder import RowFinder
+from batchgen.runner.recover.run_log import MAX_ID
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PRICED = (Charge.REPORTED, Charge.BILLED, Charge.PRICE_LIST)
+
+
+@dataclass(slots=True, kw_only=True)
+class Images:
+    """Takes images in; the purchases that tables and log know stand already.
+
+    Attributes:
+        newer: Numbers of purchases that no table names.
+        numbers: New numbers of purchases whose own number is another purchase's in the
+            tables, by their own number and their row.
+    """
+
+    ledger: Ledger
+    rebuilding: Rebuilding
+    row_finder: RowFinder
+    price_book: PriceBook
+    report: RecoveryReport
+    newer: set[int]
+    numbers: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def take(self, salvage: Salvage) -> None:
+        """Take all whole images in.
+
+        Raises:
+            ArchiveDamaged: another program wrote the ZIP.
+        """
+        for image in salvage.images():
+            try:
+                facts = inspect(image.data)
+            except NotAnImage:
+                continue
+            if not (_is_safe(image.member.name) and 0 < image.tag.image <= MAX_IMAGES):
+                salvage.damaged += 1
+                continue
+            attempt = self._attempt_of(image)
+            stored = StoredImage(
+                image=image.tag.image,
+                name=image.member.name,
+                place=image.member.offset,
+                size_bytes=image.member.size_bytes,
+                crc32=image.member.crc32,
+                sha256=hashlib.sha256(image.data).digest(),
+                media_type=facts.media_type,
+                width_px=facts.width_px,
+                height_px=facts.height_px,
+            )
+            self.ledger.keep_images(attempt.attempt_id, [stored])
+            self.report.images += 1
+            self.report.newer_images += attempt.attempt_id in self.newer
+            self.report.foreign_images += self.row_finder.is_foreign(attempt.row_id)
+        self.report.damaged_images = salvage.damaged
+        self._end_attempts()
+
+    def _attempt_of(self, image: SalvagedImage) -> AttemptRecord:
+        tag, name = image.tag, image.member.name
+        row_id = self.row_finder.row_of_image(name, tag.image)
+        is_number = 0 < tag.attempt_id < MAX_ID
+        attempt = self.ledger.find_attempt(tag.attempt_id) if is_number else None
+        if attempt is not None and not _fits(attempt, tag, row_id):
+            attempt = self._renumbered(tag, row_id)
+        if attempt is None:
+            attempt = self._new_attempt(image, row_id)
+        if attempt.state is State.STORED:
+            return attempt
+        charged = _charged(attempt, tag)
+        if attempt.charge not in _PRICED and charged.charge is Charge.PRICE_LIST:
+            self.report.priced_by_list += charged.cost is not None
+            self.report.unpriced_images += charged.cost is None
+        at = micros_of(tag.modified) or attempt.ended_at
+        charged = replace(charged, ended_at=max(at or 0, attempt.ended_at or 0) or None)
+        self.rebuilding.put_attempt(charged)
+        return charged
+
+    def _renumbered(self, tag: Tag, row_id: int | None) -> AttemptRecord | None:
+        number = self.numbers.get((tag.attempt_id, row_id or 0))
+        return None if number is None else self.ledger.find_attempt(number)
+
+    def _new_attempt(self, image: SalvagedImage, row_id: int | None) -> AttemptRecord:
+        """Return an attempt of which only the ZIP knows."""
+        tag = image.tag
+        if row_id is None:
+            row_id = self.row_finder.foreign_row_of_image(image.member.name, tag.image)
+        number = tag.attempt_id
+        if not 0 < number < MAX_ID or self.ledger.find_attempt(number) is not None:
+            number = self.ledger.newest_attempt() + 1
+            self.numbers[tag.attempt_id, row_id] = number
+        n = self.ledger.row(row_id).request.n
+        images = max(1, min(tag.images, max(n, tag.image)))
+        first = 1 if images >= n else tag.image
+        at = micros_of(tag.modified) or now_micros()
+        self.newer.add(number)
+        return self.price_book.sent(self.ledger, number, row_id, (first, images), at)
+
+    def _end_attempts(self) -> None:
+        """Mark attempts that brought images as stored.
+
+        Where some are missing and a task may still bring them, it is asked again.
+        """
+        for attempt in self.rebuilding.attempts_with_images():
+            shapes = self.ledger.shapes(attempt.attempt_id)
+            is_task = attempt.task_id is not None and attempt.state in (
+                *(State.ACCEPTED, State.OVERDUE, State.DELIVERED),
+            )
+            is_whole = len(shapes) >= attempt.images
+            state = State.DELIVERED if is_task and not is_whole else State.STORED
+            self.rebuilding.put_attempt(
+                replace(
+                    attempt,
+                    state=state,
+                    again=None,
+                    error=None,
+                    message=None,
+                    warning=attempt.warning or size_warning(attempt, shapes),
+                    counts=True,
+                )
+            )
+
+    def note_missing(self, results: WrittenTable | None) -> None:
+        """Write down what was stored and is in the ZIP no more.
+
+        Args:
+            results: Tells which images there were.
+        """
+        missing = [*self.rebuilding.attempts_without_images()]
+        rows = {attempt.row_id for attempt, _ in missing}
+        files = _files_of(results, self.row_finder, rows) if rows else {}
+        for attempt, images in missing:
+            listed = files.get(attempt.row_id)
+            for image in images:
+                if listed and image not in listed:
+                    continue  # fewer came than were asked for
+                sha256 = listed[image] if listed else b""
+                self.rebuilding.note_missing(attempt.attempt_id, image, sha256)
+                self.report.missing_images += 1
+
+
+def _is_safe(name: str) -> bool:
+    """Say whether a name stays in the folder that a ZIP is unpacked to.
+
+    All that batchgen writes do; but anybody may have changed the file.
+    """
+    is_inside = not name.startswith("/") and ".." not in name.split("/")
+    return name != "" and is_inside and "\\" not in name and not _CONTROL.search(name)
+
+
+def _fits(attempt: AttemptRecord, tag: Tag, row_id: int | None) -> bool:
+    """Say whether an image is of the attempt that has the number which it names.
+
+    The ZIP may be of another moment than the tables, or of another run.
+    """
+    end = attempt.first_image + attempt.images
+    if not attempt.first_image <= tag.image < end:
+        return False
+    at = micros_of(tag.modified)
+    if row_id == attempt.row_id or at is None:
+        return True
+    is_ended = attempt.state is State.STORED and attempt.ended_at is not None
+    return attempt.sent_at <= at and (not is_ended or at <= (attempt.ended_at or 0))
+
+
+def _charged(attempt: AttemptRecord, tag: Tag) -> AttemptRecord:
+    """Return an attempt with what it cost: its reply had come, and was charged."""
+    if attempt.charge in _PRICED:
+        return attempt
+    if tag.cost_nano is not None:
+        return replace(attempt, charge=Charge.REPORTED, cost=tag.cost_nano, uncertain=0)
+    charge, cost, uncertain = by_list(attempt, tag.images)
+    return replace(attempt, charge=charge, cost=cost, uncertain=uncertain)
+
+
+def _files_of(
+    results: WrittenTable | None, row_finder: RowFinder, rows: set[int]
+) -> Mapping[int, Mapping[int, bytes]]:
+    """Return the digests of the images that rows had, by their number."""
+    files: dict[int, dict[int, bytes]] = defaultdict(dict)
+    for row in results.rows() if results else ():
+        if not row["files"] or (row_id := row_finder.row_of_result(row)) not in rows:
+            continue
+        for file in row["files"]:
+            files[row_id][file["image"]] = bytes.fromhex(file["sha256"] or "")
+    return files

@@ -1,0 +1,235 @@
+"""Put what tables, log and ZIP know of purchases into a ledger that has a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+
+from batchgen.errors import Again, Charge, StorageError, UsageError
+from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger.rebuilding import Rebuilding
+from batchgen.manifest import key_of
+from batchgen.model import State, Status, now_micros
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.kept_files import FOLDER, KeptFiles
+from batchgen.output.reading import TableRow
+from batchgen.output.salvage import Salvage
+from batchgen.runner.recover.images import Images
+from batchgen.runner.recover.price_book import PriceBook
+from batchgen.runner.recover.recovered_attempts import (
+    MAX_IMAGES,
+    attempt_in_log,
+    attempt_in_table,
+)
+from batchgen.runner.recover.recovery_report import RecoveryReport
+from batchgen.runner.recover.remains import Remains
+from batchgen.runner.recover.result_money import ResultMoney
+from batchgen.runner.recover.row_finder import RowFinder
+from batchgen.runner.recover.run_log import MAX_ID, number_in
+
+_SETTLED = (Status.FAILED, Status.REFUSED, Status.HELD)
+_TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
+
+
+class LedgerFiller:
+    """Takes in what the files of a folder know; `fill` is a step of the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        price_book: PriceBook,
+        remains: Remains,
+        report: RecoveryReport,
+    ) -> None:
+        self._ledger = ledger
+        self._remains = remains
+        self._report = report
+        self._rebuilding = Rebuilding(ledger, key_of)
+        self._row_finder = RowFinder(self._rebuilding, remains)
+        self._price_book = price_book
+        self._newest = 0
+        self._newer: set[int] = set()
+
+    def fill(self) -> None:
+        """Take in all files, the most certain first.
+
+        Raises:
+            ArchiveDamaged: another program wrote the ZIP.
+            UsageError: nothing belongs to a row of SOURCE.
+            StorageError: a table holds what batchgen never writes.
+        """
+        if self._remains.purchases is not None:
+            for row in self._remains.purchases.rows():
+                self._take_row(row)
+        self._take_events()
+        images = Images(
+            ledger=self._ledger,
+            rebuilding=self._rebuilding,
+            row_finder=self._row_finder,
+            price_book=self._price_book,
+            report=self._report,
+            newer=self._newer,
+        )
+        with closing(Salvage(self._remains.folder / ARCHIVE)) as salvage:
+            images.take(salvage)
+            self._ledger.meta.archive_end = salvage.end
+        try:
+            self._take_results()
+            images.note_missing(self._remains.results)
+        except (ValueError, TypeError) as error:
+            raise self._odd_table(TABLE, error) from error
+        self._take_kept()
+        self._settle_rows()
+        self._look_at_tasks()
+        self._rebuilding.finish()
+        self._ledger.meta.outputs = "stale"
+        self._refuse_other_source()
+        events = self._remains.events
+        self._report.highest = self._price_book.highest(self._ledger)
+        self._report.guessed_urls = self._price_book.guessed_urls - {""}
+        self._report.is_log_whole = events.probe_provider and self._is_logged()
+
+    def _is_logged(self) -> bool:
+        """Say whether the log names every purchase that the table lacks."""
+        logged = self._remains.events.attempts
+        last = max(self._newer, default=self._newest)
+        # Attempts are numbered without a gap: a missing number was a purchase, too.
+        return all(number in logged for number in range(self._newest + 1, last + 1))
+
+    def _take_row(self, row: TableRow) -> None:
+        try:
+            url = row["base_url"] or ""
+            if url:
+                self._price_book.urls.setdefault(row["provider"], url)
+            else:
+                url = self._price_book.url_of(row["provider"])
+            row_id = self._row_finder.row_of_purchase(row)
+            attempt = attempt_in_table(row, row_id, url)
+        except (ValueError, TypeError) as error:
+            raise self._odd_table(PURCHASES, error) from error
+        self._rebuilding.put_attempt(attempt)
+        self._report.table_attempts += 1
+        self._newest = max(self._newest, attempt.attempt_id)
+        moments = (attempt.sent_at, attempt.ended_at, self._report.tables_until)
+        self._report.tables_until = max(filter(None, moments), default=None)
+
+    def _odd_table(self, name: str, error: Exception) -> StorageError:
+        return StorageError(
+            f"{self._remains.folder / name}: a line of it is none that batchgen writes "
+            f"({error}); move the file away, and run this again"
+        )
+
+    def _take_events(self) -> None:
+        """Take in what the log has beyond the table."""
+        for attempt_id, logged in sorted(self._remains.events.attempts.items()):
+            former = self._ledger.find_attempt(attempt_id)
+            if former is None:
+                self._newer.add(attempt_id)
+                self._report.log_attempts += 1
+                row_id = self._row_finder.row_with_base_name(
+                    logged.sent.get("image") or "_"
+                )
+                span = _span_in(logged.sent, self._ledger.row(row_id).request.n)
+                self._rebuilding.enlarge(row_id, span[0] + span[1] - 1)
+                former = self._price_book.sent(
+                    self._ledger, attempt_id, row_id, span, logged.sent_at, logged
+                )
+            elif logged.state is State.SENT:
+                continue  # the table knows at least as much
+            self._rebuilding.put_attempt(attempt_in_log(logged, former))
+
+    def _take_results(self) -> None:
+        """Take in what only the result table tells: what each row cost."""
+        results = self._remains.results
+        if self._remains.purchases is not None or results is None:
+            return
+        ResultMoney(
+            ledger=self._ledger,
+            rebuilding=self._rebuilding,
+            row_finder=self._row_finder,
+            price_book=self._price_book,
+        ).take(results)
+        if not self._remains.events.attempts:
+            self._newest = self._ledger.newest_attempt()
+
+    def _take_kept(self) -> None:
+        """Count kept answers that no other file knows as money at risk."""
+        kept = KeptFiles(self._remains.folder, lambda _: ())
+        lost = []
+        for attempt_id in kept.replies():
+            is_number = 0 < attempt_id < MAX_ID
+            if not is_number or self._ledger.find_attempt(attempt_id) is not None:
+                continue
+            lost.append(f"{FOLDER}/{attempt_id}.json")
+            row_id = self._row_finder.row_with_base_name(f"kept-{attempt_id}")
+            attempt = self._price_book.sent(
+                self._ledger, attempt_id, row_id, (1, 1), now_micros()
+            )
+            reply = kept.read_reply(attempt_id)
+            provider = reply.provider if reply else attempt.provider
+            self._rebuilding.put_attempt(
+                replace(
+                    _unknown(attempt, f"its answer is kept as {lost[-1]}"),
+                    provider=provider,
+                )
+            )
+        self._report.lost_answers = lost
+
+    def _settle_rows(self) -> None:
+        """Give rows that ended without their images the status that the table has."""
+        results = self._remains.results
+        for row in results.rows() if results else ():
+            if row["status"] not in _SETTLED:
+                continue
+            row_id = self._row_finder.row_of_result(row)
+            # Rows that were never sent, or have another row's images, cost nothing and
+            # are judged anew.
+            if row_id is not None and self._ledger.attempts_of(row_id):
+                why = (row["error"], row["message"])
+                status = Status(row["status"])
+                self._rebuilding.settle(row_id, status, why, self._newest)
+
+    def _look_at_tasks(self) -> None:
+        """Count the tasks that the next run asks for; one without a number is lost."""
+        for attempt in self._ledger.open_attempts():
+            if attempt.task_id is not None:
+                self._report.tasks += attempt.state in _TASKS
+            elif attempt.state in (State.ACCEPTED, State.OVERDUE):
+                self._report.lost_tasks += 1
+                message = "accepted, and no file of the folder names its task"
+                self._rebuilding.put_attempt(_unknown(attempt, message))
+
+    def _refuse_other_source(self) -> None:
+        """Refuse a SOURCE, or options, by which no purchase finds its row.
+
+        Raises:
+            UsageError: none does.
+        """
+        if self._report.images and not self._rebuilding.has_planned_purchases():
+            raise UsageError(
+                f"nothing in {self._remains.folder} belongs to a row of this SOURCE, "
+                "read with these options. Name the SOURCE of the run, with the options "
+                "that the run had (such as --prompt or --id). Nothing was changed"
+            )
+
+
+def _span_in(fields: Mapping[str, str], n: int) -> tuple[int, int]:
+    first, images = number_in(fields, "first"), number_in(fields, "images")
+    if first is None or images is None:
+        return 1, n
+    return max(1, min(first, MAX_IMAGES)), max(1, min(images, MAX_IMAGES))
+
+
+def _unknown(attempt: AttemptRecord, message: str) -> AttemptRecord:
+    return replace(
+        attempt,
+        state=State.UNKNOWN,
+        charge=Charge.UNKNOWN,
+        cost=None,
+        uncertain=0,
+        again=Again.NEVER,
+        error="outcome_unknown",
+        message=message,
+        ended_at=attempt.ended_at or attempt.sent_at,
+    )

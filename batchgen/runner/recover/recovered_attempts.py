@@ -1,0 +1,152 @@
+"""Make attempts, as the ledger stores them, from lines of the table and of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from batchgen.errors import Again, Charge
+from batchgen.ledger import AttemptRecord
+from batchgen.model import Basis, State, to_nano
+from batchgen.output.reading import TableRow
+from batchgen.runner.recover.run_log import (
+    MAX_ID,
+    LoggedAttempt,
+    again_in,
+    charge_in,
+    number_in,
+)
+
+MAX_IMAGES = 1000
+"""Images of one purchase: in a changed file any number may stand [assumed]."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AGAIN = {
+    State.UNKNOWN: Again.LATER,
+    State.REJECTED: Again.LATER,
+    State.FAILED: Again.LATER,
+}
+_OPEN = (State.SENT, State.ACCEPTED, State.OVERDUE, State.DELIVERED)
+
+
+def micros_of(at: datetime | None) -> int | None:
+    """Return a time in microseconds UTC since 1970."""
+    return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def nano_of(usd: Decimal | None) -> int | None:
+    """Return an amount in nano-dollars."""
+    return None if usd is None else to_nano(usd)
+
+
+def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord:
+    """Return the attempt that a line of the table is about.
+
+    Args:
+        row: The line.
+        row_id: Its row in the ledger.
+        base_url: Where it was sent, if the line does not say it.
+
+    Raises:
+        ValueError: a value is none that batchgen writes.
+    """
+    if not 0 < (row["attempt_id"] or 0) < MAX_ID or not row["provider"]:
+        raise ValueError("a purchase without a number or a provider")
+    state = State(row["state"])
+    ceiling, at_risk = nano_of(row["ceiling_usd"]), nano_of(row["at_risk_usd"])
+    charge = _charge_in(row, state, at_risk)
+    is_at_risk = charge is Charge.UNKNOWN or state in (State.SENT, State.ACCEPTED)
+    again = row["again"] and Again(row["again"])
+    counts = row["counts"]
+    return AttemptRecord(
+        attempt_id=row["attempt_id"],
+        row_id=row_id,
+        first_image=max(1, min(row["first_image"] or 1, MAX_IMAGES)),
+        images=max(1, min(row["images"], MAX_IMAGES)),
+        state=state,
+        provider=row["provider"],
+        model=row["model"] or "",
+        base_url=row["base_url"] or base_url,
+        aspect_ratio=row["aspect_ratio"],
+        resolution=row["resolution"],
+        expected=nano_of(row["expected_usd"]),
+        floor=nano_of(row["floor_usd"]),
+        ceiling=at_risk if is_at_risk and ceiling is None else ceiling,
+        sent_at=micros_of(row["sent_at"]) or 0,
+        task_id=row["task_id"],
+        request_id=row["request_id"],
+        charge=charge,
+        cost=None if is_at_risk else nano_of(row["cost_usd"]),
+        uncertain=0 if is_at_risk else at_risk or 0,
+        again=again or _AGAIN.get(state),
+        counts=state is not State.REJECTED if counts is None else counts,
+        error=row["error"],
+        message=row["message"],
+        warning=row["warning"],
+        accepted_at=micros_of(row["accepted_at"]),
+        ended_at=micros_of(row["ended_at"]),
+        latency_s=row["latency_s"],
+    )
+
+
+def _charge_in(row: TableRow, state: State, at_risk: int | None) -> Charge | None:
+    basis = Basis(row["cost_basis"] or "none")
+    if basis is Basis.UNKNOWN:
+        if state in (State.SENT, State.ACCEPTED):
+            return None
+        # Charged for certain, at an unknown price: no money is at risk.
+        is_unpriced = at_risk == 0 and row["ceiling_usd"] != 0
+        return Charge.PRICE_LIST if is_unpriced else Charge.UNKNOWN
+    if basis is Basis.NONE:
+        return None if state in _OPEN else Charge.NONE
+    return Charge(basis.value)
+
+
+def attempt_in_log(logged: LoggedAttempt, former: AttemptRecord) -> AttemptRecord:
+    """Return an attempt as it stands after all that the log has of it.
+
+    Args:
+        logged: What the log has.
+        former: How it stood before: as the table has it, or as it was sent.
+    """
+    state = logged.state
+    now = replace(
+        former,
+        state=state,
+        task_id=logged.task_id or former.task_id,
+        request_id=logged.request_id or former.request_id,
+        accepted_at=logged.accepted_at or former.accepted_at,
+        again=None,
+        error=None,
+        message=None,
+    )
+    if logged.delivered is not None:
+        now = _charged(now, logged.delivered)
+    if state in (State.SENT, State.ACCEPTED, State.DELIVERED):
+        return now
+    if state is State.STORED or logged.ended is None:
+        return replace(now, ended_at=logged.ended_at)
+    now = _charged(now, logged.ended)
+    return replace(
+        now,
+        ended_at=logged.ended_at,
+        again=again_in(logged.ended),
+        counts=state is not State.REJECTED,
+        error=logged.ended.get("error") or "internal",
+        message=logged.ended.get("words"),
+    )
+
+
+def _charged(attempt: AttemptRecord, fields: Mapping[str, str]) -> AttemptRecord:
+    charge, cost = charge_in(fields), number_in(fields, "cost_nano")
+    if charge in (Charge.REPORTED, Charge.BILLED) and cost is None:
+        charge = Charge.UNKNOWN  # the log of an older batchgen does not say how much
+    return replace(
+        attempt,
+        charge=charge,
+        cost=cost,
+        uncertain=number_in(fields, "uncertain_nano") or 0,
+        request_id=fields.get("request") or attempt.request_id,
+    )

@@ -1,0 +1,145 @@
+"""Build a new ledger for a run folder whose ledger was lost; nothing is sent.
+
+The plan is made from SOURCE as `run` makes it. Then purchases are taken in from the
+table of purchases, the log and the ZIP. The new ledger is built under another name and
+takes the old one's place in one step, when it is whole and on disk. So a recovery may
+be killed at any moment, and started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from batchgen.errors import DiskFull, StorageError
+from batchgen.ledger import Ledger, PlanWriter
+from batchgen.ledger.database import check_whole
+from batchgen.ledger.estimate import EVERY_ROW
+from batchgen.manifest import key_of
+from batchgen.manifest.embedded import ImageStore
+from batchgen.manifest.manifest import Manifest
+from batchgen.model import Job, PriceList, now_micros, utc
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.archive import Archive
+from batchgen.output.member_names import folded_base_names
+from batchgen.planning.entries import plan_entry
+from batchgen.planning.routing import Router
+from batchgen.providers.base import Provider
+from batchgen.runner.folder import LOG, bind, hold_folder
+from batchgen.runner.recover.ledger_filler import LedgerFiller
+from batchgen.runner.recover.price_book import PriceBook
+from batchgen.runner.recover.recovery_report import RecoveryReport
+from batchgen.runner.recover.remains import Remains, refuse_whole
+from batchgen.runner.recover.switching import clear_new, new_ledger, put_in_place
+from batchgen.runner.resume import recover
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What a recovery works with.
+
+    Attributes:
+        mode: What kind of run it was.
+        command: That carries on, as the ledger remembers it.
+    """
+
+    job: Job
+    providers: Mapping[str, Provider]
+    prices: Mapping[str, PriceList]
+    mode: str
+    command: str
+
+
+def recover_folder(recovery: Recovery, remains: Remains) -> RecoveryReport:
+    """Build the ledger of a folder and put it in its place.
+
+    Raises:
+        LedgerLocked: a batchgen works on the folder.
+        UsageError: the folder has a whole ledger, or SOURCE holds none of its rows.
+        StorageError: the ZIP is another program's, or the folder cannot be written.
+    """
+    folder = remains.folder
+    with hold_folder(folder):
+        refuse_whole(folder)
+        clear_new(folder)
+        report = RecoveryReport(unreadable=[*remains.unreadable.values()])
+        try:
+            _build(recovery, remains, report)
+            _refuse_impossible(folder)
+        except BaseException:
+            clear_new(folder)
+            raise
+        report.moved_aside = put_in_place(folder, [*remains.unreadable])
+    return report
+
+
+def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None:
+    folder = remains.folder
+    with closing(Ledger(new_ledger(folder))) as ledger:
+        with ledger.transaction():
+            bind(ledger, folder, recovery.job.source, recovery.mode)
+            ledger.meta.command = recovery.command
+            _plan(ledger, recovery)
+        with ledger.transaction():
+            LedgerFiller(
+                ledger, _price_book_of(recovery, remains), remains, report
+            ).fill()
+        with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
+            recover(ledger, archive, now_micros())
+        report.totals = ledger.totals(EVERY_ROW)
+
+
+def _refuse_impossible(folder: Path) -> None:
+    """Refuse a ledger that the next run would take for a damaged one.
+
+    Raises:
+        StorageError: a file of the folder tells what batchgen never writes.
+    """
+    try:
+        check_whole(new_ledger(folder))
+    except DiskFull:
+        raise
+    except StorageError as error:
+        raise StorageError(
+            f"{folder}: {PURCHASES}, {TABLE}, {ARCHIVE} or {LOG} tells of amounts or "
+            "times that batchgen never writes, so somebody changed it: move that file "
+            "away, or put a copy in its place, and run this again. Nothing was changed"
+        ) from error
+
+
+def _plan(ledger: Ledger, recovery: Recovery) -> None:
+    """Plan all rows as `run` does over an empty ledger; the next run plans anew."""
+    job = recovery.job
+    manifest = Manifest.open(job)
+    router = Router.of(job, recovery.providers, recovery.prices, _today())
+    with closing(
+        PlanWriter(ledger, key_of, folded_base_names, dedupe=job.dedupe)
+    ) as plan:
+        plan.id_column = job.columns.get("id", "id")
+        rows = 0
+        images = ImageStore(job.images_folder)
+        for part in manifest.slices():
+            plan.add(
+                [plan_entry(row, router) for row in part.rows], part.user_columns, rows
+            )
+            images.clear()
+            rows += len(part.rows)
+        plan.end()
+        # A digest that no reading has: the next run plans anew.
+        plan.complete("recovered", manifest.user_schema, rows)
+
+
+def _today() -> date:
+    return utc(now_micros()).date()
+
+
+def _price_book_of(recovery: Recovery, remains: Remains) -> PriceBook:
+    return PriceBook(
+        job=recovery.job,
+        providers=recovery.providers,
+        prices=recovery.prices,
+        urls=dict(remains.events.urls),
+    )

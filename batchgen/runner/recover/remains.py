@@ -1,0 +1,143 @@
+"""What is left of a run folder whose ledger was lost: tables, ZIP, log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from batchgen.errors import LedgerMismatch, StorageError, UsageError
+from batchgen.ledger import REHEARSAL
+from batchgen.ledger.file_state import LedgerState, state_of
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.reading import WrittenTable
+from batchgen.runner.folder import LEDGER, LOG
+from batchgen.runner.recover.run_log import Events, read_events
+from batchgen.runner.whole_folder import SANDBOX, refuse_odd_files
+
+UNENDED = ("sent", "accepted", "overdue", "delivered")
+"""States of purchases of which the log may tell more than the table."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Remains:
+    """The files of a run folder that name purchases.
+
+    Attributes:
+        purchases: `attempts.parquet`; None where it cannot be read.
+        results: `results.parquet`; None where it cannot be read.
+        unreadable: Files that cannot be read, and why.
+    """
+
+    folder: Path
+    events: Events
+    purchases: WrittenTable | None
+    results: WrittenTable | None
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Path | None:
+        """SOURCE of the run, as far as a file names it."""
+        named = self.purchases.source if self.purchases else None
+        if named is not None:
+            return (self.folder / named).resolve()
+        return Path(self.events.source) if self.events.source else None
+
+    @property
+    def mode(self) -> str | None:
+        """What kind of run it was; None where no file says it.
+
+        Raises:
+            LedgerMismatch: two files say different things.
+        """
+        tables = (self.purchases, self.results)
+        modes = {table.mode for table in tables if table and table.mode}
+        if len(modes) > 1:
+            raise LedgerMismatch(
+                f"{self.folder}: {PURCHASES} and {TABLE} are of different kinds of run "
+                f"({' and '.join(sorted(modes))}): move away the one that is not of "
+                "this folder"
+            )
+        if modes:
+            return modes.pop()
+        return REHEARSAL if (self.folder / SANDBOX).is_dir() else None
+
+    @property
+    def urls(self) -> set[str]:
+        """Where anything was bought, as far as a file names it."""
+        urls = set(self.events.urls.values())
+        for row in self.purchases.rows() if self.purchases else ():
+            if row["base_url"]:
+                urls.add(row["base_url"])
+        return urls
+
+    @property
+    def providers(self) -> list[str]:
+        """Providers that anything was bought from, as far as a file names them."""
+        names: dict[str, None] = {}
+        if self.purchases is not None:
+            names |= {str(row["provider"]): None for row in self.purchases.rows()}
+        for attempt in self.events.attempts.values():
+            if name := attempt.sent.get("provider"):
+                names[name] = None
+        return list(names)
+
+
+def read_remains(folder: Path) -> Remains:
+    """Read what a run folder holds; nothing is changed.
+
+    Raises:
+        UsageError: it has its ledger, or nothing that tells of purchases.
+        StorageError: a link or a pipe stands for a file of the run.
+    """
+    refuse_odd_files(folder)
+    refuse_whole(folder)
+    unreadable: dict[str, str] = {}
+    purchases = _open(folder / PURCHASES, unreadable)
+    remains = Remains(
+        folder=folder,
+        events=read_events(folder / LOG, _ended_in(purchases)),
+        purchases=purchases,
+        results=_open(folder / TABLE, unreadable),
+        unreadable=unreadable,
+    )
+    is_empty = not (remains.purchases or remains.results or remains.events.attempts)
+    if is_empty and not (folder / ARCHIVE).is_file():
+        raise UsageError(
+            f"{folder} holds no run: neither {ARCHIVE}, {TABLE} and {PURCHASES} nor a "
+            f"{LOG} that tells of purchases. There is nothing to recover"
+            + "".join(f"; {reason}" for reason in unreadable.values())
+        )
+    return remains
+
+
+def _ended_in(purchases: WrittenTable | None) -> set[int]:
+    """Return purchases whose end the table has: the log tells nothing new of them."""
+    rows = purchases.rows() if purchases else ()
+    return {row["attempt_id"] for row in rows if row["state"] not in UNENDED}
+
+
+def refuse_whole(folder: Path) -> None:
+    """Refuse a folder that has a whole ledger.
+
+    Raises:
+        UsageError: it has one.
+    """
+    if state_of(folder / LEDGER) is LedgerState.WHOLE:
+        raise UsageError(
+            f"{folder} has its ledger (run.db), and that is whole: there is nothing to "
+            "recover. If it is an older copy, move run.db, run.db-wal and run.db-shm "
+            "out of the folder, and run this again. Nothing was changed"
+        )
+
+
+def _open(path: Path, unreadable: dict[str, str]) -> WrittenTable | None:
+    if not path.is_file():
+        return None
+    try:
+        table = WrittenTable(path)
+        for _ in table.rows():  # all rows must be readable before anything is written
+            pass
+    except StorageError as error:
+        unreadable[path.name] = str(error)
+        return None
+    return table

@@ -1,0 +1,119 @@
+"""Open a rehearsal: a run against a sandbox of its own, free and without a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from batchgen.errors import SpecError
+from batchgen.model import Job, Terms
+from batchgen.output.whole import replacing
+from batchgen.planning.own_address import is_own_address
+from batchgen.providers import PROVIDERS
+from batchgen.runner.config import RunConfig, RunOptions
+from batchgen.runner.progress import Progress
+from batchgen.runner.session import Caller, Session, open_and_log
+from batchgen.runner.tariff import prices_from
+from batchgen.runner.whole_folder import SANDBOX
+from batchgen.sandbox import KEY, SandboxFailed, SandboxProcess, start_sandbox
+from batchgen.sandbox.drawing import stand_in
+
+
+@contextmanager
+def open_rehearsal(job: Job, options: RunOptions, caller: Caller) -> Iterator[Session]:
+    """Open what a rehearsal of a job needs; folder and sandbox live with the block.
+
+    Raises:
+        BatchgenError: the folder cannot be used, or the sandbox does not start.
+    """
+    with open_and_log(job, "rehearsal", {"": KEY}, caller) as (folder, log):
+        try:
+            with start_sandbox(
+                job.out / SANDBOX,
+                faults=options.faults or "calm",
+                seed=options.seed or 0,
+                latency=options.latency,
+            ) as sandbox:
+                tariff = sandbox.tariff()
+                _check_sandbox(job, tariff)
+                config = RunConfig(
+                    providers=PROVIDERS,
+                    keys=dict.fromkeys(PROVIDERS, KEY),
+                    prices={name: prices_from(tariff, name) for name in PROVIDERS},
+                    ask=caller.ask,
+                    consented=True,
+                    rebuy=options.rebuy,
+                    keep=options.keep,
+                    progress=Progress(rehearsed=True, notice=caller.notice),
+                    handle=caller.handle,
+                    log=log,
+                    seed=options.seed or 0,
+                    stand_in=stand_in(),
+                )
+                yield Session(
+                    job=replace(job, terms=_sandboxed(job, sandbox)),
+                    folder=folder,
+                    config=config,
+                    sandbox=sandbox,
+                )
+        except SandboxFailed as error:
+            raise SpecError(str(error)) from error
+
+
+def keep_bills(out: Path, sandbox: SandboxProcess) -> int:
+    """Leave what each provider would export, for `batchgen reconcile`.
+
+    Args:
+        out: The run folder.
+        sandbox: That of its rehearsal.
+
+    Returns:
+        What the sandbox says that the whole folder cost, in nano-dollars.
+    """
+    bill = sandbox.bill()
+    for name in _billed(bill["entries"]):
+        with replacing(out / SANDBOX / f"bill-{name}.csv") as file:
+            file.write(sandbox.bill_as_csv(name))
+    total: int = bill["total_nano_usd"]
+    return total
+
+
+def _billed(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({entry["provider"] for entry in entries})
+
+
+def _check_sandbox(job: Job, tariff: Mapping[str, Any]) -> None:
+    """Refuse a provider of a package that brings no sandbox.
+
+    Raises:
+        SpecError: One of the job's providers cannot be rehearsed.
+    """
+    for name in job.providers:
+        if name not in tariff:
+            raise SpecError(
+                f"{name} cannot be rehearsed: the package that it comes from brings no "
+                "sandbox. Nothing was sent; `batchgen check` shows what a run would do"
+            )
+
+
+def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Terms]:
+    """Return the job's terms, without what holds for the real account alone."""
+    return {
+        name: replace(
+            terms := job.terms_of(name),
+            base_url=sandbox.provider_url(name),
+            rates={},
+            endpoint=None if "/" in (terms.endpoint or "") else terms.endpoint,
+            shutdowns=_shutdowns(name, terms),
+        )
+        for name in job.providers
+    }
+
+
+def _shutdowns(name: str, terms: Terms) -> Literal["refuse", "ignore"]:
+    """Say whether models that are off stop rows: as they would in the real run."""
+    is_own = is_own_address(terms.base_url, PROVIDERS[name].defaults)
+    return terms.shutdowns if is_own else "ignore"

@@ -1,0 +1,188 @@
+"""Why rows did not succeed: by cause, and whether trying again can help."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
+
+from batchgen.errors import (
+    AttemptError,
+    LinkLost,
+    OutcomeUnknown,
+    ReferenceRejected,
+    Refused,
+    RequestInvalid,
+    TaskLost,
+    TaskOverdue,
+)
+from batchgen.ledger import Reader
+from batchgen.ledger.plan_findings import rows_without_success
+from batchgen.model import ImageRequest, Status, type_of_option
+from batchgen.providers._reasons import blames_reference, split_identifiers
+from batchgen.runner.quoted_words import INVALID, Words, split_message
+
+EXAMPLES = 10
+"""Rows that are named for a cause."""
+
+MAX_CAUSES = 1000
+"""Causes that are told apart; what comes later counts as one [assumed]."""
+
+
+def _kind(error: type[AttemptError]) -> str:
+    return error("", "").kind
+
+
+NO_HELP = "Trying again will not help"
+MAY_HELP = "Trying again may help"
+_ASKED_AGAIN = "The next run asks for it again; `batchgen retry` may buy another"
+
+_ADVICE: Mapping[str | None, str] = {
+    INVALID: "Mend {where}",
+    _kind(Refused): f"{NO_HELP}: the same prompt is refused again; change it",
+    _kind(RequestInvalid): f"{NO_HELP}: mend {{where}}",
+    _kind(ReferenceRejected): f"{MAY_HELP} once `references` can be read",
+    _kind(TaskOverdue): _ASKED_AGAIN,
+    _kind(TaskLost): _ASKED_AGAIN,
+    _kind(LinkLost): f"{MAY_HELP}: the link first, then a new purchase",
+    _kind(OutcomeUnknown): f"{MAY_HELP}; it may be charged a second time",
+    None: "`message` in the table has the reasons",
+}
+"""What can be done, by kind of error; None stands for many kinds."""
+
+_NUMBERS = re.compile(r"https?://\S+|[0-9a-f]*[0-9][0-9a-f-]*")
+_VALUES = re.compile(rf"'[^']*'|[^\s'\"]+\.[A-Za-z]\w{{1,4}}\b|{_NUMBERS.pattern}")
+"""What differs between rows that cannot run for the same reason in the same column."""
+
+_ABOUT_REFERENCES = re.compile(r"\b(?:urls?|references?|(?:input|source) images?)\b")
+_COLUMNS = ("aspect_ratio", "resolution", "negative_prompt", "model", *type_of_option)
+
+
+class Example(NamedTuple):
+    """A row, by its position from 0, and by its line where the manifest has lines."""
+
+    row: int
+    line: int | None
+
+
+@dataclass(slots=True)
+class Cause:
+    """What kept rows from succeeding.
+
+    Attributes:
+        error: Kind of the error; None where it is not known, or many are meant.
+        message: Of the first of the rows; None where nobody said anything.
+        column: Where to mend the rows; None where it is not known.
+        rows: How many.
+        row_id: The first row's version in the ledger; None where there is none.
+        examples: The first of the rows.
+    """
+
+    status: Status
+    provider: str | None
+    error: str | None
+    message: str | None
+    column: str | None = None
+    rows: int = 0
+    row_id: int | None = None
+    examples: list[Example] = field(default_factory=list)
+
+    @property
+    def words(self) -> Words:
+        """The message, the provider's own words apart from batchgen's."""
+        return split_message(self.error, self.message)
+
+    @property
+    def retry_helps(self) -> bool:
+        """Whether `batchgen retry` can help while the rows stay as they are."""
+        return self.status is not Status.INVALID and (
+            self.error not in kinds_without_help()
+        )
+
+    @property
+    def advice(self) -> str:
+        """What can be done about it, as one sentence without its full stop."""
+        where = f"`{self.column}`" if self.column else "the row"
+        return _ADVICE.get(self.error, MAY_HELP).format(where=where)
+
+
+@cache
+def kinds_without_help() -> frozenset[str]:
+    """Return the kinds of error that `batchgen retry` cannot mend."""
+
+    def subclasses(root: type[AttemptError]) -> Iterator[type[AttemptError]]:
+        for error in root.__subclasses__():
+            yield error
+            yield from subclasses(error)
+
+    return frozenset(
+        _kind(error) for error in subclasses(AttemptError) if not error.retry_helps
+    )
+
+
+UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
+
+
+def causes_among(
+    ledger: Reader, rows: Mapping[Status, int], end: int
+) -> Sequence[Cause]:
+    """Return the same as `causes_of`, at no cost where no row needs a cause.
+
+    Args:
+        ledger: The ledger.
+        rows: How many rows before the position have which status.
+        end: The position.
+    """
+    if not any(rows.get(status) for status in UNSUCCESSFUL):
+        return []
+    return causes_of(ledger, end)
+
+
+def causes_of(
+    ledger: Reader, end: int, among: Container[int] | None = None
+) -> Sequence[Cause]:
+    """Return why rows before a position are invalid, failed, refused or held.
+
+    Messages that differ in numbers and links alone are one cause; those of invalid rows
+    also where they differ in what stands in the cell. The commonest comes first.
+
+    Args:
+        ledger: The ledger.
+        end: The position.
+        among: Of these versions of rows alone.
+    """
+    causes: dict[object, Cause] = {}
+    for position, line, row_id, status, *reasons in rows_without_success(ledger, end):
+        if among is not None and row_id not in among:
+            continue
+        provider, error, message, column = reasons
+        is_invalid = status is Status.INVALID
+        shape = (_VALUES if is_invalid else _NUMBERS).sub("#", message or "")
+        key: object = (status, provider, error, column if is_invalid else None, shape)
+        if key not in causes and len(causes) >= MAX_CAUSES:
+            key, provider, error, message = status, None, None, None
+        cause = causes.setdefault(key, Cause(status, provider, error, message))
+        if not cause.rows:
+            cause.row_id, cause.column = row_id, column if is_invalid else None
+        cause.rows += 1
+        if len(cause.examples) < EXAMPLES:
+            cause.examples.append(Example(position, line))
+    for cause in causes.values():
+        if cause.error == _kind(RequestInvalid) and cause.row_id is not None:
+            request = ledger.row(cause.row_id).request
+            cause.column = _column_to_mend(cause.message or "", request)
+    return sorted(causes.values(), key=lambda cause: -cause.rows)
+
+
+def _column_to_mend(message: str, request: ImageRequest) -> str | None:
+    """Return the column that a provider's words are about; None if they do not say."""
+    text = split_identifiers(message).lower()
+    is_about_references = blames_reference(message) or _ABOUT_REFERENCES.search(text)
+    if request.references and is_about_references:
+        return "references"
+    for column in (*_COLUMNS, "prompt"):
+        if re.search(rf"\b{column.replace('_', ' ')}\b", text):
+            return column
+    return None

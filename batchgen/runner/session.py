@@ -1,0 +1,211 @@
+"""Open a run folder and all that a run in it needs: in earnest, or for a rehearsal."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from batchgen.drives import message_for
+from batchgen.errors import BatchgenError, StorageError
+from batchgen.ledger.database import check_last_opened
+from batchgen.ledger.estimate import Estimate
+from batchgen.manifest.manifest import Manifest
+from batchgen.model import Job
+from batchgen.providers import PROVIDERS
+from batchgen.runner.access import mode_of, prices_of, read_keys
+from batchgen.runner.config import RunConfig, RunOptions, RunResult
+from batchgen.runner.folder import LOG, RunFolder, open_folder
+from batchgen.runner.handle import RunHandle
+from batchgen.runner.local import LocalEngine
+from batchgen.runner.logfile import log_to
+from batchgen.runner.progress import Progress
+from batchgen.runner.quoting import quoted_word
+from batchgen.wire import redactor_for
+
+if TYPE_CHECKING:
+    from batchgen.sandbox import SandboxProcess
+
+E = TypeVar("E", bound=Exception)
+
+
+class Crash(BatchgenError):
+    """A fault of batchgen itself ended the run; `run.log` has the details."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who runs a job, and how to reach them.
+
+    Attributes:
+        notice: Called with a sentence that the user should read now.
+        ask: Called with the estimate when consent is missing; raises to refuse.
+        command: Words of the command that carries on; None where there is none.
+        keys: By provider; they stand above those of the environment.
+        handle: Stops the run from outside.
+    """
+
+    notice: Callable[[str], None]
+    ask: Callable[[Estimate], None]
+    handle: RunHandle
+    command: Sequence[str] | None = None
+    keys: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A run folder that is open, and all that a run in it needs.
+
+    Attributes:
+        job: As it is run: in a rehearsal, against the sandbox.
+        sandbox: That of a rehearsal; None in earnest.
+    """
+
+    job: Job
+    folder: RunFolder
+    config: RunConfig
+    sandbox: SandboxProcess | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """What the run has done so far."""
+        return self.config.progress
+
+    async def run(self) -> RunResult:
+        """Run the job to its end, or to an orderly stop."""
+        return await LocalEngine(self.job, self.folder, self.config).run()
+
+
+@contextmanager
+def open_session(job: Job, options: RunOptions, caller: Caller) -> Iterator[Session]:
+    """Open what a run of a job needs; the folder is ours while the block lasts.
+
+    Raises:
+        BatchgenError: the manifest cannot be read, the folder not be written, a key is
+            missing, or the sandbox does not start.
+    """
+    if options.rehearse:
+        # Only here: what is bought in earnest needs no sandbox.
+        from batchgen.runner.rehearsal import open_rehearsal
+
+        with open_rehearsal(job, options, caller) as session:
+            yield session
+        return
+    keys = read_keys(job, caller.keys)
+    with open_and_log(job, mode_of(job), keys, caller) as (folder, log):
+        config = RunConfig(
+            providers=PROVIDERS,
+            keys=keys,
+            prices=prices_of(job),
+            ask=caller.ask,
+            paid_hosts=True,
+            consented=options.yes or job.max_cost is not None,
+            rebuy=options.rebuy,
+            keep=options.keep,
+            progress=Progress(notice=caller.notice),
+            handle=caller.handle,
+            log=log,
+        )
+        yield Session(job=job, folder=folder, config=config)
+
+
+@contextmanager
+def open_and_log(
+    job: Job, mode: str, keys: Mapping[str, str], caller: Caller
+) -> Iterator[tuple[RunFolder, logging.Logger]]:
+    """Open a job's run folder, ours while the block lasts, and its log.
+
+    Args:
+        job: The job.
+        mode: `real`, `loopback` or `rehearsal`.
+        keys: What must not stand in the log.
+        caller: Who runs it.
+
+    Raises:
+        BatchgenError: the manifest cannot be read, or the folder not be written.
+    """
+    # A manifest that cannot be read leaves no folder behind, and binds none.
+    Manifest.open(job)
+    words = None if caller.command is None else [*caller.command]
+    with open_folder(job.out, job.source, mode) as folder:
+        with folder.ledger.transaction():
+            folder.ledger.meta.command = None if words is None else json.dumps(words)
+            folder.ledger.meta.budget_needed = None
+            folder.ledger.meta.rates = json.dumps(_rates_of(job))
+        redact = redactor_for(keys.values()).redact
+        with log_to(job.out / LOG, redact, caller.notice) as log:
+            if words is not None:
+                line = " ".join(map(quoted_word, words))
+                log.info("command", extra={"words": redact(line)})
+            yield folder, log
+
+
+def _rates_of(job: Job) -> dict[str, float | None]:
+    """Return the purchases a minute that each provider is asked for at most."""
+    rates = {
+        name: job.terms_of(name).rpm or PROVIDERS[name].defaults.rpm
+        for name in job.providers
+    }
+    return {name: None if rate == "auto" else rate for name, rate in rates.items()}
+
+
+@contextmanager
+def plain_errors(log: logging.Logger) -> Iterator[None]:
+    """Let one plain error leave a run, not a group of them.
+
+    Raises:
+        BatchgenError: the one that a user can do something about, else `Crash`.
+        KeyboardInterrupt: Ctrl-C came where nobody watches for signals.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is not None:
+            raise KeyboardInterrupt from group
+        raise plain_error(group, log) from group
+    except BatchgenError:
+        raise
+    except Exception as error:
+        raise plain_error(BaseExceptionGroup("", [error]), log) from error
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Turn errors of the file system, met at a look at any file, into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(message_for(error)) from error
+
+
+def plain_error(
+    group: BaseExceptionGroup[BaseException], log: logging.Logger
+) -> BatchgenError:
+    """Return the error that a user can do something about, else where the rest is."""
+    error = first_of_kind(group, StorageError) or first_of_kind(group, BatchgenError)
+    if error is not None:
+        return error
+    failed = first_of_kind(group, OSError)
+    if failed is not None and failed.filename:
+        # Only the file system names a file: a look at the run folder met its fault.
+        return StorageError(message_for(failed))
+    log.error("crashed", exc_info=group)
+    try:
+        check_last_opened()
+    except StorageError as damage:
+        return damage
+    return Crash(
+        "a fault of batchgen itself; run.log in the run folder has the details. "
+        "Nothing is lost"
+    )
+
+
+def first_of_kind(group: BaseExceptionGroup[BaseException], kind: type[E]) -> E | None:
+    """Return the first error of a kind in a group, however deep it lies."""
+    matching: BaseException | None = group.subgroup(kind)
+    while isinstance(matching, BaseExceptionGroup):
+        matching = matching.exceptions[0]
+    return matching if isinstance(matching, kind) else None
