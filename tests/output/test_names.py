@@ -64,7 +64,7 @@ def test_a_safe_stem_stays_within_its_folder_when_it_is_unpacked(raw: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("raw", "stem"),
+    ("raw", "base_name"),
     [
         pytest.param("mugs/red cup", "mugs/red cup", id="folders-and-spaces-stay"),
         pytest.param("Кружка-日本語-é", "Кружка-日本語-é", id="letters-stay"),
@@ -111,7 +111,7 @@ def test_a_long_name_is_cut_between_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("filename", "stem"),
+    ("filename", "base_name"),
     [
         pytest.param("cup.png", "cup", id="png"),
         pytest.param("cup.JPEG", "cup", id="any-case"),

@@ -148,7 +148,7 @@ def test_a_row_without_a_known_price_has_no_estimate(router: Router) -> None:
 
 
 @pytest.mark.parametrize(
-    ("filename", "row_id", "stem"),
+    ("filename", "row_id", "base_name"),
     [
         pytest.param(None, None, "row-4-01234567", id="position-and-fingerprint"),
         pytest.param(None, "cup 7", "cup 7", id="id"),

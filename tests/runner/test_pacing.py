@@ -37,7 +37,7 @@ def limiter(terms: Terms, found: object = None) -> ConcurrencyLimiter:
 
 
 @pytest.mark.parametrize(
-    ("terms", "places"),
+    ("terms", "slots"),
     [
         pytest.param(Terms(), 16, id="the-providers"),
         pytest.param(Terms(concurrency=3), 3, id="the-jobs"),
