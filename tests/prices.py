@@ -7,4 +7,4 @@ from batchgen.model import Price, PriceList
 
 def at(prices: PriceList, resolution: str) -> Price:
     """Return the price of a list at a resolution."""
-    return next(it for it in prices if it.resolution in (resolution, None))
+    return next(price for price in prices if price.resolution in (resolution, None))

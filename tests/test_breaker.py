@@ -58,7 +58,9 @@ def probes_until(breaker: CircuitBreaker, clock: Clock, end: float) -> list[floa
 def test_a_few_lost_answers_in_a_row_open_it_and_not_before(
     breaker: CircuitBreaker,
 ) -> None:
-    pauses = [breaker.lost(it, it, NOW).pause_s for it in range(CircuitBreaker.TRIP)]
+    pauses = [
+        breaker.lost(index, index, NOW).pause_s for index in range(CircuitBreaker.TRIP)
+    ]
 
     assert pauses == [None] * (CircuitBreaker.TRIP - 1) + [CircuitBreaker.FIRST_S]
     assert breaker.is_open
@@ -112,7 +114,9 @@ def test_one_answer_closes_it_and_the_next_outage_begins_anew(
     assert not tripped.is_open
     assert not tripped.succeeded(NOW)
 
-    pauses = [tripped.lost(it, it, NOW).pause_s for it in range(CircuitBreaker.TRIP)]
+    pauses = [
+        tripped.lost(index, index, NOW).pause_s for index in range(CircuitBreaker.TRIP)
+    ]
     assert pauses == [None] * (CircuitBreaker.TRIP - 1) + [CircuitBreaker.FIRST_S]
 
 
@@ -164,7 +168,8 @@ def test_whoever_belongs_to_the_outage_is_excused_those_before_it_too(
     breaker: CircuitBreaker,
 ) -> None:
     waived = [
-        breaker.lost(it, 10 + it, NOW).waived for it in range(CircuitBreaker.TRIP + 2)
+        breaker.lost(index, 10 + index, NOW).waived
+        for index in range(CircuitBreaker.TRIP + 2)
     ]
 
     assert waived[: CircuitBreaker.TRIP - 1] == [()] * (CircuitBreaker.TRIP - 1)
@@ -179,7 +184,7 @@ def test_what_may_have_been_charged_is_not_excused(breaker: CircuitBreaker) -> N
 
 
 def test_a_row_that_fails_alone_fails_for_its_own_sake(breaker: CircuitBreaker) -> None:
-    assert {breaker.lost(1, it, NOW).waived for it in range(100)} == {()}
+    assert {breaker.lost(1, index, NOW).waived for index in range(100)} == {()}
 
     # Another one that fails, too, is what makes an outage of it.
     assert breaker.lost(2, 100, NOW).waived == (96, 97, 98, 99, 100)
@@ -192,11 +197,11 @@ def test_a_question_that_nobody_answers_opens_it_and_clears_a_row_alone(
 
     verdicts = [breaker.silent() for _ in range(CircuitBreaker.TRIP)]
 
-    assert [it.opened for it in verdicts] == [True] + [False] * (
+    assert [verdict.opened for verdict in verdicts] == [True] + [False] * (
         CircuitBreaker.TRIP - 1
     )
-    assert [it.pause_s for it in verdicts] == [1.0, 2.0, 4.0, 8.0, 16.0]
-    assert [it.waived for it in verdicts if it.waived] == [(1,)]
+    assert [verdict.pause_s for verdict in verdicts] == [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert [verdict.waived for verdict in verdicts if verdict.waived] == [(1,)]
 
 
 def test_rows_that_failed_while_others_succeeded_make_no_outage(
@@ -209,7 +214,7 @@ def test_rows_that_failed_while_others_succeeded_make_no_outage(
 
     verdicts = [breaker.lost(1 + number % 2, number, NOW) for number in range(20)]
 
-    assert {it.waived for it in verdicts} == {()}
+    assert {verdict.waived for verdict in verdicts} == {()}
     # One that did not yet: then it is everybody's.
     assert breaker.lost(3, 20, NOW).waived == ()
     assert breaker.lost(4, 21, NOW).waived == (17, 18, 19, 20, 21)
@@ -226,7 +231,7 @@ def test_who_does_not_answer_questions_is_under_no_suspicion(
     breaker.lost(9, 9, NOW)
     verdicts = [breaker.silent() for _ in range(CircuitBreaker.TRIP)]
 
-    assert [it.waived for it in verdicts if it.waived] == [(9,)]
+    assert [verdict.waived for verdict in verdicts if verdict.waived] == [(9,)]
 
 
 def test_what_rows_did_is_forgotten_before_it_fills_the_memory(clock: Clock) -> None:

@@ -26,7 +26,7 @@ from batchgen.errors import (
 
 def tree(root: type[BatchgenError]) -> list[type[BatchgenError]]:
     """Return a class and all below it, as a drawing lists them."""
-    return [root, *(it for kind in root.__subclasses__() for it in tree(kind))]
+    return [root, *(value for kind in root.__subclasses__() for value in tree(kind))]
 
 
 def ours() -> list[type[BatchgenError]]:
@@ -38,11 +38,11 @@ def ours() -> list[type[BatchgenError]]:
 
 
 def leaves() -> list[type[BatchgenError]]:
-    return [it for it in ours() if not it.__subclasses__()]
+    return [our for our in ours() if not our.__subclasses__()]
 
 
 def attempt_leaves() -> list[type[AttemptError]]:
-    return [it for it in leaves() if issubclass(it, AttemptError)]
+    return [leave for leave in leaves() if issubclass(leave, AttemptError)]
 
 
 def drawn_parents() -> dict[str, str | None]:
@@ -60,7 +60,7 @@ def drawn_parents() -> dict[str, str | None]:
 
 
 def test_the_tree_that_is_drawn_is_the_tree_of_the_classes() -> None:
-    ours_by_name = {it.__name__: it for it in ours()}
+    ours_by_name = {our.__name__: our for our in ours()}
 
     drawn = drawn_parents()
 
@@ -95,7 +95,7 @@ def test_names_that_stand_in_users_tables_do_not_change(
     assert kind("acme", "").kind == name
 
 
-@pytest.mark.parametrize("kind", attempt_leaves(), ids=lambda it: it.__name__)
+@pytest.mark.parametrize("kind", attempt_leaves(), ids=lambda entry: entry.__name__)
 def test_an_attempt_error_comes_out_of_pickle_with_all_that_it_knew(
     kind: type[AttemptError],
 ) -> None:
@@ -127,8 +127,8 @@ def test_an_attempt_error_comes_out_of_pickle_with_all_that_it_knew(
 
 @pytest.mark.parametrize(
     "kind",
-    [it for it in leaves() if not issubclass(it, AttemptError)],
-    ids=lambda it: it.__name__,
+    [leave for leave in leaves() if not issubclass(leave, AttemptError)],
+    ids=lambda entry: entry.__name__,
 )
 def test_every_other_error_comes_out_of_pickle_with_its_words(
     kind: type[BatchgenError],
@@ -139,7 +139,7 @@ def test_every_other_error_comes_out_of_pickle_with_its_words(
     assert str(error) == "line 7: no such file"
 
 
-@pytest.mark.parametrize("kind", attempt_leaves(), ids=lambda it: it.__name__)
+@pytest.mark.parametrize("kind", attempt_leaves(), ids=lambda entry: entry.__name__)
 def test_each_attempt_error_says_charge_and_again_by_its_branch(
     kind: type[AttemptError],
 ) -> None:
@@ -161,7 +161,11 @@ def test_only_what_was_surely_not_processed_does_not_count_as_a_purchase() -> No
         Throttled,
         NotConnected,
         ReferenceRejected,
-        *(it for it in attempt_leaves() if issubclass(it, ProviderStopped)),
+        *(
+            attempt_leave
+            for attempt_leave in attempt_leaves()
+            if issubclass(attempt_leave, ProviderStopped)
+        ),
     }
     assert all(kind.default_charge is Charge.NONE for kind in uncounted)
 

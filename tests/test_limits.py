@@ -151,7 +151,7 @@ def test_the_rate_holds_across_restarts(rpm: float, sent: int, pause_s: float) -
         second = Traffic(rpm, delays(2, 0.2))
         now = anyio.current_time()
         since = now - second.rate_limiter.window_s
-        second.rate_limiter.seed(now - it for it in first.times if it > since)
+        second.rate_limiter.seed(now - time for time in first.times if time > since)
         await second.send(sent, float("inf"))
         times.extend(first.times + second.times)
 
@@ -192,13 +192,13 @@ def test_a_pause_is_a_floor_for_everybody_who_waits_and_who_comes() -> None:
             tasks.start_soon(interrupt)
             tasks.start_soon(traffic.send, 50, float("inf"))
             tasks.start_soon(traffic.send, 50, float("inf"))
-        times.extend(it - began for it in traffic.times)
+        times.extend(time - began for time in traffic.times)
 
     live_through(work)
 
     assert len(times) == 100
-    assert [it for it in times if 1.0 < it < 31.0] == []
-    assert min(it for it in times if it > 1.0) < 31.3
+    assert [time for time in times if 1.0 < time < 31.0] == []
+    assert min(time for time in times if time > 1.0) < 31.3
 
 
 def test_without_a_limit_only_a_pause_is_waited_for() -> None:

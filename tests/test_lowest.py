@@ -48,7 +48,7 @@ def test_what_the_package_imports_is_declared() -> None:
     required = tomllib.loads(project)["project"]["dependencies"]
     declared = {line.partition("==")[0] for line in constraints(project)}
     assert len(required) <= len(declared)
-    runtime = {it.partition(">=")[0] for it in required}
+    runtime = {text.partition(">=")[0] for text in required}
 
     imported = {
         name.partition(".")[0]
@@ -60,7 +60,8 @@ def test_what_the_package_imports_is_declared() -> None:
     missing = {
         name
         for name in imported - sys.stdlib_module_names - LATER_MODULES - {"batchgen"}
-        if not runtime & {it.lower() for it in distributions.get(name, [name])}
+        if not runtime
+        & {distribution.lower() for distribution in distributions.get(name, [name])}
     }
     assert missing == set()
 

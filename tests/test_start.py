@@ -34,7 +34,7 @@ LOADED = {
 """What a command loads before it does anything, of what takes long to load. Whatever
 is loaded here and not needed, everybody waits for."""
 
-WATCHED = {"jinja2"}.union(*(it.split() for it in LOADED.values()))
+WATCHED = {"jinja2"}.union(*(text.split() for text in LOADED.values()))
 
 SAY = """
 import json, os, sys
@@ -165,7 +165,7 @@ def test_only_what_has_a_reason_is_imported_late() -> None:
         for late in _late(ast.parse(path.read_text("utf-8")).body)
     }
 
-    assert {it.replace(".__init__", "") for it in found} == LATE.keys()
+    assert {entry.replace(".__init__", "") for entry in found} == LATE.keys()
 
 
 def _late(body: list[ast.stmt], within: tuple[str, ...] = ()) -> Iterator[str]:
@@ -185,7 +185,7 @@ def _late(body: list[ast.stmt], within: tuple[str, ...] = ()) -> Iterator[str]:
 def _imported(node: ast.AST) -> list[str]:
     match node:
         case ast.Import(names=names):
-            return [it.name for it in names]
+            return [name.name for name in names]
         case ast.ImportFrom(module=str(module)):
             return [module]
         case _:

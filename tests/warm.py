@@ -29,8 +29,8 @@ MODULES = (
     "batchgen.cli.bar",
     "batchgen.runner.rehearsal",
     *(
-        f"batchgen.cli.{it}"
-        for it in (
+        f"batchgen.cli.{name}"
+        for name in (
             *("run", "check", "status", "report", "retry", "costs", "reconcile"),
             *("try_", "curl", "providers"),
         )

@@ -52,7 +52,10 @@ async def ask_balances(
         keys: As far as they are set.
     """
     async with Wire(paid_hosts=True) as wire:
-        return [await _ask(wire, job, it, base_urls[it.name], keys) for it in providers]
+        return [
+            await _ask(wire, job, provider, base_urls[provider.name], keys)
+            for provider in providers
+        ]
 
 
 async def _ask(

@@ -160,7 +160,7 @@ def _only_list(document: Any) -> list[Entry] | None:
     """Return the one list inside an object, whatever it is called."""
     if not isinstance(document, dict):
         return None
-    lists = [it for it in document.values() if isinstance(it, list)]
+    lists = [value for value in document.values() if isinstance(value, list)]
     return lists[0] if len(lists) == 1 else None
 
 

@@ -79,7 +79,11 @@ class Comparison:
     @property
     def remaining(self) -> list[Difference]:
         """Return the differences that nothing on the bill settles."""
-        return [it for it in self.differences if it.settles_to is None]
+        return [
+            difference
+            for difference in self.differences
+            if difference.settles_to is None
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +128,9 @@ class _Comparer:
         lines = self._lines_within(span)
         self._ids_agree = bool(self._comparison.agreed or self._comparison.differences)
         claims = {
-            attempt_id: _claim(it, self._bill.slack)
-            for attempt_id, (it, _) in self._unmatched.items()
-            if not self._is_named(it)
+            attempt_id: _claim(value, self._bill.slack)
+            for attempt_id, (value, _) in self._unmatched.items()
+            if not self._is_named(value)
         }
         matching = match(list(claims.values()), lines)
         self._compare_matched(matching)
@@ -137,32 +141,41 @@ class _Comparer:
                 Difference(kind=Kind.NOT_OURS, at=line.at, billed=line.nano, line=line)
             )
         order = list(Kind)
-        self._comparison.differences.sort(key=lambda it: (order.index(it.kind), it.at))
+        self._comparison.differences.sort(
+            key=lambda difference: (order.index(difference.kind), difference.at)
+        )
         return self._comparison
 
-    def _is_named(self, it: AttemptRecord) -> bool:
+    def _is_named(self, attempt: AttemptRecord) -> bool:
         """Say whether the bill would have it under its id, and so no other line."""
-        return self._ids_agree and bool(_ids(it))
+        return self._ids_agree and bool(_ids(attempt))
 
     def _match_ids(self) -> Period:
         """Match by id; keep what has none, or is not on the bill. Returns our time."""
         slack = self._bill.slack
         first, last = 1 << 62, 0
-        for it, label in purchases_of(self._ledger, self._bill.provider):
-            begin, end = _time_of(it)
+        for attempt, label in purchases_of(self._ledger, self._bill.provider):
+            begin, end = _time_of(attempt)
             first, last = min(first, begin - slack), max(last, end + slack)
-            lines = [line for name in _ids(it) for line in self._by_id.pop(name, ())]
+            lines = [
+                line for name in _ids(attempt) for line in self._by_id.pop(name, ())
+            ]
             if lines:
                 billed = sum(line.nano for line in lines)
-                self._compare_purchase(it, label, lines[0], billed, "")
-            elif it.at_risk or it.cost or it.uncertain or it.basis is Basis.UNKNOWN:
-                self._unmatched[it.attempt_id] = (it, label)
+                self._compare_purchase(attempt, label, lines[0], billed, "")
+            elif (
+                attempt.at_risk
+                or attempt.cost
+                or attempt.uncertain
+                or attempt.basis is Basis.UNKNOWN
+            ):
+                self._unmatched[attempt.attempt_id] = (attempt, label)
         return first, last
 
     def _lines_within(self, span: Period) -> list[BillLine]:
         other_lines = [
             *self._lines_without_id,
-            *(it for lines in self._by_id.values() for it in lines),
+            *(line for lines in self._by_id.values() for line in lines),
         ]
         within = []
         for line in other_lines:
@@ -174,35 +187,40 @@ class _Comparer:
 
     def _compare_matched(self, matching: Matching) -> None:
         for claim, line in matching.line_of.items():
-            it, label = self._unmatched.pop(claim.attempt_id)
-            self._compare_purchase(it, label, line, line.nano, _how(it, line, matching))
+            value, label = self._unmatched.pop(claim.attempt_id)
+            self._compare_purchase(
+                value, label, line, line.nano, _how(value, line, matching)
+            )
 
     def _compare_purchase(
-        self, it: AttemptRecord, label: str, line: BillLine, billed: int, note: str
+        self, attempt: AttemptRecord, label: str, line: BillLine, billed: int, note: str
     ) -> None:
         comparison = self._comparison
         comparison.billed += billed
-        if _is_certain(it) and it.cost == billed:
+        if _is_certain(attempt) and attempt.cost == billed:
             comparison.agreed += 1
             comparison.agreed_nano += billed
             return
         kind = Kind.NOW_KNOWN
-        if it.state is State.ACCEPTED:
+        if attempt.state is State.ACCEPTED:
             kind = Kind.UNDER_WAY
-        elif it.cost is not None and it.cost <= billed <= it.cost + it.uncertain:
+        elif (
+            attempt.cost is not None
+            and attempt.cost <= billed <= attempt.cost + attempt.uncertain
+        ):
             pass  # as its price has it: only the amount was not known
-        elif not it.at_risk and it.cost is not None:
+        elif not attempt.at_risk and attempt.cost is not None:
             kind = Kind.OTHER_AMOUNT
         # What the reply itself said is given up for a line of that id alone.
-        is_sure = note != BY_TIME or it.charge is not Charge.REPORTED
+        is_sure = note != BY_TIME or attempt.charge is not Charge.REPORTED
         settles = kind is not Kind.UNDER_WAY and is_sure
         comparison.differences.append(
             Difference(
                 kind=kind,
-                at=it.sent_at,
-                attempt_id=it.attempt_id,
+                at=attempt.sent_at,
+                attempt_id=attempt.attempt_id,
                 what=label,
-                ours=None if it.at_risk else it.cost,
+                ours=None if attempt.at_risk else attempt.cost,
                 billed=billed,
                 line=line,
                 settles_to=billed if settles else None,
@@ -213,37 +231,37 @@ class _Comparer:
     def _explain_unmatched(self, matching: Matching) -> None:
         """Tell what is not on the bill, and whether that settles it."""
         is_whole = not any(
-            not it.at_risk and self._covers(*_time_of(it))
-            for it, _ in self._unmatched.values()
+            not key.at_risk and self._covers(*_time_of(key))
+            for key, _ in self._unmatched.values()
         )
         free = sorted(line.at for line in matching.free)
         nameless = sorted(line.at for line in matching.free if line.id is None)
-        for it, label in self._unmatched.values():
+        for attempt, label in self._unmatched.values():
             kind, settles_to, note = Kind.NOT_BILLED, None, ""
-            if it.state is State.ACCEPTED:
+            if attempt.state is State.ACCEPTED:
                 kind = Kind.UNDER_WAY
-            elif it.at_risk:
+            elif attempt.at_risk:
                 kind = Kind.NOT_CHARGED
-                strays = nameless if self._is_named(it) else free
-                note = self._why_not(it, strays, is_whole=is_whole)
+                strays = nameless if self._is_named(attempt) else free
+                note = self._why_not(attempt, strays, is_whole=is_whole)
                 settles_to = None if note else 0
             self._comparison.differences.append(
                 Difference(
                     kind=kind,
-                    at=it.sent_at,
-                    attempt_id=it.attempt_id,
+                    at=attempt.sent_at,
+                    attempt_id=attempt.attempt_id,
                     what=label,
-                    ours=it.ceiling if it.at_risk else it.cost,
+                    ours=attempt.ceiling if attempt.at_risk else attempt.cost,
                     settles_to=settles_to,
                     note=note,
                 )
             )
 
     def _why_not(
-        self, it: AttemptRecord, strays: Sequence[int], *, is_whole: bool
+        self, attempt: AttemptRecord, strays: Sequence[int], *, is_whole: bool
     ) -> str:
         """Return why it cannot be taken for not charged; empty if it can."""
-        begin, end = _time_of(it)
+        begin, end = _time_of(attempt)
         begin, end = begin - self._bill.slack, end + self._bill.slack
         if not self._covers(begin, end):
             return "the export may not cover its time; if it does, say --covers"
@@ -259,43 +277,47 @@ class _Comparer:
 
 
 def _period(lines: Sequence[BillLine]) -> Period:
-    times = [it.at for it in lines]
+    times = [line.at for line in lines]
     return min(times, default=1), max(times, default=0)
 
 
-def _is_certain(it: AttemptRecord) -> bool:
+def _is_certain(attempt: AttemptRecord) -> bool:
     """Say whether our books know to the nano-dollar what it cost."""
-    return not it.at_risk and it.cost is not None and not it.uncertain
+    return not attempt.at_risk and attempt.cost is not None and not attempt.uncertain
 
 
-def _how(it: AttemptRecord, line: BillLine, matching: Matching) -> str:
-    if _is_certain(it):
+def _how(attempt: AttemptRecord, line: BillLine, matching: Matching) -> str:
+    if _is_certain(attempt):
         return BY_TIME
     if line in matching.shared:
         return "by time and amount; it could be another one's, the total holds"
     return "by time and amount"
 
 
-def _ids(it: AttemptRecord) -> list[str]:
-    return [*dict.fromkeys(name for name in (it.request_id, it.task_id) if name)]
+def _ids(attempt: AttemptRecord) -> list[str]:
+    return [
+        *dict.fromkeys(name for name in (attempt.request_id, attempt.task_id) if name)
+    ]
 
 
-def _time_of(it: AttemptRecord) -> Period:
+def _time_of(attempt: AttemptRecord) -> Period:
     """Return when it was sent, and until when it may have been charged."""
-    if it.task_id is not None and it.ended_at is not None:
-        return it.sent_at, it.ended_at
-    latest = it.sent_at + HOUR
-    if it.ended_at is None or it.state is State.UNKNOWN:
-        return it.sent_at, latest
-    return it.sent_at, min(it.ended_at, latest)
+    if attempt.task_id is not None and attempt.ended_at is not None:
+        return attempt.sent_at, attempt.ended_at
+    latest = attempt.sent_at + HOUR
+    if attempt.ended_at is None or attempt.state is State.UNKNOWN:
+        return attempt.sent_at, latest
+    return attempt.sent_at, min(attempt.ended_at, latest)
 
 
-def _claim(it: AttemptRecord, slack: int) -> Claim:
-    begin, end = _time_of(it)
+def _claim(attempt: AttemptRecord, slack: int) -> Claim:
+    begin, end = _time_of(attempt)
     return Claim(
-        attempt_id=it.attempt_id,
-        cost=it.cost if _is_certain(it) else None,
-        max_nano=(it.cost or 0) + it.uncertain if it.uncertain else it.ceiling,
+        attempt_id=attempt.attempt_id,
+        cost=attempt.cost if _is_certain(attempt) else None,
+        max_nano=(attempt.cost or 0) + attempt.uncertain
+        if attempt.uncertain
+        else attempt.ceiling,
         first=begin - slack,
         last=end + slack,
     )

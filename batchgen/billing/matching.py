@@ -68,18 +68,20 @@ def match(claims: Sequence[Claim], lines: Sequence[BillLine]) -> Matching:
     matching = Matching()
     for nano, some in lines_of.items():
         matching.free += _match_interval(priced.get(nano, ()), some, matching)
-    unpriced = _Spans([it for it in claims if it.cost is None])
+    unpriced = _Spans([claim for claim in claims if claim.cost is None])
     search = _AugmentingSearch(unpriced, priced, matching)
     matching.free = [
-        it for it in sorted(matching.free, key=_by_time) if not search.place(it)
+        attempt
+        for attempt in sorted(matching.free, key=_by_time)
+        if not search.place(attempt)
     ]
     for claim, line in matching.line_of.items():
         if (
             claim.cost is None
-            and sum(it.may_be(line) for it in unpriced.around(line.at)) > 1
+            and sum(entry.may_be(line) for entry in unpriced.around(line.at)) > 1
         ):
             matching.shared.add(line)
-    _match_by_time([it for some in priced.values() for it in some], matching)
+    _match_by_time([value for some in priced.values() for value in some], matching)
     return matching
 
 
@@ -97,7 +99,7 @@ def _match_interval(
     Returns:
         Lines that are for none of them.
     """
-    waiting = sorted(claims, key=lambda it: it.first, reverse=True)
+    waiting = sorted(claims, key=lambda claim: claim.first, reverse=True)
     active: list[tuple[int, int, Claim]] = []
     unmatched = []
     for line in lines:
@@ -117,9 +119,9 @@ class _Spans:
     """Purchases by time."""
 
     def __init__(self, claims: Sequence[Claim]) -> None:
-        self._claims = sorted(claims, key=lambda it: it.first)
-        self._firsts = [it.first for it in self._claims]
-        self._longest = max((it.last - it.first for it in claims), default=0)
+        self._claims = sorted(claims, key=lambda claim: claim.first)
+        self._firsts = [claim.first for claim in self._claims]
+        self._longest = max((claim.last - claim.first for claim in claims), default=0)
 
     def around(self, at: int) -> Iterator[Claim]:
         """Yield the purchases whose time holds a moment."""
@@ -184,8 +186,10 @@ class _AugmentingSearch:
 
     def _candidates(self, line: BillLine, visited: dict[int, int]) -> Iterator[Claim]:
         """Yield who may account for a line, those at risk first, soonest end first."""
-        unpriced = [it for it in self._unpriced.around(line.at) if it.may_be(line)]
-        yield from sorted(unpriced, key=lambda it: (it.last, it.attempt_id))
+        unpriced = [
+            entry for entry in self._unpriced.around(line.at) if entry.may_be(line)
+        ]
+        yield from sorted(unpriced, key=lambda row: (row.last, row.attempt_id))
         if line.nano in self._priced:
             for claim in self._priced[line.nano].unvisited(line.at, visited):
                 if claim in self._matching.line_of:
@@ -207,9 +211,9 @@ class _AugmentingSearch:
 
 def _match_by_time(priced: Sequence[Claim], matching: Matching) -> None:
     """Match what was charged at another amount than we know, by time alone."""
-    unmatched = [it for it in priced if it not in matching.line_of]
-    refunds = [it for it in matching.free if it.nano <= 0]
-    charges = [it for it in matching.free if it.nano > 0]
+    unmatched = [value for value in priced if value not in matching.line_of]
+    refunds = [attempt for attempt in matching.free if attempt.nano <= 0]
+    charges = [attempt for attempt in matching.free if attempt.nano > 0]
     matching.free = sorted(
         [*refunds, *_match_interval(unmatched, charges, matching)], key=_by_time
     )

@@ -96,8 +96,8 @@ def _settle(ledger: Ledger, differences: Iterable[Difference]) -> int:
     """Write down what the bill settles; returns for how many purchases."""
     settled = 0
     with ledger.transaction():
-        for it in differences:
-            if it.attempt_id is not None and it.settles_to is not None:
-                settle_charge(ledger, it.attempt_id, it.settles_to)
+        for difference in differences:
+            if difference.attempt_id is not None and difference.settles_to is not None:
+                settle_charge(ledger, difference.attempt_id, difference.settles_to)
                 settled += 1
     return settled

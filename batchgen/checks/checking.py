@@ -199,14 +199,14 @@ def _findings(
     left_out = warnings_in(ledger, max_listed)
     return Findings(
         totals=totals,
-        problems=[it for it in problems if it.row < end],
+        problems=[problem for problem in problems if problem.row < end],
         invalid=[
             cause
             for cause in causes_among(ledger, totals.rows, end)
             if cause.status is Status.INVALID
         ],
-        renamed=[it for it in renamed if it.row < end],
-        left_out=[it for it in left_out if it.row < end],
+        renamed=[rename for rename in renamed if rename.row < end],
+        left_out=[entry for entry in left_out if entry.row < end],
         warned=count_warnings(ledger, end),
         prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,

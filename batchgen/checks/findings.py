@@ -37,7 +37,7 @@ class Cost:
     def of(cls, images: int, price: Price) -> Cost:
         """Return what a number of images costs."""
         bounds = (price.floor, price.expected, price.ceiling)
-        return cls(*(images * to_nano(it) for it in bounds))
+        return cls(*(images * to_nano(bound) for bound in bounds))
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -103,16 +103,18 @@ class Forecast:
     @property
     def images(self) -> int:
         """Images to be bought."""
-        return sum(it.images for it in self.groups)
+        return sum(group.images for group in self.groups)
 
     @property
     def unpriced(self) -> int:
         """Images that have no known price."""
-        return sum(it.images for it in self.groups if it.price is None)
+        return sum(group.images for group in self.groups if group.price is None)
 
     def cost(self, provider: str | None = None) -> Cost:
         """Return what the priced images cost, at one provider or at all of them."""
-        costs = (it.cost for it in self.groups if provider in (None, it.provider))
+        costs = (
+            group.cost for group in self.groups if provider in (None, group.provider)
+        )
         return sum(filter(None, costs), Cost())
 
 

@@ -51,10 +51,10 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
             alone[provider].add(by_one, routed)
     return Forecast(
         rows=rows.total(),
-        groups=_groups({it: price_of(it) for it in rows}, rows, images),
+        groups=_groups({row: price_of(row) for row in rows}, rows, images),
         requests=requests,
         cost_by=cost_by,
-        alone=[it.summary(name) for name, it in alone.items()]
+        alone=[entry.summary(name) for name, entry in alone.items()]
         if len(alone) > 1
         else (),
     )

@@ -57,10 +57,10 @@ def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
     for group in forecast.groups:
         images[group.resolution] += group.images
     needed = sum(
-        count * measured.get(it, IMAGE_BYTES.get(it, IMAGE_BYTES["4K"]))
-        for it, count in images.items()
+        count * measured.get(name, IMAGE_BYTES.get(name, IMAGE_BYTES["4K"]))
+        for name, count in images.items()
     )
-    place = next(it for it in (out, *out.parents) if it.exists())
+    place = next(parent for parent in (out, *out.parents) if parent.exists())
     return Disk(
         needed_bytes=round(needed),
         free_bytes=shutil.disk_usage(place).free,

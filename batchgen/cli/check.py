@@ -63,7 +63,7 @@ def _accounts(job: Job) -> list[Account]:
     from batchgen.billing.balances import ask_balances
 
     chosen = [PROVIDERS[name] for name in job.providers]
-    urls = {it: base_url_of(job, it) or "" for it in job.providers}
+    urls = {provider: base_url_of(job, provider) or "" for provider in job.providers}
     return anyio.run(ask_balances, job, chosen, urls, known_keys())
 
 

@@ -58,37 +58,39 @@ def document_of(
         },
         "groups": [
             {
-                "provider": it.provider,
-                "model": it.model,
-                "resolution": it.resolution,
-                "rows": it.rows,
-                "images": it.images,
-                "price": price_fields(it.price),
-                **_cost(it.cost),
+                "provider": group.provider,
+                "model": group.model,
+                "resolution": group.resolution,
+                "rows": group.rows,
+                "images": group.images,
+                "price": price_fields(group.price),
+                **_cost(group.cost),
             }
-            for it in forecast.groups
+            for group in forecast.groups
         ],
         "alone": [
             {
-                "provider": it.provider,
-                "rows": it.rows,
-                "unpriced_rows": it.unpriced,
-                "alone_usd": known_usd(it.alone, it.unpriced),
-                "routed_usd": known_usd(it.routed, it.unpriced),
+                "provider": entry.provider,
+                "rows": entry.rows,
+                "unpriced_rows": entry.unpriced,
+                "alone_usd": known_usd(entry.alone, entry.unpriced),
+                "routed_usd": known_usd(entry.routed, entry.unpriced),
             }
-            for it in forecast.alone
+            for entry in forecast.alone
         ],
         "time": {
-            "least_s": max((it.least_s for it in findings.paces), default=0),
-            "likely_s": max((it.likely_s for it in findings.paces), default=0),
-            "providers": [_pace(it) for it in findings.paces],
+            "least_s": max((pace.least_s for pace in findings.paces), default=0),
+            "likely_s": max((pace.likely_s for pace in findings.paces), default=0),
+            "providers": [_pace(pace) for pace in findings.paces],
         },
         "disk": {**asdict(findings.disk), "is_enough": findings.disk.is_enough},
-        "budgets": [_limit(it) for it in findings.limits],
-        "balances": None if accounts is None else [_account(it) for it in accounts],
-        "problems": [asdict(it) for it in findings.problems],
-        "renamed": [asdict(it) for it in findings.renamed],
-        "left_out": [asdict(it) for it in findings.left_out],
+        "budgets": [_limit(limit) for limit in findings.limits],
+        "balances": None
+        if accounts is None
+        else [_account(account) for account in accounts],
+        "problems": [asdict(problem) for problem in findings.problems],
+        "renamed": [asdict(rename) for rename in findings.renamed],
+        "left_out": [asdict(value) for value in findings.left_out],
         "warned_rows": findings.warned,
         "prompts": [asdict(prompt) for prompt in findings.prompts],
         "empty_cells": gaps_document(job, findings),
@@ -131,12 +133,12 @@ def _pace(pace: Pace) -> dict[str, Any]:
     return {**asdict(pace), "least_s": pace.least_s, "likely_s": pace.likely_s}
 
 
-def _limit(it: Limit) -> dict[str, Any]:
+def _limit(limit: Limit) -> dict[str, Any]:
     return {
-        **budget_fields(it.scope, it.limit, it.used),
-        **_cost(it.cost),
-        "is_enough": _unless(it.is_enough, it.unpriced),
-        "is_enough_at_most": _unless(it.is_enough_at_most, it.unpriced),
+        **budget_fields(limit.scope, limit.limit, limit.used),
+        **_cost(limit.cost),
+        "is_enough": _unless(limit.is_enough, limit.unpriced),
+        "is_enough_at_most": _unless(limit.is_enough_at_most, limit.unpriced),
     }
 
 
@@ -145,13 +147,13 @@ def _unless(is_enough: bool, unpriced: bool) -> bool | None:  # noqa: FBT001
     return None if is_enough and unpriced else is_enough
 
 
-def _account(it: Account) -> dict[str, Any]:
-    amount = it.balance and it.balance.amount
+def _account(account: Account) -> dict[str, Any]:
+    amount = account.balance and account.balance.amount
     return {
-        "provider": it.provider,
+        "provider": account.provider,
         "amount": amount,
-        "unit": it.balance and it.balance.unit,
-        "amount_usd": None if it.nano is None else to_usd(it.nano),
-        "unlimited": it.balance is not None and it.balance.amount is None,
-        "problem": it.problem,
+        "unit": account.balance and account.balance.unit,
+        "amount_usd": None if account.nano is None else to_usd(account.nano),
+        "unlimited": account.balance is not None and account.balance.amount is None,
+        "problem": account.problem,
     }

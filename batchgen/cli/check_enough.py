@@ -52,13 +52,17 @@ def _size(count_bytes: int) -> str:
 def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
     """Yield whether each budget is enough; of columns' values those that are not."""
     full = []
-    for it in findings.limits:
-        if isinstance(it.scope, ColumnValue):
-            full += [] if it.is_enough else [it]
+    for limit in findings.limits:
+        if isinstance(limit.scope, ColumnValue):
+            full += [] if limit.is_enough else [limit]
         else:
-            name = "the budget" if it.scope == "run" else "the budget of a day"
-            yield from folded(f"{name}, {_used(it)}, {_enough(it)}{_days(job, it)}")
-    column_values = sum(isinstance(it.scope, ColumnValue) for it in findings.limits)
+            name = "the budget" if limit.scope == "run" else "the budget of a day"
+            yield from folded(
+                f"{name}, {_used(limit)}, {_enough(limit)}{_days(job, limit)}"
+            )
+    column_values = sum(
+        isinstance(limit.scope, ColumnValue) for limit in findings.limits
+    )
     if column_values:
         verb = "is" if column_values - len(full) == 1 else "are"
         yield (
@@ -67,44 +71,46 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
             + (" for what has a known price" if findings.forecast.unpriced else "")
             + (f", {'these are' if len(full) > 1 else 'this is'} NOT:" if full else "")
         )
-    for it in full[:SHARES_SHOWN]:
-        cost = dollars(it.cost.expected)
-        needed = dollars(it.used + it.cost.highest)
-        yield f"    {it.scope}: {_used(it)}, and {cost} to come: needs {needed}"
+    for limit in full[:SHARES_SHOWN]:
+        cost = dollars(limit.cost.expected)
+        needed = dollars(limit.used + limit.cost.highest)
+        yield f"    {limit.scope}: {_used(limit)}, and {cost} to come: needs {needed}"
     if len(full) > SHARES_SHOWN:
         yield f"    and {len(full) - SHARES_SHOWN} more"
     if findings.limits and findings.forecast.unpriced:
         yield "a run with a budget refuses to start while a price is unknown"
 
 
-def _days(job: Job, it: Limit) -> str:
+def _days(job: Job, limit: Limit) -> str:
     """Say what comes of a day's budget that is too small."""
-    if it.scope == "run" or it.is_enough:
+    if limit.scope == "run" or limit.is_enough:
         return ""
-    if job.on_day_full == "stop" or not it.limit:
+    if job.on_day_full == "stop" or not limit.limit:
         return "; the run stops then"
-    left_over = it.cost.expected - max(0, it.limit - it.used)
-    days = 1 + -(-left_over // it.limit)
+    left_over = limit.cost.expected - max(0, limit.limit - limit.used)
+    days = 1 + -(-left_over // limit.limit)
     return f"; the run goes on after midnight UTC, for about {days} days"
 
 
-def _used(it: Limit) -> str:
-    so_far = f" with {dollars(it.used)} used" if it.used else ""
-    return f"{dollars(it.limit)}{so_far}"
+def _used(limit: Limit) -> str:
+    so_far = f" with {dollars(limit.used)} used" if limit.used else ""
+    return f"{dollars(limit.limit)}{so_far}"
 
 
-def _enough(it: Limit) -> str:
-    if it.unpriced and it.is_enough:
+def _enough(limit: Limit) -> str:
+    if limit.unpriced and limit.is_enough:
         return "is enough for what has a known price"
-    if it.is_enough_at_most:
+    if limit.is_enough_at_most:
         return "is enough"
-    if it.is_enough:
+    if limit.is_enough:
         return (
             "is enough for the expected cost, not for the highest, which needs "
-            f"{dollars(it.used + it.cost.highest)}"
+            f"{dollars(limit.used + limit.cost.highest)}"
         )
-    needed = dollars(it.used + it.cost.highest)
-    return f"IS NOT ENOUGH: {dollars(it.cost.expected)} is to come; it needs {needed}"
+    needed = dollars(limit.used + limit.cost.highest)
+    return (
+        f"IS NOT ENOUGH: {dollars(limit.cost.expected)} is to come; it needs {needed}"
+    )
 
 
 def account_line(account: Account, forecast: Forecast) -> str:
@@ -122,10 +128,10 @@ def account_line(account: Account, forecast: Forecast) -> str:
 
 def _covered(account: Account, forecast: Forecast) -> str:
     balance, needed = account.nano or 0, forecast.cost(account.provider)
-    groups = [it for it in forecast.groups if it.provider == account.provider]
+    groups = [group for group in forecast.groups if group.provider == account.provider]
     if balance < needed.expected:
         return f"IS NOT ENOUGH for {dollars(needed.expected)}"
-    if any(it.price is None for it in groups):
+    if any(group.price is None for group in groups):
         return "is enough for what has a known price"
     if balance < needed.highest:
         return "is enough for the expected cost, not for the highest"

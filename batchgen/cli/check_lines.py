@@ -58,7 +58,7 @@ def lines_of(
     yield from budget_lines(job, findings)
     for account in accounts or ():
         yield account_line(account, findings.forecast)
-    is_asked = any(it.asked for it in accounts or ())
+    is_asked = any(account.asked for account in accounts or ())
     yield "nothing was sent" + " but questions for the balance" * is_asked
 
 
@@ -156,55 +156,58 @@ def _routes(forecast: Forecast) -> Iterator[str]:
     if not forecast.alone:
         return
     yield from folded(f"split: {', '.join(_split(forecast))}")
-    for it in forecast.alone:
-        if not it.rows:
-            yield f"  {it.provider} alone could do none of the rows"
+    for entry in forecast.alone:
+        if not entry.rows:
+            yield f"  {entry.provider} alone could do none of the rows"
             continue
-        priced = it.rows - it.unpriced
+        priced = entry.rows - entry.unpriced
         rows = counted(forecast.rows, "row")
-        could = f"  {it.provider} alone could do {it.rows} of {rows}"
+        could = f"  {entry.provider} alone could do {entry.rows} of {rows}"
         if not priced:
             yield f"{could}, for an unknown price"
             continue
-        which = "" if not it.unpriced else f" ({priced} of them with a known price)"
+        which = "" if not entry.unpriced else f" ({priced} of them with a known price)"
         yield from folded(
-            f"{could}{which} for {dollars(it.alone)}; routed, they cost "
-            f"{dollars(it.routed)}{_saving(it)}"
+            f"{could}{which} for {dollars(entry.alone)}; routed, they cost "
+            f"{dollars(entry.routed)}{_saving(entry)}"
         )
 
 
 def _split(forecast: Forecast) -> Iterator[str]:
-    for it in forecast.alone:
-        groups = [group for group in forecast.groups if group.provider == it.provider]
+    for entry in forecast.alone:
+        groups = [
+            group for group in forecast.groups if group.provider == entry.provider
+        ]
         if groups:
             rows = counted(sum(group.rows for group in groups), "row")
-            cost = dollars(forecast.cost(it.provider).expected)
+            cost = dollars(forecast.cost(entry.provider).expected)
             is_known = all(group.price for group in groups)
-            yield f"{it.provider} {rows} for {cost if is_known else 'an unknown price'}"
+            price = cost if is_known else "an unknown price"
+            yield f"{entry.provider} {rows} for {price}"
 
 
-def _saving(it: Alone) -> str:
-    if it.alone == it.routed:
+def _saving(alone: Alone) -> str:
+    if alone.alone == alone.routed:
         return ""
-    word = "less" if it.routed < it.alone else "more"
-    return f", {dollars(abs(it.alone - it.routed))} {word}"
+    word = "less" if alone.routed < alone.alone else "more"
+    return f", {dollars(abs(alone.alone - alone.routed))} {word}"
 
 
 # -- what else it takes
 
 
 def _time(paces: Sequence[Pace]) -> Iterator[str]:
-    min_s = max(it.least_s for it in paces)
-    about = max(it.likely_s for it in paces)
+    min_s = max(pace.least_s for pace in paces)
+    about = max(pace.likely_s for pace in paces)
     bound = f", at least {_duration(min_s)} at the allowed rate" if min_s else ""
     yield f"time: about {_duration(about)}{bound}"
-    for it in paces:
-        rate = f"{it.rpm:g} a minute" if it.rpm else "no known rate"
-        basis = f"the median of {it.measured}" if it.measured else "assumed"
-        requests = counted(it.requests, "request")
+    for pace in paces:
+        rate = f"{pace.rpm:g} a minute" if pace.rpm else "no known rate"
+        basis = f"the median of {pace.measured}" if pace.measured else "assumed"
+        requests = counted(pace.requests, "request")
         yield (
-            f"    {it.provider}: {requests}, {rate}, {it.concurrency} at once, "
-            f"{it.latency_s:.3g} s each ({basis})"
+            f"    {pace.provider}: {requests}, {rate}, {pace.concurrency} at once, "
+            f"{pace.latency_s:.3g} s each ({basis})"
         )
 
 

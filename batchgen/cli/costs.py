@@ -84,7 +84,7 @@ def command(
     in its table; `batchgen status` tells it. Money of a rehearsal is pretend and is
     marked; it is never added to real money.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    files = [_file_of(it) for it in tables]
+    files = [_file_of(table) for table in tables]
     _check_distinct(files, output)
     kind = requested_format or _format_of(output)
     if kind == "parquet" and output is None:

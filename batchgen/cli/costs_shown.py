@@ -134,9 +134,9 @@ def _table(costs: Costs, width: int) -> str:
         _Column(_label(heading), [labels[at] for labels, _ in lines])
         for at, heading in enumerate(costs.headings)
     ]
-    figures = _figures([it for _, it in lines], costs)
+    figures = _figures([value for _, value in lines], costs)
     # Names are cut where the line is too short; amounts never, they rather wrap.
-    free_width = (width - sum(it.width for it in figures)) // len(names)
+    free_width = (width - sum(figure.width for figure in figures)) // len(names)
     room = max(free_width, _LEAST_NAME) - 1
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in names:
@@ -144,11 +144,11 @@ def _table(costs: Costs, width: int) -> str:
     for figure in figures:
         table.add_column(figure.heading, no_wrap=True, justify="right")
     columns = [*names, *figures]
-    for cells in zip(*(it.cells for it in columns), strict=True):
+    for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*map(Text, cells))
     page = StringIO()
-    whole = sum(min(it.width, room + 1) for it in names) + sum(
-        it.width for it in figures
+    whole = sum(min(name.width, room + 1) for name in names) + sum(
+        figure.width for figure in figures
     )
     Console(file=page, width=whole).print(table)
     return "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
@@ -157,8 +157,8 @@ def _table(costs: Costs, width: int) -> str:
 def _lines(costs: Costs) -> list[tuple[list[str], Amounts]]:
     """Return the first groups, and one line for all others together."""
     lines = [
-        ([_label(value) for value in it.values], it.amounts)
-        for it in islice(costs, MOST_GROUPS)
+        ([_label(value) for value in cost.values], cost.amounts)
+        for cost in islice(costs, MOST_GROUPS)
     ]
     if (hidden := len(costs) - MOST_GROUPS) > 0:
         blanks = [""] * (len(costs.headings) - 1)
@@ -171,29 +171,29 @@ def _figures(groups: Sequence[Amounts], costs: Costs) -> list[_Column]:
     """Return the columns of figures; where all would be 0, there is none."""
     total = costs.total
     cost = "pretend cost" if costs.rehearsed else "cost"
-    unknown = _Column("unknown", [str(it.unknown_rows) for it in groups])
-    at_risk = _Column("at risk", [_at_risk(it) for it in groups])
-    per_image = [it.per_image_usd for it in groups]
-    rounded = [None if it is None else it.quantize(_ROUND) for it in per_image]
+    unknown = _Column("unknown", [str(group.unknown_rows) for group in groups])
+    at_risk = _Column("at risk", [_at_risk(group) for group in groups])
+    per_image = [group.per_image_usd for group in groups]
+    rounded = [None if entry is None else entry.quantize(_ROUND) for entry in per_image]
     return [
-        _Column("rows", [str(it.rows) for it in groups]),
+        _Column("rows", [str(group.rows) for group in groups]),
         *([unknown] if total.unknown_rows else []),
-        _Column("images", [str(it.images) for it in groups]),
+        _Column("images", [str(group.images) for group in groups]),
         _Column(cost, _aligned([amounts.cost_usd for amounts in groups], "unknown")),
         _Column("per image", _aligned(rounded, "-")),
-        _Column("wasted", [_share(it.wasted_share) for it in groups]),
+        _Column("wasted", [_share(group.wasted_share) for group in groups]),
         *([at_risk] if total.at_risk_attempts or total.at_risk_usd else []),
-        _Column("vs estimate", [_change(it) for it in groups]),
+        _Column("vs estimate", [_change(group) for group in groups]),
     ]
 
 
 def _aligned(amounts: Sequence[Decimal | None], unknown: str) -> list[str]:
     """Write amounts exactly, with as many decimals as the longest of them needs."""
-    texts = [unknown if it is None else dollars(it) for it in amounts]
-    places = max((len(it.partition(".")[2]) for it in texts), default=0)
+    texts = [unknown if amount is None else dollars(amount) for amount in amounts]
+    places = max((len(text.partition(".")[2]) for text in texts), default=0)
     return [
-        text if it is None else f"${it:.{places}f}"
-        for it, text in zip(amounts, texts, strict=True)
+        text if key is None else f"${key:.{places}f}"
+        for key, text in zip(amounts, texts, strict=True)
     ]
 
 

@@ -97,7 +97,9 @@ def still_being_made(tasks: int) -> str:
 def rows_line(totals: Totals) -> str:
     """Return the rows by status in words."""
     count = sum(totals.rows.values())
-    parts = [f"{totals.rows[it]} {it}" for it in Status if totals.rows.get(it)]
+    parts = [
+        f"{totals.rows[value]} {value}" for value in Status if totals.rows.get(value)
+    ]
     return f"{counted(count, 'row')}: {', '.join(parts) or 'none'}"
 
 

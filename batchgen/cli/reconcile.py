@@ -191,7 +191,7 @@ def _covers(text: str | None, zone: tzinfo) -> Period | None:
     begin, dots, end = text.partition("..")
     end = end if dots else begin
     try:
-        first, last = (_moment(it, zone) for it in (begin, end))
+        first, last = (_moment(value, zone) for value in (begin, end))
     except ValueError as error:
         raise problem from error
     if len(end.strip()) == len("2026-11-21"):

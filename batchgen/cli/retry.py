@@ -113,8 +113,10 @@ def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
 def _tell_left_alone(folder: Path, selection: list[SelectedRow]) -> None:
     ledger = read_ledger(folder)
     try:
-        rows = set(rows_named(ledger, {it.id for it in selection}).values()) - {None}
-        whole = sum(ledger.status(it) == REJECT for it in rows if it is not None)
+        rows = set(rows_named(ledger, {entry.id for entry in selection}).values()) - {
+            None
+        }
+        whole = sum(ledger.status(row) == REJECT for row in rows if row is not None)
     finally:
         ledger.close()
     if whole:

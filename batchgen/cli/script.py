@@ -102,8 +102,8 @@ class Script:
             if self.temporary_files
             else []
         )
-        temporary_files = [it for it in self.steps if it.endswith("$(mktemp)")]
-        others = [it for it in self.steps if it not in temporary_files]
+        temporary_files = [step for step in self.steps if step.endswith("$(mktemp)")]
+        others = [step for step in self.steps if step not in temporary_files]
         return "\n".join(
             ["(", "set -eu", *temporary_files, *redact, *others, command, ")"]
         )
@@ -161,7 +161,10 @@ class Readying:
             try:
                 among = len(request.references)
                 return tuple(
-                    [await self._one(cache, it, among) for it in request.references]
+                    [
+                        await self._one(cache, reference, among)
+                        for reference in request.references
+                    ]
                 )
             except Unusable as error:
                 raise SpecError(f"references: {error}") from error

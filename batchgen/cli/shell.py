@@ -49,12 +49,12 @@ class Shell:
         pieces = self._pieces(text)
         if len(pieces) == 1:
             return quoted_word(text)
-        if all(_PLAIN.fullmatch(it) for it in pieces[::2]):
+        if all(_PLAIN.fullmatch(piece) for piece in pieces[::2]):
             return f'"{"".join(self._within_quotes(pieces))}"'
         return "".join(
-            f'"${self.variables[it]}"' if at % 2 else quoted_word(it)
-            for at, it in enumerate(pieces)
-            if it
+            f'"${self.variables[value]}"' if at % 2 else quoted_word(value)
+            for at, value in enumerate(pieces)
+            if value
         )
 
     def _pieces(self, text: str) -> list[str]:
@@ -91,7 +91,7 @@ def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:
     # The runner sends to loopback without a proxy, whatever the environment says.
     command += ["--noproxy '*'"] if is_loopback_host(url.host) else []
     command += ["--globoff"] if set(call.url) & set("[]{}") else []
-    command += [f"-H {shell.word(it)}" for it in _headers(provider, call)]
+    command += [f"-H {shell.word(header)}" for header in _headers(provider, call)]
     text = " \\\n  ".join([*command, *body])
     return f"{feed} | {text}" if feed else text
 
@@ -111,7 +111,7 @@ def _body(call: Call, shell: Shell) -> tuple[str, list[str]]:
         return "", [_form_option(name, value, shell) for name, value in call.form]
     if call.json is None:
         return "", []
-    pieces = [it for it in encode_json(call.json) if it]
+    pieces = [value for value in encode_json(call.json) if value]
     if len(pieces) == 1 and len(pieces[0]) < _ARGUMENT_BYTES:
         return "", [f"--data-raw {shell.word(pieces[0].decode())}"]
     lines = "\n  ".join(_feeding(pieces, shell))
@@ -120,7 +120,7 @@ def _body(call: Call, shell: Shell) -> tuple[str, list[str]]:
 
 def _feeding(pieces: list[bytes], shell: Shell) -> Iterator[str]:
     """Yield what writes a JSON document, piece by piece."""
-    for path, group in groupby(pieces, lambda it: shell.files.get(id(it))):
+    for path, group in groupby(pieces, lambda value: shell.files.get(id(value))):
         if path is None:
             yield f"printf %s {shell.word(b''.join(group).decode())}"
         else:

@@ -156,7 +156,7 @@ def _write_manifest(folder: Path, given: Mapping[str, Any]) -> None:
     # Parquet, which holds any text and a list as they are.
     row = {
         "prompt": given["prompt"],
-        "references": [_absolute(it) for it in given["references"]],
+        "references": [_absolute(reference) for reference in given["references"]],
         "filename": _name_of(given["prompt"]),
     }
     lists = pa.list_(pa.string())
@@ -201,7 +201,11 @@ def _job_text(given: Mapping[str, Any], base_url: str | None) -> str:
     if base_url is not None:
         said["base_url"] = base_url
     lines = [f"{name} = {_toml(value)}" for name, value in said.items()]
-    folders = [Path(_absolute(it)).parent for it in given["references"] if _is_file(it)]
+    folders = [
+        Path(_absolute(reference)).parent
+        for reference in given["references"]
+        if _is_file(reference)
+    ]
     if folders:
         lines += ["", "[references]", f"folder = {_toml(os.path.commonpath(folders))}"]
     return "\n".join([*lines, ""])

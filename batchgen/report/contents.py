@@ -82,7 +82,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
                 events.add(purchase)
         groups_by_column = list(groups)
         by_provider = next(
-            (it for name, it in groups_by_column if name == "provider"), []
+            (value for name, value in groups_by_column if name == "provider"), []
         )
         totals = ledger.totals(EVERY_ROW)
         return Report(
@@ -111,9 +111,11 @@ def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
 def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
     digests = {file.sha256 for row in rows for file in row.files}
     pictures = {
-        it.sha256: Picture(it.place, it.media_type)
-        for it in directory_images(ledger)
-        if it.sha256 in digests
+        directory_image.sha256: Picture(
+            directory_image.place, directory_image.media_type
+        )
+        for directory_image in directory_images(ledger)
+        if directory_image.sha256 in digests
     }
     in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
     return {name: pictures[name] for name in in_order if name in pictures}

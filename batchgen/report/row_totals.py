@@ -86,6 +86,6 @@ class Groups:
     def __iter__(self) -> Iterator[tuple[str, list[tuple[str, RowTotals]]]]:
         """Yield each column that parts the rows, its dearest value first."""
         for name, sums in self._sums.items():
-            is_key = len(sums) > 2 and all(it.rows == 1 for it in sums.values())
+            is_key = len(sums) > 2 and all(entry.rows == 1 for entry in sums.values())
             if name == "provider" or (len(sums) > 1 and not is_key):
-                yield name, sorted(sums.items(), key=lambda it: -it[1].cost)
+                yield name, sorted(sums.items(), key=lambda item: -item[1].cost)

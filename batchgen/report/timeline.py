@@ -17,8 +17,8 @@ MOST_STEPS = 120
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
-    *(it * _MINUTE for it in (1, 2, 5, 10, 15, 30)),
-    *(it * _HOUR for it in (1, 2, 3, 6, 12)),
+    *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _HOUR for number in (1, 2, 3, 6, 12)),
 )
 _MOST_WORDS = 200
 _FAILED = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
@@ -40,13 +40,13 @@ class Timeline:
 
     def per_minute(self) -> list[float]:
         """Return the rate of purchases within each step."""
-        return [it * _MINUTE / self.step_s for it in self.purchases]
+        return [purchase * _MINUTE / self.step_s for purchase in self.purchases]
 
     def moments(self) -> list[datetime]:
         """Return when each step ends."""
         return [
-            self.start + timedelta(seconds=self.step_s * (it + 1))
-            for it in range(len(self.purchases))
+            self.start + timedelta(seconds=self.step_s * (index + 1))
+            for index in range(len(self.purchases))
         ]
 
 
@@ -109,7 +109,9 @@ class TimelineBuilder:
             return None
         first, last = min(self._sent_s), max((*self._sent_s, *self._paid_s))
         span_s = last - first
-        step_s = next((it for it in _STEPS_S if span_s < it * MOST_STEPS), _DAY)
+        step_s = next(
+            (value for value in _STEPS_S if span_s < value * MOST_STEPS), _DAY
+        )
         start_s = int(first // step_s * step_s)
         count = int((last - start_s) // step_s) + 1
         purchases, paid = [0] * count, [0] * count
@@ -128,14 +130,14 @@ class TimelineBuilder:
 def rate_of(ledger: Reader, providers: Iterable[str]) -> float | None:
     """Return the purchases a minute that were allowed; None where nobody knows."""
     rates: dict[str, float | None] = json.loads(ledger.meta.rates or "{}")
-    found = [rates.get(it) for it in providers]
-    known = [it for it in found if it is not None]
+    found = [rates.get(provider) for provider in providers]
+    known = [value for value in found if value is not None]
     return sum(known) if known and len(known) == len(found) else None
 
 
 def _running(amounts: Iterable[int]) -> list[int]:
     total, sums = 0, []
-    for it in amounts:
-        total += it
+    for amount in amounts:
+        total += amount
         sums.append(total)
     return sums

@@ -134,7 +134,9 @@ def _chosen_lane(
     now = time.now()
     since = now - int((rate_limiter.window_s + LEFT_LATER_S) * 1e6)
     # The ledger says when each was about to leave; it left after that.
-    ages_s = ((now - it) / 1e6 - LEFT_LATER_S for it in ledger.sent_since(name, since))
+    ages_s = (
+        (now - value) / 1e6 - LEFT_LATER_S for value in ledger.sent_since(name, since)
+    )
     rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
     endpoint = Endpoint(base_url, config.keys[name], terms.endpoint)
     return ProviderQueue(
@@ -178,10 +180,10 @@ async def resume(run: Run, config: RunConfig) -> LeftOpen:
     run.progress.superseded = money.superseded
     run.progress.at_risk = money.at_risk
     _commit_known(run)
-    for it in contexts:
+    for context in contexts:
         # What is carried on is held; but what was delivered is bought, at whatever.
-        if it.attempt.state is not State.DELIVERED:
-            hold(run, it)
+        if context.attempt.state is not State.DELIVERED:
+            hold(run, context)
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
@@ -244,7 +246,9 @@ def _lanes_for(
         The places, and attempts whose provider's key is not at hand, or may not go
         there.
     """
-    queues = {(it.name, it.endpoint.base_url): it for it in run.queues.values()}
+    queues = {
+        (queue.name, queue.endpoint.base_url): queue for queue in run.queues.values()
+    }
     without = []
     for attempt in attempts:
         place = (attempt.provider, attempt.base_url)

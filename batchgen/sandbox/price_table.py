@@ -86,5 +86,9 @@ def _special(special: SpecialPrice) -> dict[str, str]:
         "quality": special.quality,
         "thinking": special.thinking,
     }
-    stated = {name: it for name, it in conditions.items() if it is not None}
+    stated = {
+        name: condition
+        for name, condition in conditions.items()
+        if condition is not None
+    }
     return {**stated, **_published(special.price)}

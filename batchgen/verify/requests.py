@@ -61,7 +61,9 @@ async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     ]
     if not capabilities.references.max_count:
         del stated[-2:]
-    rows = [customer.row(f"cup {number}", **it) for number, it in enumerate(stated)]
+    rows = [
+        customer.row(f"cup {number}", **value) for number, value in enumerate(stated)
+    ]
     customer.write(rows)
     await customer.run(terms={"concurrency": 8, "rates": rates_of(customer)})
     books = customer.read_books()

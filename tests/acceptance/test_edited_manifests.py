@@ -13,7 +13,9 @@ from tests.law import check_all, check_amounts, check_archive, check_images
 
 
 def cost_of(books: Books, prompts: set[str]) -> int:
-    return sum(it["cost"] for it in books.attempts if it["prompt"] in prompts)
+    return sum(
+        attempt["cost"] for attempt in books.attempts if attempt["prompt"] in prompts
+    )
 
 
 def finish(batch: Batch, *more: str) -> Books:
@@ -47,7 +49,7 @@ def test_added_rows_are_bought_and_dropped_rows_retired_until_they_come_back(
     books = finish(bought)
 
     gone = {str(row["prompt"]) for row in product_rows(range(3))}
-    assert [it["body"]["prompt"] for it in books.requests[10:]] == [
+    assert [request["body"]["prompt"] for request in books.requests[10:]] == [
         row["prompt"] for row in product_rows((10, 11))
     ]
     assert books.superseded == cost_of(books, gone) > 0
@@ -107,25 +109,28 @@ def test_another_provider_buys_only_what_no_provider_has_made(bought: Batch) -> 
 
     books = finish(batch)
 
-    assert [it["provider"] for it in books.requests[10:]] == ["foxapi"]
+    assert [request["provider"] for request in books.requests[10:]] == ["foxapi"]
     providers = [row["provider"] for row in books.rows]
     assert providers == ["aimlapi"] * 10 + ["foxapi"]
 
 
 def test_rows_without_ids_are_known_by_what_they_ask_for(tmp_path: Path) -> None:
     batch = rehearsal(tmp_path, "aimlapi")
-    batch.write([{"prompt": it} for it in ("cup", "jug", "cup", "pan", "cup")])
+    batch.write([{"prompt": name} for name in ("cup", "jug", "cup", "pan", "cup")])
     ended = batch.run()
     assert ended.code == 0, ended
-    batch.write([{"prompt": it} for it in ("pan", "cup", "pot", "cup")])
+    batch.write([{"prompt": name} for name in ("pan", "cup", "pot", "cup")])
 
     ended = batch.run()
     books = batch.books()
 
     assert ended.code == 0, ended
-    assert [it["body"]["prompt"] for it in books.requests[5:]] == ["pot"]
+    assert [request["body"]["prompt"] for request in books.requests[5:]] == ["pot"]
     assert books.prompts == ["pan", "cup", "pot", "cup"]
-    assert books.superseded == sum(it["cost"] for it in books.attempts) - books.in_table
+    assert (
+        books.superseded
+        == sum(attempt["cost"] for attempt in books.attempts) - books.in_table
+    )
     assert len({row["files"][0]["sha256"] for row in books.rows}) == 4
     assert (books.billed, books.at_risk) == (books.spent, 0)
 
@@ -175,8 +180,8 @@ def test_what_is_taken_over_stays_so_when_the_run_is_killed(tmp_path: Path) -> N
     check_archive(books)
     check_images(books)
     check_amounts(books.spent, books.billed, books.at_risk)
-    bought_first = [it["body"]["prompt"] for it in books.requests[:6]]
-    later = {it["body"]["prompt"] for it in books.requests[6:]}
+    bought_first = [request["body"]["prompt"] for request in books.requests[:6]]
+    later = {request["body"]["prompt"] for request in books.requests[6:]}
     assert not later & set(bought_first)
     assert books.statuses == {"succeeded": 60}
     assert [row["id"] for row in books.rows[:6]] == [row["id"] for row in renumbered]

@@ -68,14 +68,14 @@ def test_a_refused_key_or_an_empty_account_stops_at_once_and_loses_nothing(
     assert len(books.requests) <= 2
     assert (books.billed, books.at_risk) == (0, 0)
     assert key not in stopped.stdout + stopped.stderr
-    assert not [it for it in files_of(batch) if key.encode() in it.read_bytes()]
+    assert not [path for path in files_of(batch) if key.encode() in path.read_bytes()]
 
     carried_on = batch.run()
     books = batch.books(bank)
 
     assert carried_on.code == 0, carried_on
     assert books.statuses == {"succeeded": 6}
-    assert not [it for it in files_of(batch) if KEY.encode() in it.read_bytes()]
+    assert not [path for path in files_of(batch) if KEY.encode() in path.read_bytes()]
     check_all(books)
 
 
@@ -119,7 +119,7 @@ def test_a_refused_key_leaves_accepted_tasks_to_a_run_with_the_right_one(
     books = batch.books(bank)
 
     assert stopped.code == 5, stopped
-    assert {it["state"] for it in books.attempts} == {"accepted"}
+    assert {attempt["state"] for attempt in books.attempts} == {"accepted"}
     check_money(books)
 
     carried_on = batch.run()
@@ -177,7 +177,9 @@ def test_retry_tries_exactly_the_rows_that_were_named(tmp_path: Path) -> None:
     assert (ended.code, again.code) == (3, 3), (ended, again)
     assert "0 rows are marked" in idle.stdout
     assert "1 row is marked" in marked.stdout
-    assert [it["body"]["prompt"] for it in books.requests[5:]] == ["REFUSE-ME 3"]
+    assert [request["body"]["prompt"] for request in books.requests[5:]] == [
+        "REFUSE-ME 3"
+    ]
     assert books.statuses == {"succeeded": 3, "refused": 2}
     check_all(books)
 
@@ -193,7 +195,7 @@ def test_a_row_of_three_images_has_three_and_costs_what_the_bill_says(
     books = batch.books()
 
     assert ended.code == 0, ended
-    assert [[it["name"] for it in row["files"]] for row in books.rows] == [
+    assert [[file["name"] for file in row["files"]] for row in books.rows] == [
         ["p0000-1.png", "p0000-2.png", "p0000-3.png"],
         ["p0001.png"],
         ["p0002-1.png", "p0002-2.png"],
@@ -205,4 +207,4 @@ def test_a_row_of_three_images_has_three_and_costs_what_the_bill_says(
 
 
 def files_of(batch: Batch) -> list[Path]:
-    return [it for it in batch.out.rglob("*") if it.is_file()]
+    return [path for path in batch.out.rglob("*") if path.is_file()]

@@ -37,20 +37,24 @@ def renamed(bill: Path, more_on_first: Decimal) -> Path:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["created_at", "request_id", "model", "cost"])
-        for number, it in enumerate(entries):
+        for number, entry in enumerate(entries):
             more = 0 if number else more_on_first
-            writer.writerow([it["time"], it["id"], "x", Decimal(it["amount"]) + more])
+            writer.writerow(
+                [entry["time"], entry["id"], "x", Decimal(entry["amount"]) + more]
+            )
     return path
 
 
 def test_a_rehearsal_is_its_bill_and_stays_untouched(bought: Batch, bill: Path) -> None:
-    before = {it: it.stat().st_mtime_ns for it in bought.out.glob("*.parquet")}
+    before = {path: path.stat().st_mtime_ns for path in bought.out.glob("*.parquet")}
 
     ended = bought.call("reconcile", "out", "--bill", str(bill))
 
     assert ended.code == 0, ended
     assert "the same on both sides: 10 purchases" in ended.stdout
-    assert before == {it: it.stat().st_mtime_ns for it in bought.out.glob("*.parquet")}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in bought.out.glob("*.parquet")
+    }
 
 
 def test_the_bills_amounts_are_taken_when_the_user_says_so(
@@ -70,12 +74,12 @@ def test_the_bills_amounts_are_taken_when_the_user_says_so(
     assert set(unchanged["cost_basis"]) == {"reported"}
     assert (settled.return_value, again.return_value) == (0, 0), settled.output
     assert "1 purchase settled" in settled.output
-    [entry] = [it for it in told.output.splitlines() if "(line 2, " in it]
+    [entry] = [line for line in told.output.splitlines() if "(line 2, " in line]
     assert "attempt " in entry
     table = pl.read_parquet(bought.table)
     assert sorted(table["cost_basis"]) == ["billed", *["reported"] * 9]
     lines = csv.DictReader(dearer.read_text().splitlines())
-    total = sum(Decimal(it["cost"]) for it in lines)
+    total = sum(Decimal(line["cost"]) for line in lines)
     assert table["cost_usd"].sum() == total
     purchases = pl.read_parquet(bought.out / "attempts.parquet")
     assert purchases["cost_usd"].sum() == total
@@ -164,7 +168,7 @@ def test_the_right_bill_follows_in_the_same_command(bought: Batch, bill: Path) -
 
     assert ended.return_value == 0, ended.output
     lines = csv.DictReader(right.read_text().splitlines())
-    total = sum(Decimal(it["cost"]) for it in lines)
+    total = sum(Decimal(line["cost"]) for line in lines)
     assert pl.read_parquet(bought.table)["cost_usd"].sum() == total
 
 

@@ -67,11 +67,11 @@ def test_it_costs_less_than_at_any_one_and_what_was_said(
     ended = batch.call("run", "job.toml", "--quiet")
 
     assert ended.code == 0, ended
-    alone = {it["provider"]: it for it in said["alone"]}
+    alone = {entry["provider"]: entry for entry in said["alone"]}
     assert set(alone) == set(PROVIDERS)
-    assert [alone[it]["rows"] for it in PROVIDERS] == [8, 16, 12]
-    for it in ("aimlapi", "nanobananaapi"):
-        assert alone[it]["routed_usd"] < alone[it]["alone_usd"]
+    assert [alone[provider]["rows"] for provider in PROVIDERS] == [8, 16, 12]
+    for name in ("aimlapi", "nanobananaapi"):
+        assert alone[name]["routed_usd"] < alone[name]["alone_usd"]
     table = pl.read_parquet(batch.table)
     made_by = set(table.select("provider", "resolution", "aspect_ratio").iter_rows())
     assert made_by == {
@@ -81,6 +81,6 @@ def test_it_costs_less_than_at_any_one_and_what_was_said(
     spent = sum(table["cost_usd"])
     assert Decimal(bank.bill()["total_nano_usd"]).scaleb(-9) == spent
     assert spent != said["to_buy"]["expected_usd"], "the charges vary"
-    lowest, highest = (said["to_buy"][f"{it}_usd"] for it in ("lowest", "highest"))
+    lowest, highest = (said["to_buy"][f"{name}_usd"] for name in ("lowest", "highest"))
     assert lowest <= spent <= highest
     assert checked(batch)["to_buy"]["images"] == 0

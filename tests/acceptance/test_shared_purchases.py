@@ -49,11 +49,11 @@ def test_the_others_point_to_the_images_of_the_first(batch: Batch) -> None:
     books = finish(batch)
 
     rows = table_of(batch)
-    assert sorted(it["body"]["prompt"] for it in books.requests) == [CUP, POT]
-    assert [rows[it]["shared_with"] for it in "abcd"] == [None, None, "a", "a"]
-    assert {it["status"] for it in rows.values()} == {"succeeded"}
+    assert sorted(request["body"]["prompt"] for request in books.requests) == [CUP, POT]
+    assert [rows[value]["shared_with"] for value in "abcd"] == [None, None, "a", "a"]
+    assert {row["status"] for row in rows.values()} == {"succeeded"}
     assert rows["c"]["files"] == rows["a"]["files"] != rows["b"]["files"]
-    assert [rows["c"][it] for it in ("cost_usd", "attempts", "estimated_usd")] == [
+    assert [rows["c"][name] for name in ("cost_usd", "attempts", "estimated_usd")] == [
         0
     ] * 3
     assert rows["a"]["cost_usd"] == books.rows[0]["cost_usd"] != 0
@@ -72,7 +72,7 @@ def test_what_was_bought_is_taken_over_under_another_id_and_shared(
 
     rows = table_of(batch)
     assert len(books.requests) == 2
-    assert [rows[it]["shared_with"] for it in rows] == [None, None, "late"]
+    assert [rows[row]["shared_with"] for row in rows] == [None, None, "late"]
     assert books.superseded == 0
     assert members(batch) == ["metadata.jsonl", "a.png", "b.png"]
 
@@ -91,7 +91,7 @@ def test_without_the_word_each_row_is_bought(batch: Batch) -> None:
 def test_rows_share_a_refusal_and_are_tried_again_together(batch: Batch) -> None:
     write(batch, [("a", "REFUSE-ME"), ("b", "REFUSE-ME")])
     books = finish(batch, code=3)
-    assert [it["status"] for it in table_of(batch).values()] == ["refused"] * 2
+    assert [row["status"] for row in table_of(batch).values()] == ["refused"] * 2
     (batch.folder / "ids").write_text("b\n")
 
     marked = batch.call("retry", "out", "--ids", "ids", "--status", "refused")

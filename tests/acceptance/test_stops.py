@@ -82,7 +82,7 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
     books = batch.books(bank)
 
     assert stopped.code == 130, stopped
-    assert [it["state"] for it in books.attempts] == ["accepted"] * IN_FLIGHT
+    assert [attempt["state"] for attempt in books.attempts] == ["accepted"] * IN_FLIGHT
     assert books.at_risk == IN_FLIGHT * 41_500_000
     for told in (stopped, batch.call("status", "out"), batch.call("report", "out")):
         assert (
@@ -134,7 +134,7 @@ def test_tasks_under_way_are_left_at_once_at_a_signal(tmp_path: Path) -> None:
     books = batch.books()
 
     assert stopped.code == 130, stopped
-    assert [it["state"] for it in books.attempts] == ["accepted"] * 4
+    assert [attempt["state"] for attempt in books.attempts] == ["accepted"] * 4
     assert books.statuses == {"pending": 8}
     check_money(books)
 
@@ -154,12 +154,12 @@ def test_the_second_signal_ends_it_at_once_and_nothing_is_hidden(
     states = ledger_rows(batch.ledger, "SELECT state, ceiling FROM attempts")
 
     assert stopped.code == 143, stopped
-    price = Decimal(sum(it["ceiling"] for it in states)) / 10**9
+    price = Decimal(sum(state["ceiling"] for state in states)) / 10**9
     assert (
         "stopped now. 4 requests had no answer yet and may be charged "
         f"(pretend ${price.normalize():f} at risk). To carry on:\n  batchgen run "
     ) in stopped.stderr
-    assert [it["state"] for it in states] == ["sent"] * 4
+    assert [state["state"] for state in states] == ["sent"] * 4
 
     carried_on = batch.having("--latency", "0.02").run()
     books = batch.books()
@@ -186,7 +186,7 @@ def test_a_reply_that_does_not_come_within_the_grace_is_at_risk(
     assert stopped.code == 130, stopped
     assert books.statuses == {"pending": 8}
     assert sum(row["at_risk_attempts"] for row in books.rows) == 4
-    assert books.at_risk == sum(it["ceiling"] for it in books.attempts) > 0
+    assert books.at_risk == sum(attempt["ceiling"] for attempt in books.attempts) > 0
 
 
 def test_a_hangup_that_nohup_ignores_stays_ignored(

@@ -43,9 +43,12 @@ def main(arguments: Sequence[str]) -> int:
         findings += case.measure(asked.rounds)
     sys.stdout.write("\n".join(table(findings)) + "\n")
     if asked.json is not None:
-        told = {"machine": machine(), "findings": [asdict(it) for it in findings]}
+        told = {
+            "machine": machine(),
+            "findings": [asdict(finding) for finding in findings],
+        }
         asked.json.write_text(json.dumps(told, indent=1) + "\n")
-    return int(any(it.is_met is False for it in findings))
+    return int(any(finding.is_met is False for finding in findings))
 
 
 def machine() -> dict[str, str]:
@@ -55,7 +58,7 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-    } | {it: version(it) for it in PACKAGES}
+    } | {package: version(package) for package in PACKAGES}
 
 
 def table(findings: Iterable[Finding]) -> Iterator[str]:
@@ -65,11 +68,12 @@ def table(findings: Iterable[Finding]) -> Iterator[str]:
     yield "| what | batchgen | against | ratio | target | met |"
     yield "| --- | ---: | ---: | ---: | ---: | --- |"
     words = {True: "yes", False: "no", None: ""}
-    for it in findings:
-        goal = "" if it.goal is None else f"{it.side} {it.goal:g}"
+    for finding in findings:
+        goal = "" if finding.goal is None else f"{finding.side} {finding.goal:g}"
         yield (
-            f"| {it.what} | {it.ours} | {it.other} | {it.ratio:.2f} "
-            f"| {goal} | {words[it.is_met]} |"
+            f"| {finding.what} | {finding.ours} | {finding.other} "
+            f"| {finding.ratio:.2f} "
+            f"| {goal} | {words[finding.is_met]} |"
         )
 
 

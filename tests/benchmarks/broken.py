@@ -40,7 +40,9 @@ def measure(rounds: int) -> Iterator[Finding]:
                 },
                 rounds,
             )
-        peaks = {it: median(taken[it], lambda used: used.rss_mb) for it in taken}
+        peaks = {
+            value: median(taken[value], lambda used: used.rss_mb) for value in taken
+        }
         yield Finding(
             what=f"15 MB {kind}, {IN_FLIGHT} in flight, every third cut: peak RSS",
             ours=f"{peaks['cut']:.0f} MB",

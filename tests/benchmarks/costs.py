@@ -39,7 +39,7 @@ def write(path: Path, rows: int) -> None:
     def slices() -> Iterator[tuple[list[ResultRow], bytes]]:
         for first in range(0, rows, SLICE):
             numbers = range(first, min(rows, first + SLICE))
-            yield [_row(it, chance) for it in numbers], _own(numbers, chance)
+            yield [_row(number, chance) for number in numbers], _own(numbers, chance)
 
     write_table(path, slices(), _own(range(0), chance))
 
@@ -90,11 +90,11 @@ def run(words: list[str]) -> tuple[float, float, float]:
 
 def measure(folder: Path, rows: int) -> None:
     """Print what each candidate took."""
-    tables = [folder / f"{it}.parquet" for it in range(TABLES)]
+    tables = [folder / f"{index}.parquet" for index in range(TABLES)]
     # Not here: a process counts the memory of the one that it was forked from.
     run([sys.executable, "-m", __spec__.name, "write", str(tables[0]), str(rows)])
-    for it in tables[1:]:
-        it.hardlink_to(tables[0])
+    for table in tables[1:]:
+        table.hardlink_to(tables[0])
     by_brand = ["--by", "brand", "--format", "csv"]
     costs = [sys.executable, "-m", "batchgen", "costs", *by_brand]
     read = f"import polars; polars.read_parquet({str(tables[0])!r})"
@@ -103,14 +103,16 @@ def measure(folder: Path, rows: int) -> None:
         f"the same of {TABLES} tables": [*costs, *map(str, tables)],
         "plain read, whole table": [sys.executable, "-c", read],
     }
-    found: dict[str, list[tuple[float, float, float]]] = {it: [] for it in candidates}
+    found: dict[str, list[tuple[float, float, float]]] = {
+        candidate: [] for candidate in candidates
+    }
     for _ in range(ROUNDS):
         for name, words in candidates.items():
             found[name].append(run(words))
     size_mb = tables[0].stat().st_size / 2**20
     sys.stdout.write(f"{rows:,} rows a table, {size_mb:.0f} MB\n")
     figures = {
-        name: [statistics.median(it) for it in zip(*rounds, strict=True)]
+        name: [statistics.median(value) for value in zip(*rounds, strict=True)]
         for name, rounds in found.items()
     }
     for name, (wall_s, cpu_s, rss_mb) in figures.items():

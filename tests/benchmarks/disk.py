@@ -23,8 +23,8 @@ def measure(rounds: int) -> Iterator[Finding]:
             unsynced = partial(ours, module="tests.benchmarks.unsynced")
             taken = take_turns({"synced": ours, "unsynced": unsynced}, rounds)
         synced, other = (
-            load.rows / median(taken[it], lambda used: used.wall_s)
-            for it in ("synced", "unsynced")
+            load.rows / median(taken[name], lambda used: used.wall_s)
+            for name in ("synced", "unsynced")
         )
         yield Finding(
             what=f"images of {name} a second, {IN_FLIGHT} in flight, all synced",

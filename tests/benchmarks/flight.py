@@ -41,7 +41,9 @@ def measure(rounds: int) -> Iterator[Finding]:
                 },
                 rounds,
             )
-        cpu = {key: median(it, lambda used: used.cpu_s) for key, it in taken.items()}
+        cpu = {
+            key: median(value, lambda used: used.cpu_s) for key, value in taken.items()
+        }
         few, many = (
             (cpu[key] - cpu["start and end"]) / ROWS * 1e3 for key in ("few", "many")
         )

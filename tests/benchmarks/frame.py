@@ -150,7 +150,7 @@ def take_turns(
 
 def median(runs: Sequence[Used], of: Callable[[Used], float]) -> float:
     """Return the median of a figure over rounds."""
-    return statistics.median(of(it) for it in runs)
+    return statistics.median(of(run) for run in runs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,8 +164,8 @@ class Each:
 def whole(runs: Sequence[Used], rows: int) -> Each:
     """Return what a row takes, the process's start and end included."""
     return Each(
-        wall_s=median(runs, lambda it: it.wall_s) / rows,
-        cpu_s=median(runs, lambda it: it.cpu_s) / rows,
+        wall_s=median(runs, lambda entry: entry.wall_s) / rows,
+        cpu_s=median(runs, lambda entry: entry.cpu_s) / rows,
     )
 
 

@@ -58,8 +58,8 @@ def measure(rounds: int) -> Iterator[Finding]:
     for name, load in LOADS.items():
         taken = turns(load, rounds)
         ours, other = (
-            load.total_mb / median(taken[it], lambda used: used.wall_s)
-            for it in ("batchgen", "bare")
+            load.total_mb / median(taken[name], lambda used: used.wall_s)
+            for name in ("batchgen", "bare")
         )
         yield Finding(
             what=f"images of {name} into the ZIP, {IN_FLIGHT} in flight",

@@ -30,7 +30,10 @@ def measure(rounds: int) -> Iterator[Finding]:
     """Compare CPU a reply without start and end, and the memory of a whole run."""
     with tempfile.TemporaryDirectory() as folder, serving() as address:
         url = f"{address}/inline-{SIZE}-0"
-        rows = {it: write_manifest(Path(folder) / f"{it}.csv", it) for it in (1, ROWS)}
+        rows = {
+            value: write_manifest(Path(folder) / f"{value}.csv", value)
+            for value in (1, ROWS)
+        }
         one, all_ = (
             take_turns(
                 {

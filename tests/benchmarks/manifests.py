@@ -16,5 +16,5 @@ def write_manifest(path: Path, rows: int, characters: int = PROMPT_CHARACTERS) -
     text = " ".join(rng.choice(words) for _ in range(characters))[: characters - 8]
     with path.open("w") as file:
         file.write("id,prompt\n")
-        file.writelines(f"sku-{it:07},{it:07} {text}\n" for it in range(rows))
+        file.writelines(f"sku-{index:07},{index:07} {text}\n" for index in range(rows))
     return path

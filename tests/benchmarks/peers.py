@@ -76,7 +76,9 @@ def measure(rounds: int) -> Iterator[Finding]:
 
 def _texts(peers: Path, address: str, rounds: int) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
-        rows = {it: write_manifest(Path(folder) / f"{it}.csv", it) for it in TEXTS}
+        rows = {
+            text: write_manifest(Path(folder) / f"{text}.csv", text) for text in TEXTS
+        }
         inline, chat = f"{address}/inline-1000-0", f"{address}/chat-1000-0"
         taken = _take_turns(
             [
@@ -98,10 +100,13 @@ def _images(
     peers: Path, address: str, rounds: int, size: int, counts: Counts
 ) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
-        rows = {it: write_manifest(Path(folder) / f"{it}.csv", it) for it in counts}
-        lists = {it: Path(folder) / f"{it}.txt" for it in counts}
+        rows = {
+            count: write_manifest(Path(folder) / f"{count}.csv", count)
+            for count in counts
+        }
+        lists = {count: Path(folder) / f"{count}.txt" for count in counts}
         for count, path in lists.items():
-            links = (f"{address}/image/{it}/{size}.png" for it in range(count))
+            links = (f"{address}/image/{index}/{size}.png" for index in range(count))
             path.write_text("\n".join(links))
         taken = _take_turns(
             [
@@ -132,10 +137,10 @@ def _take_turns(
     few, many = counts
     return [
         Both(
-            whole(taken[f"{it} of {many}"], many),
-            steady(taken[f"{it} of {few}"], taken[f"{it} of {many}"], many - few),
+            whole(taken[f"{index} of {many}"], many),
+            steady(taken[f"{index} of {few}"], taken[f"{index} of {many}"], many - few),
         )
-        for it in range(len(candidates))
+        for index in range(len(candidates))
     ]
 
 

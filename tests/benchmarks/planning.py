@@ -38,7 +38,7 @@ def measure(rounds: int) -> Iterator[Finding]:
         for number in range(rounds):
             with serving() as address:
                 pairs.append(_rates(manifest, Path(folder) / f"{number}", address))
-    meanwhile, after = (median(it) for it in zip(*pairs, strict=True))
+    meanwhile, after = (median(value) for value in zip(*pairs, strict=True))
     yield Finding(
         what=f"purchases a second while {ROWS:,} rows are planned",
         ours=f"{meanwhile:,.0f}",
@@ -69,8 +69,8 @@ def _rates(manifest: Path, out: Path, address: str) -> tuple[float, float]:
     finally:
         process.kill()
         process.wait()
-    before = sum(it < stood for it in times) / (stood - first)
-    return before, sum(it >= stood for it in times) / (times[-1] - stood)
+    before = sum(time < stood for time in times) / (stood - first)
+    return before, sum(time >= stood for time in times) / (times[-1] - stood)
 
 
 def _is_planned(out: Path) -> bool:

@@ -36,7 +36,9 @@ def measure(rounds: int) -> Iterator[Finding]:
     for latency_s, came in zip(LATENCIES_S, times, strict=True):
         what = f"{RPM} a minute allowed, {latency_s} s latency"
         took_s = came[-1] - came[0]
-        most = max(bisect_left(came, it + WINDOW_S) - at for at, it in enumerate(came))
+        most = max(
+            bisect_left(came, value + WINDOW_S) - at for at, value in enumerate(came)
+        )
         yield Finding(
             what=f"{what}: rate used",
             ours=f"{(ROWS - 1) * 60 / took_s:.1f} a minute",

@@ -89,7 +89,7 @@ def _speed(browser: Any, url: str) -> list[str]:
         page = _open(browser, url)
         stood.append(page.evaluate("performance.now()"))
         page.wait_for_load_state("load")
-        filtered += [page.evaluate(FILTER, it) for it in CHANGES]
+        filtered += [page.evaluate(FILTER, change) for change in CHANGES]
         page.context.close()
     median, usual = statistics.median(stood), statistics.median(filtered)
     _say(
@@ -105,7 +105,7 @@ def _speed(browser: Any, url: str) -> list[str]:
 def _without_a_mouse(browser: Any, url: str) -> list[str]:
     page = _open(browser, url)
     asked: list[str] = []
-    page.on("request", lambda it: asked.append(it.url))
+    page.on("request", lambda entry: asked.append(entry.url))
     page.focus(".card input:enabled[tabindex='0'], .card .open[tabindex='0']")
     keys = page.keyboard
     keys.press("End")
@@ -127,13 +127,17 @@ def _without_a_mouse(browser: Any, url: str) -> list[str]:
         path = Path(folder) / "rejected.csv"
         saved.value.save_as(path)
         picks = read_selection(path)
-    wrong = [f"the Tab key does not reach {it}" for it in STOPS if it not in reached]
+    wrong = [
+        f"the Tab key does not reach {stop}" for stop in STOPS if stop not in reached
+    ]
     if (second[:6], ticked, back) != ("page 2", "3 ticked.", "open"):
         wrong.append(f"keys: {second!r}, {ticked!r}, then at {back!r}")
-    if len({(it.id, it.image) for it in picks}) != 3:
+    if len({(pick.id, pick.image) for pick in picks}) != 3:
         wrong.append(f"the list holds {picks}")
     wrong += [
-        f"it asked for {it}" for it in asked if not it.startswith(("data:", "blob:"))
+        f"it asked for {text}"
+        for text in asked
+        if not text.startswith(("data:", "blob:"))
     ]
     page.context.close()
     return wrong

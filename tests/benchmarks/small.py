@@ -36,7 +36,8 @@ def measure(rounds: int) -> Iterator[Finding]:
         with tempfile.TemporaryDirectory() as folder, serving() as address:
             url = f"{address}/{kind}-{SIZE}-0"
             few, many = (
-                write_manifest(Path(folder) / f"{it}.csv", it) for it in (FEW, ROWS)
+                write_manifest(Path(folder) / f"{kind}.csv", kind)
+                for kind in (FEW, ROWS)
             )
             taken = take_turns(
                 {
@@ -48,9 +49,10 @@ def measure(rounds: int) -> Iterator[Finding]:
                 rounds,
             )
         more = ROWS - FEW
-        ours, other = (whole(taken[it], ROWS) for it in ("batchgen", "bare"))
+        ours, other = (whole(taken[name], ROWS) for name in ("batchgen", "bare"))
         own, bares = (
-            steady(taken[f"{it}, few"], taken[it], more) for it in ("batchgen", "bare")
+            steady(taken[f"{name}, few"], taken[name], more)
+            for name in ("batchgen", "bare")
         )
         what = f"1 KB replies, {name}, {IN_FLIGHT} in flight"
         yield Finding(

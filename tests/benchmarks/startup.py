@@ -40,7 +40,9 @@ def measure(rounds: int) -> Iterator[Finding]:
         },
         max(rounds, ALTERNATIONS),
     )
-    ours, other = (median_of(it, lambda used: used.wall_s) for it in taken.values())
+    ours, other = (
+        median_of(value, lambda used: used.wall_s) for value in taken.values()
+    )
     yield Finding(
         what="batchgen --help",
         ours=f"{ours * 1e3:.0f} ms",

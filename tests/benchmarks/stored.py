@@ -45,8 +45,8 @@ def make(folder: Path, rows: int) -> None:
         plan = PlanWriter(ledger, key_of, folded_base_names)
         for first in range(0, rows, SLICE):
             numbers = range(first, min(rows, first + SLICE))
-            plan.add([_entry(it) for it in numbers], _own(numbers), first)
-            members = archive.append(_incoming(it, picture) for it in numbers)
+            plan.add([_entry(number) for number in numbers], _own(numbers), first)
+            members = archive.append(_incoming(number, picture) for number in numbers)
             for number, member in zip(numbers, members, strict=True):
                 _buy(ledger, number, member, digest)
         plan.end()
@@ -79,8 +79,8 @@ def _own(numbers: Sequence[int]) -> bytes:
     # Ids and prompts stand in the table already.
     frame = pl.DataFrame(
         {
-            "brand": [f"brand {it % 200}" for it in numbers],
-            "price": [f"{it % 9_999 / 100:.2f}" for it in numbers],
+            "brand": [f"brand {number % 200}" for number in numbers],
+            "price": [f"{number % 9_999 / 100:.2f}" for number in numbers],
         },
         schema={"brand": pl.String, "price": pl.String},
     )

@@ -37,7 +37,7 @@ def test_a_request_that_is_to_blame_is_not_offered_for_another_try(
     )
     assert ended.code == 3, ended.explain()
     for told in (ended, status, report, default, named):
-        assert line in [it.strip() for it in told.stdout.splitlines()], told.stdout
+        assert line in [line.strip() for line in told.stdout.splitlines()], told.stdout
     for told in (ended, status, report):
         assert "batchgen retry" not in told.terminal
     assert "0 rows are marked to be tried again\n" in default.stdout
@@ -68,7 +68,7 @@ def test_retry_marks_the_rows_alone_that_another_try_may_help(market: Market) ->
     assert "to try 1 failed row again:\n  batchgen retry out\n" in ended.stdout
     assert marked.stdout.startswith(f"1 row is marked to be tried again\n  {busy}\n")
     assert "1 row is not marked, because trying again will not help" in marked.stdout
-    assert [it.row for it in service.purchases[bought:]] == ["busy"]
+    assert [purchase.row for purchase in service.purchases[bought:]] == ["busy"]
     assert again.statuses() | {"wrong": "failed"} == again.statuses()
     assert again.statuses()["busy"] == "succeeded"
 

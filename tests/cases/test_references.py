@@ -47,7 +47,10 @@ def test_bad_references_end_their_rows_alone_before_anything_is_bought(
     outcome = customer.run()
 
     assert checked.code == 3
-    found = {it["row"]: it["message"] for it in json.loads(checked.stdout)["problems"]}
+    found = {
+        problem["row"]: problem["message"]
+        for problem in json.loads(checked.stdout)["problems"]
+    }
     assert len(found) == len(BAD)
     outcome.ends(3, good="succeeded", others="invalid")
     assert len(outcome.members) == 1

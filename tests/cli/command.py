@@ -82,7 +82,7 @@ class Shop:
 
     def catalogue(self, rows: int, name: str = "m.csv") -> None:
         """Write a manifest with rows of their own ids and prompts."""
-        lines = [f"r{it},{self.folder.name} lamp {it}" for it in range(rows)]
+        lines = [f"r{index},{self.folder.name} lamp {index}" for index in range(rows)]
         self.write(name, "\n".join(["id,prompt", *lines, ""]))
 
 

@@ -43,12 +43,14 @@ def of_a_stranger(authority: Authority) -> trustme.LeafCert:
         pytest.param(
             of_a_stranger, "comes from an unknown authority", id="unknown-authority"
         ),
-        pytest.param(lambda it: it.expired(HOST), "has expired", id="expired"),
+        pytest.param(lambda entry: entry.expired(HOST), "has expired", id="expired"),
         pytest.param(
-            lambda it: it.not_yet_valid(HOST), "is not valid yet", id="not-yet-valid"
+            lambda entry: entry.not_yet_valid(HOST),
+            "is not valid yet",
+            id="not-yet-valid",
         ),
         pytest.param(
-            lambda it: it.certify("other.example"),
+            lambda entry: entry.certify("other.example"),
             "is for another name, not for this host",
             id="wrong-host",
         ),

@@ -65,7 +65,7 @@ def test_the_exit_code_says_whether_all_some_or_no_rows_can_run(
     assert ended.stderr == ""
     assert ended.stdout.endswith("nothing was sent\n")
     assert shop.sent == before
-    assert [it.name for it in shop.folder.iterdir()] == ["m.csv"]
+    assert [path.name for path in shop.folder.iterdir()] == ["m.csv"]
 
 
 def test_without_online_nobody_is_even_connected_to(shop: Shop) -> None:
@@ -133,7 +133,7 @@ def test_duplicates_are_bought_once_where_the_job_says_so(shop: Shop) -> None:
 def test_json_holds_every_bad_row_and_text_counts_those_it_leaves_out(
     shop: Shop,
 ) -> None:
-    rows = "".join(f"r{it},a lamp,8K\n" for it in range(MANY))
+    rows = "".join(f"r{index},a lamp,8K\n" for index in range(MANY))
     shop.write("m.csv", f"id,prompt,resolution\n{rows}good,a lamp,1K\n")
     words = ("m.csv", "--provider", "aimlapi")
 
@@ -147,8 +147,8 @@ def test_json_holds_every_bad_row_and_text_counts_those_it_leaves_out(
     assert f"    and for the same reason 29 rows: {rows}; lines {lines}\n" in told
     assert ended.code == 3
     found = document(ended)
-    assert [it["row"] for it in found["problems"]] == list(range(MANY))
-    assert {it["line"] for it in found["problems"]} == set(range(2, MANY + 2))
+    assert [problem["row"] for problem in found["problems"]] == list(range(MANY))
+    assert {problem["line"] for problem in found["problems"]} == set(range(2, MANY + 2))
     assert found["rows"] == by_status(invalid=MANY, pending=1)
     assert found["balances"] is None
 
@@ -197,7 +197,7 @@ def test_routing_is_told_beside_what_each_provider_alone_would_charge(
         "  aimlapi alone could do 2 of 4 rows for $0.1425; routed, they cost $0.0836, "
         "$0.0589 less\n" in told
     )
-    alone = {it["provider"]: it for it in found["alone"]}
+    alone = {entry["provider"]: entry for entry in found["alone"]}
     assert (alone["nanobananaapi"]["rows"], alone["gemini"]["rows"]) == (4, 3)
     assert alone["nanobananaapi"]["alone_usd"] == Decimal("0.18")
     assert alone["nanobananaapi"]["routed_usd"] == Decimal("0.1572")
@@ -224,7 +224,10 @@ def test_check_says_which_budgets_are_enough(shop: Shop) -> None:
     assert "the run goes on after midnight UTC, for about 3" in in_days
     assert "budgets by column: 1 of 2 is enough, this is NOT:\n" in told
     assert "    brand 'Acme': $0.05, and $0.08 to come: needs $0.08\n" in told
-    assert [(it["scope"], it["value"], it["is_enough"]) for it in found["budgets"]] == [
+    assert [
+        (budget["scope"], budget["value"], budget["is_enough"])
+        for budget in found["budgets"]
+    ] == [
         ("run", None, False),
         ("day", None, True),
         ("column", "Acme", False),
@@ -316,14 +319,15 @@ def test_a_balance_that_is_not_told_is_said_and_the_check_stands(
     ended = online(shop, key=key)
 
     assert ended.code == 0
-    [line] = [it for it in ended.stdout.splitlines() if it.startswith("balance")]
+    [line] = [line for line in ended.stdout.splitlines() if line.startswith("balance")]
     assert line.startswith(f"balance at aimlapi: not known: {words}")
     assert "5d41402" not in ended.stdout + ended.stderr
 
 
 def test_a_balance_in_credits_needs_a_rate_and_some_tell_none(shop: Shop) -> None:
     urls = [
-        f"{it}={shop.sandbox.provider_url(it)}" for it in ("gccai", "nanobananaapi")
+        f"{name}={shop.sandbox.provider_url(name)}"
+        for name in ("gccai", "nanobananaapi")
     ]
     job = 'manifest = "m.csv"\nprovider = ["gccai", "nanobananaapi"]\n'
     rate = "[providers.gccai]\nusd_per_credit = 0.004\n"

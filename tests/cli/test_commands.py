@@ -63,11 +63,11 @@ def test_help_of_each_command_lists_every_option_of_the_contract(
     short = batchgen(command, "-h", at=tmp_path)
 
     # An option may stand behind its letter.
-    words = (it.split()[:2] for it in long.stdout.splitlines())
-    listed = {it.rstrip(",") for line in words for it in line}
+    words = (line.split()[:2] for line in long.stdout.splitlines())
+    listed = {entry.rstrip(",") for line in words for entry in line}
     assert long.code == short.code == 0
     assert long.stdout == short.stdout
-    assert [it for it in OPTIONS[command] if it not in listed] == []
+    assert [option for option in OPTIONS[command] if option not in listed] == []
     assert "\b" not in long.stdout
     assert r"\b" not in long.stdout
 

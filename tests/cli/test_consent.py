@@ -37,7 +37,7 @@ def test_a_budget_needs_a_price_and_price_gives_one(fox: Shop) -> None:
     assert agreed.code == 0, agreed.stderr
     assert "spent $0.08\n" in agreed.stdout
     rows = table(fox.folder / "out/m")
-    assert [str(it) for it in rows["cost_usd"]] == ["0.040000000"] * 2
+    assert [str(row) for row in rows["cost_usd"]] == ["0.040000000"] * 2
 
 
 UNPRICED = {

@@ -93,14 +93,15 @@ def test_every_format_holds_the_same_amounts(folder: Path, costs: Costs) -> None
 
     assert written.stdout.endswith("written: costs.parquet\n")
     assert text["groups"] == frame.to_dicts()
-    assert [set(it) for it in text["groups"]] == [
+    assert [set(group) for group in text["groups"]] == [
         {"status", "brand", *text["total"]}
     ] * 5
     for name in ("cost_usd", "wasted_usd", "at_risk_usd", "actual_usd"):
         cells = [
-            None if it[name] is None else Decimal(it[name]) for it in frame.to_dicts()
+            None if to_dict[name] is None else Decimal(to_dict[name])
+            for to_dict in frame.to_dicts()
         ]
-        assert [Decimal(it[name]) if it[name] else None for it in lines] == cells
+        assert [Decimal(line[name]) if line[name] else None for line in lines] == cells
         assert sum(filter(None, cells)) == text["total"][name]
 
 
@@ -144,8 +145,10 @@ def test_a_run_costs_what_its_table_says_and_a_shared_image_counts_once(
     found = exact(costs(shop.folder, "out/m", "--by", "brand", "--format=json").stdout)
 
     rows = table(shop.folder / "out/m")
-    brands = {it.pop("brand"): it for it in found["groups"]}
-    assert {brand: (it["rows"], it["images"]) for brand, it in brands.items()} == {
+    brands = {group.pop("brand"): group for group in found["groups"]}
+    assert {
+        brand: (entry["rows"], entry["images"]) for brand, entry in brands.items()
+    } == {
         "x": (2, 2),
         "y": (2, 0),
     }

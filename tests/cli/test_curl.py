@@ -27,7 +27,7 @@ from tests.cli.recorder import Recorded, Recorder
 needs_curl = pytest.mark.skipif(
     not shutil.which("curl"), reason="curl is not installed"
 )
-SHELLS = [it for it in ("bash", "dash", "sh") if shutil.which(it)]
+SHELLS = [name for name in ("bash", "dash", "sh") if shutil.which(name)]
 
 AWKWARD = (
     'it\'s "a" $HOME `id` $(id) \\n \\\\ é漢😀 ;type=x @file <file %s !x {a,b}\n'
@@ -119,15 +119,15 @@ def test_the_command_sends_what_the_runner_sends(
             sent = recorder.requests[start:]
             expected = purchase_of(runners, name, row).essence()
             assert purchase_of(sent, name, row).essence() == expected
-            uploads = [it for it in sent[:-1] if it.is_form]
-            known = [it.essence() for it in runners]
-            assert all(it.essence() in known for it in uploads)
+            uploads = [entry for entry in sent[:-1] if entry.is_form]
+            known = [runner.essence() for runner in runners]
+            assert all(upload.essence() in known for upload in uploads)
             assert (tmp_path / "reply").stat().st_size > 0
 
 
 @needs_curl
 @pytest.mark.parametrize(
-    "name", [it for it, each in PROVIDERS.items() if isinstance(each, TaskProvider)]
+    "name", [name for name, each in PROVIDERS.items() if isinstance(each, TaskProvider)]
 )
 def test_the_comment_below_asks_for_the_task(
     desk: tuple[Recorder, Path], name: str, tmp_path: Path
@@ -144,7 +144,7 @@ def test_the_comment_below_asks_for_the_task(
     task_id = next(task[name] for name in names if name in task)
 
     lines = comment.splitlines()[1:]
-    poll = "\n".join(it.removeprefix("# ") for it in lines)
+    poll = "\n".join(line.removeprefix("# ") for line in lines)
     answer = run_in("sh", poll.replace("TASK_ID", task_id), tmp_path, name)
 
     assert task_id in answer
@@ -153,7 +153,8 @@ def test_the_comment_below_asks_for_the_task(
 
 @needs_curl
 @pytest.mark.parametrize(
-    "name", [it for it, each in PROVIDERS.items() if isinstance(each, UploadProvider)]
+    "name",
+    [name for name, each in PROVIDERS.items() if isinstance(each, UploadProvider)],
 )
 def test_nothing_is_bought_when_an_upload_brings_no_link(
     sandbox: SandboxProcess, desk: tuple[Recorder, Path], name: str, tmp_path: Path

@@ -87,7 +87,7 @@ def test_one_character_in_a_template_without_ids_asks(shop: Shop) -> None:
     shown = batchgen("check", "m.csv", *shop.options, *edited, at=shop.folder)
 
     assert refused.code == 2
-    [message] = [it for it in refused.stderr.splitlines() if "changed" in it]
+    [message] = [line for line in refused.stderr.splitlines() if "changed" in line]
     assert message == (
         "batchgen: 3 rows (row 0, row 1, row 2) were changed after they were bought. "
         "Buying them again costs $0.2775: add --rebuy, or --keep to leave the images "
@@ -168,7 +168,7 @@ def test_versions_of_a_row_that_are_rows_by_now_have_names_of_their_own(
     files = [file for row in rows["files"] for file in row]
     assert sorted(file["name"] for file in files) == sorted(members)
     with zipfile.ZipFile(shop.folder / "out/m/images.zip") as archive:
-        digests = [sha256(archive.read(it["name"])).hexdigest() for it in files]
+        digests = [sha256(archive.read(file["name"])).hexdigest() for file in files]
     assert digests == [file["sha256"] for file in files]
     verified = batchgen("report", "out/m", "--verify", "--compact", at=shop.folder)
     assert verified.code == 0, verified

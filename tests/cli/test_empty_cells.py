@@ -155,7 +155,7 @@ def test_check_counts_the_rows_and_shows_three_finished_prompts(
     }
     assert "4 rows can run, with a warning:" in shown.stdout
     assert document["warned_rows"] == len(document["left_out"]) == 4
-    assert [it["row"] for it in document["prompts"]] == [0, 3, 5]
+    assert [prompt["row"] for prompt in document["prompts"]] == [0, 3, 5]
     for each in document["prompts"]:
         assert f"row {each['row']}, line {each['line']}: " in shown.stdout
     assert document["prompts"][1]["prompt"] == " by cup"

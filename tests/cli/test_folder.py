@@ -328,8 +328,8 @@ def test_a_ledger_of_a_newer_version_is_left_alone(shop: Shop) -> None:
     commands = [
         shop.run("m.csv", "--yes", "--quiet"),
         *(
-            batchgen(it, "out/m", at=shop.folder)
-            for it in ("status", "report", "retry")
+            batchgen(name, "out/m", at=shop.folder)
+            for name in ("status", "report", "retry")
         ),
         batchgen("check", "m.csv", *shop.options, at=shop.folder),
     ]

@@ -55,7 +55,9 @@ def leaks(folder: Path, *streams: str) -> dict[str, set[str]]:
             places[path.name] = path.read_bytes().decode("latin-1")
     places |= dict(unpacked(folder))
     return {
-        name: found for name, it in places.items() if (found := parts_of_the_key(it))
+        name: found
+        for name, place in places.items()
+        if (found := parts_of_the_key(place))
     }
 
 
@@ -90,7 +92,7 @@ def said(words: str, status: str, **more: object) -> bytes:
 def echoes() -> list[bytes]:
     """Return replies that echo the key: whole, in parts, masked and escaped."""
     bought = {"data": [{"b64_json": picture()}], "meta": {"usage": {}}}
-    escaped = "".join(f"\\u{ord(it):04x}" for it in KEY)
+    escaped = "".join(f"\\u{ord(value):04x}" for value in KEY)
     return [
         reply(json.dumps(bought).encode(), headers=(f"x-inference-id: {KEY}",)),
         said(f"bad field, key was {KEY}", "400 Bad Request", requestId=KEY),
@@ -135,7 +137,7 @@ class EchoingProvider:
 
 
 def buy_from(url: str, folder: Path, program: list[str]) -> subprocess.Popen[str]:
-    lines = [f"r{it},lamp {it}" for it in range(len(echoes()) + 4)]
+    lines = [f"r{index},lamp {index}" for index in range(len(echoes()) + 4)]
     (folder / "m.csv").write_text("\n".join(["id,prompt", *lines, ""]))
     options = ["--provider", "aimlapi", "--base-url", url, "--yes"]
     calm = ["--concurrency", "1", "--max-attempts", "1", "--on-unknown", "hold"]
@@ -171,7 +173,7 @@ def test_a_key_that_is_echoed_is_in_nothing_that_is_written(tmp_path: Path) -> N
     assert meet_every_echo(tmp_path, COMMAND) == {}
 
     rows = pl.read_parquet(tmp_path / "out/m/results.parquet")
-    assert "[key]" in " ".join(it for it in rows["message"] if it)
+    assert "[key]" in " ".join(row for row in rows["message"] if row)
     for command in ("status", "report", "retry"):
         ended = batchgen(command, "out/m", at=tmp_path, key=KEY)
         assert leaks(tmp_path, ended.stdout, ended.stderr) == {}

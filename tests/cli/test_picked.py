@@ -28,7 +28,7 @@ def listed(*picks: tuple[str, str]) -> str:
 
 def said(*words: str | Path) -> Result:
     """Give a command in this process, which has all loaded."""
-    return CliRunner().invoke(cli, [str(it) for it in words])
+    return CliRunner().invoke(cli, [str(word) for word in words])
 
 
 def members(folder: Path) -> dict[str, str]:
@@ -37,8 +37,8 @@ def members(folder: Path) -> dict[str, str]:
         lines = archive.read("metadata.jsonl").decode().splitlines()
         found = [json.loads(line) for line in lines]
         assert archive.testzip() is None
-        assert [it["file_name"] for it in found] == archive.namelist()[1:]
-    return {it["file_name"]: it["sha256"] for it in found}
+        assert [entry["file_name"] for entry in found] == archive.namelist()[1:]
+    return {image["file_name"]: image["sha256"] for image in found}
 
 
 def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
@@ -71,17 +71,17 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
     after, now = members(out), table(out)
     assert after.keys() == before.keys()
     assert now["status"].to_list() == ["succeeded", "succeeded"]
-    assert [len(it) for it in now["files"]] == [1, 3]
+    assert [len(file) for file in now["files"]] == [1, 3]
     assert money(now, "cost_usd") > money(bought, "cost_usd")
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "as-excel-saves-it"])
 def test_ids_of_any_kind_come_back_from_the_list(mark: str, tmp_path: Path) -> None:
     path = tmp_path / "rejected.csv"
-    text = mark + listed(*((it, "") for it in AWKWARD))
+    text = mark + listed(*((value, "") for value in AWKWARD))
     path.write_text(text, "utf-8", newline="")
 
-    assert [it.id for it in read_selection(path)] == AWKWARD
+    assert [entry.id for entry in read_selection(path)] == AWKWARD
 
 
 @pytest.mark.parametrize(

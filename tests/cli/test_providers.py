@@ -82,7 +82,7 @@ def test_scripts_get_one_object_or_all_in_order(tmp_path: Path) -> None:
     )
 
     assert every["format"] == "batchgen.providers/1"
-    assert [it["name"] for it in every["providers"]] == list(PROVIDERS)
+    assert [provider["name"] for provider in every["providers"]] == list(PROVIDERS)
     assert single == {"format": "batchgen.providers.base/1", **every["providers"][0]}
     assert single["key_variable"] == "AIMLAPI_API_KEY"
     price = single["prices"]["1K"]

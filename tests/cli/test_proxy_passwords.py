@@ -93,4 +93,4 @@ def test_a_proxy_that_is_no_address_is_refused_without_its_password(
 
     assert ended.code == 1
     assert "ALL_PROXY is no whole address of a proxy" in ended.stderr
-    assert not [it for it in FORMS.values() if it in ended.stdout + ended.stderr]
+    assert not [form for form in FORMS.values() if form in ended.stdout + ended.stderr]

@@ -230,13 +230,13 @@ def test_a_mix_that_is_asked_for_has_two_totals_and_no_common_group(
 
     assert (read["rehearsed"], read["total"]["cost_usd"]) == (False, real)
     assert read["rehearsal_total"]["cost_usd"] == pretend
-    groups = [(it["status"], it["rehearsed"]) for it in read["groups"]]
+    groups = [(group["status"], group["rehearsed"]) for group in read["groups"]]
     assert groups[0] == ("succeeded", False)
     assert ("succeeded", True) in groups
     by_kind = {False: real, True: pretend}
     for rehearsed, amount in by_kind.items():
-        some = [it for it in read["groups"] if it["rehearsed"] is rehearsed]
-        assert sum(it["cost_usd"] for it in some) == amount
+        some = [group for group in read["groups"] if group["rehearsed"] is rehearsed]
+        assert sum(entry["cost_usd"] for entry in some) == amount
     totals = [line for line in told if line.startswith("total: ")]
     assert f" cost {dollars(real)}," in totals[0]
     assert f"pretend cost {dollars(pretend)} ({'rehearsal: ' + NO_MONEY})" in totals[1]

@@ -148,7 +148,7 @@ def test_a_check_says_which_rows_cannot_run_and_sends_nothing(
     bought, shared = [*case.bought], [*case.shared]
     assert found["rows"]["invalid"] == len(case.invalid)
     assert found["rows"]["pending"] == len(bought) + len(shared)
-    assert {it["row"] for it in found["problems"]} == set(case.invalid)
+    assert {problem["row"] for problem in found["problems"]} == set(case.invalid)
     assert not (tmp_path / "out").exists()
 
 
@@ -162,7 +162,7 @@ def test_every_prompt_that_was_sent_is_about_a_thing(rehearsed: Path) -> None:
         )
         about = about.removeprefix("Produktfoto: ")
         assert about[0].isupper(), prompt  # each title begins so
-        assert not any(it in prompt for it in ("#", "nan,", "NULL", "{", "None"))
+        assert not any(name in prompt for name in ("#", "nan,", "NULL", "{", "None"))
 
 
 def test_a_second_run_buys_nothing(case: Case, rehearsed: Path) -> None:
@@ -278,6 +278,8 @@ def test_the_tables_hold_what_spoils_a_careless_reader() -> None:
     assert text.count("://") == sum(text.count(host) for host in hosts)
 
 
-@pytest.mark.parametrize("path", sorted(TABLES.glob("*.toml")), ids=lambda it: it.stem)
+@pytest.mark.parametrize(
+    "path", sorted(TABLES.glob("*.toml")), ids=lambda entry: entry.stem
+)
 def test_each_job_file_states_what_is_done_with_empty_cells(path: Path) -> None:
     assert '\nempty = "skip"\n' in path.read_text("utf-8")

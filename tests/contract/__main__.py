@@ -41,13 +41,13 @@ def summary(provider: str, *, pairs: bool) -> str:
     sys.stderr.write(f"{folder}\n")
     with start_sandbox(folder / "bank", latency=0.0) as bank:
         customer = Customer(folder, bank, provider)
-        it = anyio.run(cross, customer, pairwise_rows if pairs else all_rows)
+        run = anyio.run(cross, customer, pairwise_rows if pairs else all_rows)
     shutil.rmtree(folder)
     facts = (
-        f"{it.rows} rows",
-        f"{it.images} images in {it.requests} requests",
-        f"{it.wrong_sizes} of a wrong size",
-        f"spent {dollars(it.spent_nano)}, billed {dollars(it.billed_nano)}",
+        f"{run.rows} rows",
+        f"{run.images} images in {run.requests} requests",
+        f"{run.wrong_sizes} of a wrong size",
+        f"spent {dollars(run.spent_nano)}, billed {dollars(run.billed_nano)}",
         f"{time.monotonic() - begun:.0f} s",
     )
     return f"{provider}: {'; '.join(facts)}"

@@ -55,8 +55,8 @@ def check_crossing(
     books = customer.books()
     failed = [row for row in books.rows if row["status"] != "succeeded"]
     assert failed == [], failed[:3]
-    assert [it["warning"] for it in books.rows if it["warning"]] == []
-    assert [len(it["files"]) for it in books.rows] == [row["n"] for row in rows]
+    assert [row["warning"] for row in books.rows if row["warning"]] == []
+    assert [len(row["files"]) for row in books.rows] == [row["n"] for row in rows]
     wrong = wrong_sizes(customer.provider, rows, books)
     assert wrong == [], wrong[:3]
     assert (books.spent, books.at_risk) == (books.billed, 0)
@@ -64,7 +64,7 @@ def check_crossing(
     check_requests(customer, rows, books, references)
     return Figures(
         rows=len(rows),
-        images=sum(len(it["files"]) for it in books.rows),
+        images=sum(len(row["files"]) for row in books.rows),
         requests=len(books.requests),
         wrong_sizes=len(wrong),
         spent_nano=books.spent,
@@ -82,7 +82,7 @@ def wrong_sizes(provider: str, rows: Sequence[Record], books: Books) -> list[Rec
             ratio = asked["aspect_ratio"]
             # Left to the provider, it may be any that the model has.
             ratios = PIXELS_AT_1K if ratio in (None, "auto") else (ratio,)
-            paid = {pixel_size(it, resolution) for it in ratios}
+            paid = {pixel_size(ratio, resolution) for ratio in ratios}
             kind = _FORMATS.get(asked.get("output_format") or "")
             for file in row["files"]:
                 said = (file["width_px"], file["height_px"])
@@ -103,9 +103,11 @@ def check_requests(
     prompts = {row["prompt"] for row in rows}
     for request in books.requests:
         said = list(leaves(request["body"]))
-        [prompt] = [it for _, it in said if isinstance(it, str) and it in prompts]
+        [prompt] = [
+            value for _, value in said if isinstance(value, str) and value in prompts
+        ]
         by_prompt[prompt].append(said)
-    uploads = {it["id"]: it["sha256"] for it in customer.bank.uploads()}
+    uploads = {upload["id"]: upload["sha256"] for upload in customer.bank.uploads()}
     for row in rows:
         parts = by_prompt[row["prompt"]]
         assert len(parts) == -(-row["n"] // most), row
@@ -138,10 +140,10 @@ def check_options(provider: str, row: Record, said: Said) -> None:
         stated = row.get(name)
         if stated is None:
             stated = facts.always.get(name)
-        found = [it for at, it in said if at == place]
+        found = [value for at, value in said if at == place]
         if found:
             assert stated is not None, (name, row)
-            assert all(_means(it, stated) for it in found), (name, found, row)
+            assert all(_means(value, stated) for value in found), (name, found, row)
         else:
             assert stated in (None, _UNSAID.get(name)), (name, row)
 
@@ -164,10 +166,10 @@ def check_references(
     """Check that the images of a row travel in its order, whole and untouched."""
     takes_links = "link" in PROVIDERS[provider].capabilities.references.carriers
     wanted = [
-        it
-        if takes_links and it.startswith("http")
-        else references.digests.get(it) or it
-        for it in row["references"] or ()
+        reference
+        if takes_links and reference.startswith("http")
+        else references.digests.get(reference) or reference
+        for reference in row["references"] or ()
     ]
     found = []
     for _, value in said:

@@ -29,11 +29,19 @@ def levels_of(provider: str, references: References) -> dict[str, list[Any]]:
 
     return {
         "aspect_ratio": [
-            *(it for it in capabilities.aspect_ratios if fits(aspect_ratio=it)),
+            *(
+                aspect_ratio
+                for aspect_ratio in capabilities.aspect_ratios
+                if fits(aspect_ratio=aspect_ratio)
+            ),
             None,
         ],
         "resolution": [
-            *(it for it in capabilities.resolutions if fits(resolution=it)),
+            *(
+                resolution
+                for resolution in capabilities.resolutions
+                if fits(resolution=resolution)
+            ),
             None,
         ],
         "n": list(range(1, capabilities.images_per_request + 2)),
@@ -86,7 +94,10 @@ def all_rows(provider: str, references: References) -> list[Record]:
     crossed = {name: levels.pop(name) for name in list(levels)[:4]}
     # One factor alone has no pairs: beside another of one level it has.
     options = pairwise({**levels, "id": [None]}, partial(_clash, provider))
-    rows = [dict(zip(crossed, it, strict=True)) for it in product(*crossed.values())]
+    rows = [
+        dict(zip(crossed, combination, strict=True))
+        for combination in product(*crossed.values())
+    ]
     return _numbered(
         {**dealt, **row} for row, dealt in zip(rows, cycle(options), strict=False)
     )
@@ -96,7 +107,9 @@ def a_row_for_each_kind(provider: str, references: References) -> list[Record]:
     """Return small rows, one for each kind of reference."""
     levels = levels_of(provider, references)
     cheapest = {name: values[0] for name, values in levels.items()}
-    return _numbered({**cheapest, "references": it} for it in levels["references"])
+    return _numbered(
+        {**cheapest, "references": reference} for reference in levels["references"]
+    )
 
 
 def _numbered(rows: Iterable[Record]) -> list[Record]:

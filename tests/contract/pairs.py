@@ -55,7 +55,7 @@ def _best(
     def gain(level: int) -> int:
         if clashes(_valued({**row, factor: level}, levels)):
             return -1
-        return sum(frozenset([(factor, level), it]) in left for it in row.items())
+        return sum(frozenset([(factor, level), item]) in left for item in row.items())
 
     return max(range(len(levels[factor])), key=gain)
 

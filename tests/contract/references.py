@@ -56,7 +56,7 @@ def make_references(folder: Path, bank: SandboxProcess, most: int) -> References
         "several": ["photo.jpg", FAR, uri, sketches[0]][:most],
         "most": sketches,
     }
-    digests = {it: sha256(data).hexdigest() for it, data in bytes_of.items()}
+    digests = {name: sha256(data).hexdigest() for name, data in bytes_of.items()}
     return References(kinds, digests)
 
 

@@ -44,7 +44,7 @@ UNSURE = REPLY_NEVER_COMES | {
 def unsure_of(provider: str) -> list[Fault]:
     """Return such faults of a provider, in an order of their own."""
     faults = UNSURE & SERVICES[provider].faults  # type: ignore[attr-defined]
-    return [it for it in Fault if it in faults]
+    return [value for value in Fault if value in faults]
 
 
 def bill_of(customer: Customer, *, days: int | None = 1) -> Bill:
@@ -52,8 +52,8 @@ def bill_of(customer: Customer, *, days: int | None = 1) -> Bill:
     path = customer.folder / "export.csv"
     path.write_bytes(customer.bank.bill_as_csv(customer.provider))
     mine = customer.books().bill
-    names = {it["id"] for it in mine}
-    lines = [it for it in read_bill(path, BillFormat()) if it.id in names]
+    names = {entry["id"] for entry in mine}
+    lines = [entry for entry in read_bill(path, BillFormat()) if entry.id in names]
     now = datetime.now(UTC)
     around = timedelta(days=days or 0)
     covers = (micros_of(now - around), micros_of(now + around)) if days else None
@@ -73,7 +73,7 @@ class Settled:
 
 async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled:
     """Buy rows, retire half of them, and settle by the bill."""
-    wanted = [customer.row(f"a bowl {it}") for it in range(rows)]
+    wanted = [customer.row(f"a bowl {index}") for index in range(rows)]
     for some in (wanted, wanted[rows // 2 :]):
         customer.write(some)
         await customer.run(max_unknown=1, terms=terms)
@@ -83,26 +83,28 @@ async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled
     return Settled(before, done, customer.books())
 
 
-def check_settled(it: Settled, customer: Customer) -> None:
+def check_settled(value: Settled, customer: Customer) -> None:
     """Check that our books are the bill, in the ledger and in both tables."""
-    totals = it.done.totals
-    assert totals.spent + totals.superseded == it.after.billed == it.before.billed
+    totals = value.done.totals
+    assert totals.spent + totals.superseded == value.after.billed == value.before.billed
     assert (totals.at_risk, totals.at_risk_attempts) == (0, 0)
-    assert totals.superseded == it.after.superseded > 0
-    assert (it.after.spent, it.after.at_risk) == (it.after.billed, 0)
+    assert totals.superseded == value.after.superseded > 0
+    assert (value.after.spent, value.after.at_risk) == (value.after.billed, 0)
     purchases = pl.read_parquet(customer.folder / "out" / "attempts.parquet")
     costs = [nano_of(usd) for usd in purchases["cost_usd"] if usd is not None]
-    assert sum(costs) == it.after.billed
+    assert sum(costs) == value.after.billed
     assert not any(purchases["at_risk_usd"])
-    assert [row["status"] for row in it.after.rows] == [
-        row["status"] for row in it.before.rows
+    assert [row["status"] for row in value.after.rows] == [
+        row["status"] for row in value.before.rows
     ]
-    settled = [line for line in it.done.comparison.differences if line.kind in _SETTLED]
-    assert it.done.comparison.remaining == []
-    assert len(settled) == it.done.settled > 0
+    settled = [
+        line for line in value.done.comparison.differences if line.kind in _SETTLED
+    ]
+    assert value.done.comparison.remaining == []
+    assert len(settled) == value.done.settled > 0
     again = reconcile(customer.folder / "out", bill_of(customer), settles=False)
     assert again.comparison.differences == []
-    assert again.comparison.agreed == len(it.after.bill)
+    assert again.comparison.agreed == len(value.after.bill)
 
 
 _SETTLED = (Kind.NOW_KNOWN, Kind.NOT_CHARGED, Kind.OTHER_AMOUNT)
@@ -124,12 +126,16 @@ def summary(provider: str, rows: int, seed: int) -> str:
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"settled-{provider}-"))
     sys.stderr.write(f"{folder}\n")
-    with start_sandbox(folder / "bank", faults="storm", seed=seed, latency=0.05) as it:
-        customer = Customer(folder, it, provider)
+    with start_sandbox(
+        folder / "bank", faults="storm", seed=seed, latency=0.05
+    ) as sandbox:
+        customer = Customer(folder, sandbox, provider)
         settled = anyio.run(lambda: buy_and_settle(customer, rows, concurrency=16))
         check_settled(settled, customer)
     shutil.rmtree(folder)
-    kinds = Counter(it.kind for it in settled.done.comparison.differences)
+    kinds = Counter(
+        difference.kind for difference in settled.done.comparison.differences
+    )
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     facts = (
         f"{len(settled.before.bill)} lines, {dollars(settled.before.billed)}",

@@ -17,7 +17,11 @@ from tests.contract.customer import Customer
 
 pytestmark = pytest.mark.anyio
 
-TELLING = [name for name, it in PROVIDERS.items() if isinstance(it, BalanceProvider)]
+TELLING = [
+    name
+    for name, provider in PROVIDERS.items()
+    if isinstance(provider, BalanceProvider)
+]
 
 
 async def balance_of(customer: Customer, key: str = KEY) -> Balance:

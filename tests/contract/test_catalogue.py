@@ -49,13 +49,13 @@ async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
     with (SAMPLES / "catalog.csv").open(encoding="utf-8", newline="") as file:
         sketches = [row["reference_sketch"] for row in csv.DictReader(file)][:LIMIT]
     assert sum(map(bool, sketches)) > LIMIT / 2
-    _check_sketches(customer, [it for it in sketches if it], uploads)
+    _check_sketches(customer, [sketch for sketch in sketches if sketch], uploads)
 
 
 def _check_sketches(customer: Customer, named: list[str], before: int) -> None:
     """Each sketch that is named arrived whole: with its rows, or uploaded once."""
-    digests = {sha256((SAMPLES / it).read_bytes()).hexdigest() for it in named}
-    uploaded = [it["sha256"] for it in customer.bank.uploads()[before:]]
+    digests = {sha256((SAMPLES / value).read_bytes()).hexdigest() for value in named}
+    uploaded = [upload["sha256"] for upload in customer.bank.uploads()[before:]]
     said = [
         str(value)
         for request in customer.requests()
@@ -63,7 +63,7 @@ def _check_sketches(customer: Customer, named: list[str], before: int) -> None:
     ]
     if uploaded:
         assert sorted(uploaded) == sorted(digests)
-        assert sum("/uploads/" in it for it in said) >= len(named)
+        assert sum("/uploads/" in value for value in said) >= len(named)
     else:
-        held = [it for it in said if any(digest in it for digest in digests)]
+        held = [value for value in said if any(digest in value for digest in digests)]
         assert len(held) >= len(named)

@@ -75,6 +75,6 @@ async def test_references_of_each_kind_go_the_way_that_the_job_chooses(
     await cross(customer, a_row_for_each_kind, **terms)
 
     requests = customer.requests()
-    assert {it["path"] for it in requests} == paths
-    inline = sum("base64" in str(it["body"]) for it in requests)
+    assert {request["path"] for request in requests} == paths
+    inline = sum("base64" in str(request["body"]) for request in requests)
     assert (inline > 0) == (customer.provider == "nanobananaapi")

@@ -76,12 +76,12 @@ async def test_a_storm_is_weathered(customer: Customer) -> None:
 
     books = customer.books()
     assert books.statuses == {"succeeded": len(rows)}
-    at_risk = [it["message"] for it in books.attempts if is_at_risk(it)]
+    at_risk = [attempt["message"] for attempt in books.attempts if is_at_risk(attempt)]
     if facts_of(customer.provider).errors_under_200:
         # Under status 200 nobody knows whether it was charged.
-        errors = [it for it in at_risk if it.startswith("Internal server error")]
+        errors = [text for text in at_risk if text.startswith("Internal server error")]
         for error in errors[:1]:
             at_risk.remove(error)
     assert len(at_risk) in (2, 3)
-    assert {it["n"] for it in books.attempts} == {1}
+    assert {attempt["n"] for attempt in books.attempts} == {1}
     check_books(books)

@@ -24,9 +24,9 @@ async def test_a_row_of_more_images_than_a_request_may_buy_is_bought_in_parts(
 
     books = customer.books()
     assert [len(row["files"]) for row in books.rows] == [most, most + 1]
-    assert Counter((it["n"], it["images"]) for it in books.attempts) == Counter(
-        [(most, most), (most + 1, most), (most + 1, 1)]
-    )
+    assert Counter(
+        (attempt["n"], attempt["images"]) for attempt in books.attempts
+    ) == Counter([(most, most), (most + 1, most), (most + 1, 1)])
     assert len(books.requests) == 3
     assert (books.spent, books.at_risk) == (books.billed, 0)
     check_books(books)
@@ -43,8 +43,10 @@ async def test_images_that_a_reply_lacks_are_bought_and_no_others(
 
     books = customer.books()
     [row] = books.rows
-    assert [it["image"] for it in row["files"]] == [1, 2, 3]
-    assert [(it["first_image"], it["images"]) for it in books.attempts] == [
+    assert [file["image"] for file in row["files"]] == [1, 2, 3]
+    assert [
+        (attempt["first_image"], attempt["images"]) for attempt in books.attempts
+    ] == [
         (1, 3),
         (3, 1),
     ]

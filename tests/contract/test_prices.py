@@ -15,7 +15,7 @@ from tests.contract.customer import Customer, check_books
 
 pytestmark = pytest.mark.anyio
 
-PRICED = [name for name, it in PROVIDERS.items() if it.prices]
+PRICED = [name for name, provider in PROVIDERS.items() if provider.prices]
 """Providers that publish prices; those of the others are made up by the sandbox."""
 TOLERANCE = Decimal("0.05")
 """Of the two examples of one price that AI/ML API shows, and rounding."""
@@ -60,7 +60,7 @@ def test_each_price_is_what_the_sandbox_asks(
         assert abs(price.expected - asked) <= TOLERANCE * asked, (price_key, price)
         assert price.floor <= asked <= price.ceiling, (price_key, price)
         assert price.read_on is not None
-    sizes = {it.resolution for it in PROVIDERS[provider].prices}
+    sizes = {price.resolution for price in PROVIDERS[provider].prices}
     assert compared >= len(sizes)
 
 
@@ -79,8 +79,10 @@ def listed(row: Mapping[str, Any], customer: Customer) -> Price:
 async def test_each_line_of_the_bill_is_within_the_providers_own_price(
     customer: Customer,
 ) -> None:
-    sizes = [it for it in customer.tariff if it in ("512", "1K", "2K")]
-    priced = [it for it in sizes if price_of(next(sales(customer, it))) is not None]
+    sizes = [value for value in customer.tariff if value in ("512", "1K", "2K")]
+    priced = [
+        size for size in sizes if price_of(next(sales(customer, size))) is not None
+    ]
     rows = [
         customer.row(f"a bowl {number}", resolution=priced[number % len(priced)])
         for number in range(ROWS)
@@ -98,7 +100,7 @@ async def test_each_line_of_the_bill_is_within_the_providers_own_price(
         assert to_nano(price.floor) <= nano <= to_nano(price.ceiling), entry
     assert (books.spent, books.at_risk) == (books.billed, 0)
     estimates = {row["prompt"]: row["estimated_usd"] for row in books.rows}
-    assert estimates == {it: price.expected for it, price in prices.items()}
+    assert estimates == {name: price.expected for name, price in prices.items()}
     check_books(books)
 
 

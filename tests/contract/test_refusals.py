@@ -33,10 +33,14 @@ async def test_a_refusal_in_any_disguise_is_final_and_carries_its_reason(
     messages = [row["message"] for row in books.rows]
     facts = facts_of(customer.provider)
     reasons = facts.refusals
-    unseen = {it for it in reasons if not any(it in words for words in messages)}
+    unseen = {
+        reason for reason in reasons if not any(reason in words for words in messages)
+    }
     assert unseen == set()
-    assert [words for words in messages if not any(it in words for it in reasons)] == []
+    assert [
+        words for words in messages if not any(reason in words for reason in reasons)
+    ] == []
     assert books.spent == books.billed
-    risky = [it for it in books.attempts if is_at_risk(it)]
+    risky = [attempt for attempt in books.attempts if is_at_risk(attempt)]
     assert len(risky) in COUNTS[facts.refusals_may_cost]
     check_books(books)

@@ -37,7 +37,7 @@ async def test_spent_is_the_bill_once_it_is_settled_what_was_retired_included(
 async def test_a_run_without_faults_is_its_bill_line_by_line(
     customer: Customer,
 ) -> None:
-    customer.write([customer.row(f"a plate {it}") for it in range(3)])
+    customer.write([customer.row(f"a plate {index}") for index in range(3)])
     await customer.run()
 
     done = reconcile(customer.folder / "out", bill_of(customer), settles=False)
@@ -50,14 +50,14 @@ async def test_a_run_without_faults_is_its_bill_line_by_line(
 @pytest.mark.parametrize("provider", ["aimlapi"])
 async def test_what_the_export_may_not_cover_stays_at_risk(customer: Customer) -> None:
     customer.bank.queue_fault(customer.provider, "lost_before")
-    customer.write([customer.row(f"a vase {it}") for it in range(2)])
+    customer.write([customer.row(f"a vase {index}") for index in range(2)])
     await customer.run(max_unknown=1)
     before = customer.books()
 
     bill = bill_of(customer, days=None)
     done = reconcile(customer.folder / "out", bill, settles=True)
 
-    assert [it.kind for it in done.comparison.remaining] == [Kind.NOT_CHARGED]
+    assert [error.kind for error in done.comparison.remaining] == [Kind.NOT_CHARGED]
     assert "--covers" in done.comparison.remaining[0].note
     assert done.settled == 0
     assert customer.books().at_risk == before.at_risk > 0

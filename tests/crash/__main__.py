@@ -60,10 +60,17 @@ def crash(provider: str, faults: Profile, kills: int, seed: int) -> Figures:
     return figures
 
 
-def counted(it: Figures) -> list[object]:
+def counted(figures: Figures) -> list[object]:
     """Return the figures in the order of the head."""
-    done = [it.rows, it.images, it.kills, len(it.at_points)]
-    return [*done, it.lost, it.again, it.unadmitted, it.at_risk, it.adopted]
+    done = [figures.rows, figures.images, figures.kills, len(figures.at_points)]
+    return [
+        *done,
+        figures.lost,
+        figures.again,
+        figures.unadmitted,
+        figures.at_risk,
+        figures.adopted,
+    ]
 
 
 def tell(cells: object) -> None:

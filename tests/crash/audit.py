@@ -78,8 +78,8 @@ class Left:
             return cls({}, frozenset(), 0)
         # A copy: whoever opens the last connection of a killed run tidies up after it.
         with tempfile.TemporaryDirectory() as aside:
-            for it in out.glob("run.db*"):
-                shutil.copy(it, aside)
+            for value in out.glob("run.db*"):
+                shutil.copy(value, aside)
             copy = Path(aside) / "run.db"
             check_integrity(copy.parent)
             try:
@@ -90,8 +90,8 @@ class Left:
             except sqlite3.OperationalError:
                 return cls({}, frozenset(), 0)  # killed before it had a table
         end = ends[0]["value"] if ends else 0
-        states = {it["attempt_id"]: it["state"] for it in rows}
-        begun = frozenset(it["row_id"] for it in rows)
+        states = {row["attempt_id"]: row["state"] for row in rows}
+        begun = frozenset(row["row_id"] for row in rows)
         return cls(states, begun, whole_members(out / "images.zip", end))
 
 
@@ -117,19 +117,23 @@ def compare(left: Left, books: Books, rows: int) -> Found:
     Raises:
         AssertionError: something was bought again without need, or in silence.
     """
-    now = {it["attempt_id"]: it for it in books.attempts}
+    now = {attempt["attempt_id"]: attempt for attempt in books.attempts}
     for attempt_id, state in left.states.items():
         if state in ("accepted", "delivered"):
             assert now[attempt_id]["state"] in ("stored", "failed"), now[attempt_id]
         if state == "stored":
             assert now[attempt_id]["state"] == "stored", now[attempt_id]
-    unanswered = [it for it, state in left.states.items() if state == "sent"]
-    lost = [it for it in unanswered if now[it]["state"] == "unknown"]
-    kept = [it for it in unanswered if now[it]["state"] == "stored"]
+    unanswered = [name for name, state in left.states.items() if state == "sent"]
+    lost = [
+        attempt_id for attempt_id in unanswered if now[attempt_id]["state"] == "unknown"
+    ]
+    kept = [
+        attempt_id for attempt_id in unanswered if now[attempt_id]["state"] == "stored"
+    ]
     assert len(lost) + len(kept) == len(unanswered)
     images = ledger_rows(books.folder / "run.db", _STORED)
-    stored = {it["attempt_id"]: it["images"] for it in images}
-    halves = [it for it in kept if stored[it] < now[it]["images"]]
+    stored = {image["attempt_id"]: image["images"] for image in images}
+    halves = [reply for reply in kept if stored[reply] < now[reply]["images"]]
     again = len(books.attempts) - len(left.states) - (rows - len(left.rows))
     assert again == len(lost) + len(halves), books.attempts
     return Found(

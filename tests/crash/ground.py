@@ -56,7 +56,7 @@ class Ground:
         ended = customer.run()
         assert ended.code == 0, ended
         rows = ledger_rows(folder / "out" / "run.db", _CAME)
-        return [it["id"] for it in rows if it["is_link"] == (mode.way == "link")]
+        return [row["id"] for row in rows if row["is_link"] == (mode.way == "link")]
 
     def survive(self, case: Case) -> Found:
         """Kill a run, let it end, check every law, and say what it cost.
@@ -94,7 +94,9 @@ class Ground:
     def _rows(self, case: Case) -> list[str]:
         prompts = self.prompts(case.mode)
         if case.nth > 1:
-            return [it for pair in zip(prompts, REFUSED, strict=False) for it in pair]
+            return [
+                value for pair in zip(prompts, REFUSED, strict=False) for value in pair
+            ]
         is_refused = case.point.startswith("ended-")
         return [REFUSED[0] if is_refused else prompts[0]]
 
@@ -119,19 +121,21 @@ class Customer:
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
         entries = self.bank.bill(self.mode.provider)["entries"]
-        self._billed_before = frozenset(it["id"] for it in entries)
+        self._billed_before = frozenset(entry["id"] for entry in entries)
         self._asked_before = len(self.bank.requests())
 
     def write(self, prompts: Sequence[str], padding: int = 0) -> None:
         """Write the manifest; rows of the padding are never in scope."""
         self._limit = len(prompts)
-        wanted = [*prompts, *(f"never, no. {it}" for it in range(padding))]
-        rows = [{"id": it, "prompt": it, "n": self.mode.n} for it in wanted]
+        wanted = [*prompts, *(f"never, no. {index}" for index in range(padding))]
+        rows = [{"id": value, "prompt": value, "n": self.mode.n} for value in wanted]
         if self.mode.uploads:
             for number in range(2):
                 colour = (number * 90, 40, 40)
                 Image.new("RGB", (32, 32), colour).save(self.folder / f"{number}.png")
-            rows = [it | {"references": f"{at % 2}.png"} for at, it in enumerate(rows)]
+            rows = [
+                value | {"references": f"{at % 2}.png"} for at, value in enumerate(rows)
+            ]
         pl.DataFrame(rows).write_parquet(self.folder / "rows.parquet")
 
     def kill_at(self, point: str, nth: int, notes: Path | None = None) -> None:
@@ -174,7 +178,7 @@ class Customer:
     def adopted(self) -> int:
         """Return how many images the last run found in the ZIP."""
         lines = (self.folder / "out" / "run.log").read_text().splitlines()
-        started = [it for it in lines if "adopted=" in it]
+        started = [line for line in lines if "adopted=" in line]
         return int(started[-1].split("adopted=")[1].split()[0])
 
     def books(self) -> Books:

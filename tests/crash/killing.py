@@ -114,7 +114,7 @@ def written_at(path: Path) -> int:
 
 def newest_states(batch: Batch) -> list[str | None]:
     """Return the state of the last attempt at each row; None where there is none."""
-    return [it["state"] for it in ledger_rows(batch.ledger, _NEWEST)]
+    return [ledger_row["state"] for ledger_row in ledger_rows(batch.ledger, _NEWEST)]
 
 
 # -- kills

@@ -34,8 +34,8 @@ class Mode:
 
 
 MODES = {
-    it.provider: it
-    for it in (
+    entry.provider: entry
+    for entry in (
         Mode(provider="aimlapi", way="link", resolution="1K"),
         Mode(provider="apiai", way="inline", resolution="512"),
         Mode(provider="foxapi", way="task", resolution="512", uploads=True),
@@ -48,17 +48,19 @@ MODES = {
 """By provider, the rows of one purchase each that its runs buy."""
 
 ONCE = frozenset(
-    it
-    for it in POINTS
-    if it.startswith(("folder", "schema", "plan-", "outputs", "walk", "tail"))
-    or it.startswith(
+    point
+    for point in POINTS
+    if point.startswith(("folder", "schema", "plan-", "outputs", "walk", "tail"))
+    or point.startswith(
         ("metadata", "entries", "end-", "directory", "table", "upload-kept")
     )
 )
 """Points that a run may pass once only, however many rows it has."""
 
-_OF_TASKS = frozenset(it for it in POINTS if it.startswith(("accepted", "poll")))
-_OF_UPLOADS = frozenset(it for it in POINTS if it.startswith("upload"))
+_OF_TASKS = frozenset(
+    point for point in POINTS if point.startswith(("accepted", "poll"))
+)
+_OF_UPLOADS = frozenset(point for point in POINTS if point.startswith("upload"))
 _OF_LINKS = frozenset({"download-before", "download-after"})
 _OF_TORN_ZIPS = frozenset({"tail-before-cut", "tail-after-cut"})
 
@@ -74,7 +76,7 @@ _REPLIES: dict[Candidate, frozenset[str]] = {
 }
 """Points at which a request is written down, and its reply is not."""
 
-_MEANWHILE = frozenset(it for it in POINTS if it.startswith("plan-adopted"))
+_MEANWHILE = frozenset(point for point in POINTS if point.startswith("plan-adopted"))
 """Points at which the first rows are on their way already."""
 
 
@@ -84,7 +86,7 @@ def points_of(mode: Mode) -> list[str]:
     lacking |= frozenset() if mode.way == "task" else _OF_TASKS
     lacking |= frozenset() if mode.uploads else _OF_UPLOADS
     lacking |= _OF_LINKS if mode.way == "inline" else frozenset()
-    return [it for it in POINTS if it not in lacking]
+    return [point for point in POINTS if point not in lacking]
 
 
 def loss_at(mode: Mode, point: str) -> Loss | None:
@@ -137,7 +139,7 @@ def cases_of(name: str) -> Iterator[Case]:
 def power_cases(name: str, seeds: range) -> Iterator[Case]:
     """Yield a loss of power wherever something was written and is not safe yet."""
     passed = set(points_of(MODES[name]))
-    for point in (it for it in POWER_POINTS if it in passed):
+    for point in (power_point for power_point in POWER_POINTS if power_point in passed):
         nth = 1 if point in ONCE or point.startswith("planned") else 2
         for seed in seeds:
             yield Case(mode=name, point=point, nth=nth, power=seed)

@@ -46,7 +46,7 @@ COMMITS = {
 """What a commit writes down, and the step that tells it."""
 
 _MARKS = ("writing", "fresh")
-_KINDS = (*COMMITS, *(f"outputs-{it}" for it in _MARKS))
+_KINDS = (*COMMITS, *(f"outputs-{mark}" for mark in _MARKS))
 
 POINTS: tuple[str, ...] = (
     *("folder-made", "schema-before", "schema-after"),

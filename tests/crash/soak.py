@@ -135,13 +135,15 @@ class Soak:
         figures.unadmitted = unadmitted(books)
         figures.at_risk = sum(row["at_risk_attempts"] for row in books.rows)
         words = (books.folder / "run.log").read_text().split()
-        counts = (it.partition("=")[2] for it in words if it.startswith("adopted="))
+        counts = (
+            word.partition("=")[2] for word in words if word.startswith("adopted=")
+        )
         figures.adopted = sum(map(int, counts))
 
 
 def lost_rows(books: Books, lefts: list[Left]) -> int:
     """Return how many rows have no end, or forgot an attempt or an image."""
-    states = {it["attempt_id"]: it["state"] for it in books.attempts}
+    states = {attempt["attempt_id"]: attempt["state"] for attempt in books.attempts}
     forgotten = {
         attempt_id
         for left in lefts
@@ -155,13 +157,13 @@ def lost_rows(books: Books, lefts: list[Left]) -> int:
 def bought_again(books: Books) -> int:
     """Return how many images were stored, and then bought once more."""
     attempts: dict[int, list[Record]] = defaultdict(list)
-    for it in books.attempts:
-        attempts[it["row_id"]].append(it)
+    for attempt in books.attempts:
+        attempts[attempt["row_id"]].append(attempt)
     return sum(
-        later["attempt_id"] > it["attempt_id"]
-        and it["image"] in range(later["first_image"], _behind(later))
-        for it in ledger_rows(books.folder / "run.db", _STORED)
-        for later in attempts[it["row_id"]]
+        later["attempt_id"] > ledger_row["attempt_id"]
+        and ledger_row["image"] in range(later["first_image"], _behind(later))
+        for ledger_row in ledger_rows(books.folder / "run.db", _STORED)
+        for later in attempts[ledger_row["row_id"]]
     )
 
 
@@ -172,6 +174,10 @@ def _behind(attempt: Record) -> int:
 
 def unadmitted(books: Books) -> int:
     """Return purchases on the bill that are neither paid nor at risk in the ledger."""
-    known = [it for it in books.attempts if it["cost"] or it["charge"] == "unknown"]
-    charged = [it for it in books.bill if it["amount_nano_usd"]]
+    known = [
+        attempt
+        for attempt in books.attempts
+        if attempt["cost"] or attempt["charge"] == "unknown"
+    ]
+    charged = [sale for sale in books.bill if sale["amount_nano_usd"]]
     return max(0, len(charged) - len(known))

@@ -57,7 +57,7 @@ class Stable:
         stdin.write(json.dumps(asdict(errand), default=str) + "\n")
         stdin.flush()
         code = int(stdout.readline())
-        out, err = (errand.folder / it for it in ("stdout", "stderr"))
+        out, err = (errand.folder / name for name in ("stdout", "stderr"))
         return Ended(code, out.read_text(), err.read_text())
 
 

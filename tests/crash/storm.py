@@ -56,8 +56,10 @@ class Weathered:
         images = sum(len(row["files"]) for row in books.rows)
         throttled = met["throttle"] + met["throttle_silent"]
         faults = [throttled, met["server_error"], met["html_error"]]
-        ends = [statuses[it] for it in ("succeeded", "refused", "held", "failed")]
-        money = [in_dollars(it) for it in (books.spent, books.billed, books.at_risk)]
+        ends = [statuses[name] for name in ("succeeded", "refused", "held", "failed")]
+        money = [
+            in_dollars(value) for value in (books.spent, books.billed, books.at_risk)
+        ]
         return [
             *(len(books.rows), images, len(books.requests), *faults),
             *(met["lost_reply"], met["cut_body"], *ends, *money),
@@ -87,7 +89,9 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
         ),
     )
     words = (f"{seed}: a glass, no. {number}" for number in range(rows))
-    batch.write([{"id": f"g{at:05}", "prompt": it} for at, it in enumerate(words)])
+    batch.write(
+        [{"id": f"g{at:05}", "prompt": value} for at, value in enumerate(words)]
+    )
     begun = time.monotonic()
     with batch.running() as run:
         code = run.process.wait()
@@ -104,7 +108,7 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
         assert len(row["files"]) == mode.n or not is_whole, row
         assert is_whole or row["error"], row
     assert (lost_rows(books, []), bought_again(books), unadmitted(books)) == (0, 0, 0)
-    met = Counter(it["outcome"] for it in books.requests)
+    met = Counter(request["outcome"] for request in books.requests)
     return Weathered(books, met, took_s)
 
 

@@ -87,7 +87,10 @@ def test_after_a_kill_status_and_report_work_and_buy_nothing(
     reports = [batch.call("report", "out") for _ in range(2)]
     books = batch.books()
 
-    assert [it.code for it in (status, *reports)] == [0, 0, 0], (status, reports)
+    assert [report.code for report in (status, *reports)] == [0, 0, 0], (
+        status,
+        reports,
+    )
     assert json.loads(status.stdout)["running"] is False
     assert ledger_rows(batch.ledger, count) == before
     assert len(books.rows) == 12
@@ -123,7 +126,10 @@ def test_an_image_that_came_with_its_reply_is_adopted_when_only_the_zip_has_it(
 
     [attempt] = books.attempts
     assert attempt["state"] == "stored"
-    assert Counter(it["body"]["prompt"] for it in books.requests)[row["prompt"]] == 2
+    assert (
+        Counter(request["body"]["prompt"] for request in books.requests)[row["prompt"]]
+        == 2
+    )
     assert books.at_risk == 0
     assert books.bought()[row["prompt"]] == 2  # the scout's and this one
     check_images(books)
@@ -179,7 +185,7 @@ def test_outputs_that_a_kill_cut_short_are_written_anew(
     finished(batch)
 
     books = batch.books()
-    assert Counter(it["body"]["prompt"] for it in books.requests) == Counter(
+    assert Counter(request["body"]["prompt"] for request in books.requests) == Counter(
         books.prompts
     )
     check_all(books)

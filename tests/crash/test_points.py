@@ -30,7 +30,7 @@ def chosen() -> list[Case]:
     turn, alone = cycle(MODES), cycle([True, False])
     found = []
     for point, after in _kinds():
-        name = next(it for it in turn if _cases(it, point, after))
+        name = next(value for value in turn if _cases(value, point, after))
         cases = _cases(name, point, after)
         is_exact = loss_at(MODES[name], point) != "nothing" or next(alone)
         found.append(cases[0] if is_exact else cases[-1])
@@ -39,15 +39,19 @@ def chosen() -> list[Case]:
 
 def _kinds() -> dict[tuple[str, str | None], None]:
     every = (case for name in MODES for case in cases_of(name))
-    kinds = dict.fromkeys((it.point, it.after) for it in every)
+    kinds = dict.fromkeys((entry.point, entry.after) for entry in every)
     first: dict[str, tuple[str, str | None]] = {}
-    for kind in sorted(kinds, key=lambda it: it[1] is not None):
+    for kind in sorted(kinds, key=lambda kind: kind[1] is not None):
         first.setdefault(kind[0], kind)
     return dict.fromkeys(first.values())
 
 
 def _cases(name: str, point: str, after: str | None) -> list[Case]:
-    return [it for it in cases_of(name) if (it.point, it.after) == (point, after)]
+    return [
+        entry
+        for entry in cases_of(name)
+        if (entry.point, entry.after) == (point, after)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +63,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 def test_no_point_is_left_out() -> None:
-    assert {it.point for it in chosen()} == {*POINTS}
+    assert {provider.point for provider in chosen()} == {*POINTS}
 
 
 @pytest.mark.parametrize("case", chosen(), ids=str)
@@ -90,9 +94,11 @@ def losses() -> list[Case]:
     found = []
     for number, point in enumerate(POWER_POINTS):
         cases = (
-            it for name in turn for it in power_cases(name, range(number, number + 1))
+            power_case
+            for name in turn
+            for power_case in power_cases(name, range(number, number + 1))
         )
-        found.append(next(it for it in cases if it.point == point))
+        found.append(next(case for case in cases if case.point == point))
     return found
 
 

@@ -64,7 +64,9 @@ class Squid:
         log = self.folder / "access.log"
         lines = log.read_text("utf-8").splitlines() if log.exists() else []
         fields = [line.split() for line in lines]
-        return [f"{it[5]} {it[6]} {it[3].rpartition('/')[2]}" for it in fields]
+        return [
+            f"{field[5]} {field[6]} {field[3].rpartition('/')[2]}" for field in fields
+        ]
 
 
 @contextmanager
@@ -93,7 +95,7 @@ def squid(
             rules += AUTHENTICATED.format(folder=folder)
         else:
             rules += "\nhttp_access allow all"
-        (folder / "hosts").write_text("".join(f"127.0.0.1 {it}\n" for it in names))
+        (folder / "hosts").write_text("".join(f"127.0.0.1 {name}\n" for name in names))
         configuration = folder / "squid.conf"
         configuration.write_text(
             CONFIGURATION.format(port=port, folder=folder, rules=rules)

@@ -135,7 +135,7 @@ def _drafts_are_no_results(gateway: Gateway) -> None:
     bought, _ = gateway.buy_openai("drafts", rows, "--model", "thinking")
     bought.expect_end(0, succeeded=len(rows))
     bought.expect_images()
-    sizes = [[it["width_px"] for it in row["files"]] for row in bought.rows]
+    sizes = [[file["width_px"] for file in row["files"]] for row in bought.rows]
     expect(all(max(widths) == 1024 for widths in sizes), f"widths {sizes}")
 
 

@@ -94,11 +94,11 @@ def _drawings_are_kept(url: str, folder: Path) -> None:
     """A drawing (SVG) is no image that can be stored, but it was paid for."""
     bought = _buy(url, folder, _PLAIN[:1], "gpt-image-2")
     [row] = bought.rows
-    kept = [it for it in (bought.folder / "kept").glob("**/*") if it.is_file()]
+    kept = [path for path in (bought.folder / "kept").glob("**/*") if path.is_file()]
     expect(row["status"] != "succeeded", f"status {row['status']}")
     expect(kept, f"nothing under kept/; message: {row['message']}")
     expect(
-        any(it.name in (row["message"] or "") for it in kept),
+        any(reply.name in (row["message"] or "") for reply in kept),
         f"the message names no kept file: {row['message']}",
     )
 

@@ -78,7 +78,7 @@ class Bought:
             expect(archive.testzip() is None, "the ZIP is damaged")
             names = set(archive.namelist())
         for row in self.rows:
-            missing = {it["name"] for it in row["files"]} - names
+            missing = {file["name"] for file in row["files"]} - names
             expect(not missing, f"row {row['row']}: {missing} not in the ZIP")
 
 

@@ -46,7 +46,7 @@ def _drive(
         problem = f"did not end within {_WITHIN_S:.0f} s"
         yield Finding(name=f"{client} ends", problem=problem)
         return
-    lines = [it for it in ended.stdout.splitlines() if it.startswith('{"name"')]
+    lines = [line for line in ended.stdout.splitlines() if line.startswith('{"name"')]
     yield from (Finding(**json.loads(line)) for line in lines)
     problem = ended.stderr[-1000:] or "no words" if ended.returncode else ""
     yield Finding(name=f"{client} ends, {len(lines)} checks", problem=problem)

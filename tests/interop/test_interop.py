@@ -23,7 +23,9 @@ SERVER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
 
 
 def run_suite(folder: Path | None) -> subprocess.CompletedProcess[str]:
-    environment = {name: it for name, it in os.environ.items() if name != VARIABLE}
+    environment = {
+        name: value for name, value in os.environ.items() if name != VARIABLE
+    }
     if folder is not None:
         environment[VARIABLE] = str(folder)
     return subprocess.run(

@@ -88,7 +88,11 @@ def test_the_page_names_no_option_that_is_not_there() -> None:
 
 
 def test_each_key_names_the_option_that_says_the_same() -> None:
-    rows = [it for it in table_cells(PAGES["job-file"]) if len(it) == 5]
+    rows = [
+        table_cell
+        for table_cell in table_cells(PAGES["job-file"])
+        if len(table_cell) == 5
+    ]
     said = {
         re.findall("`(.+?)`", key)[0]: option.strip(" `")
         for key, _, _, option, _ in rows
@@ -115,10 +119,14 @@ def test_each_known_column_stands_in_the_page_of_the_table(column: str) -> None:
 @pytest.mark.parametrize("option", type_of_option)
 def test_each_option_column_names_the_providers_that_have_it(option: str) -> None:
     (row,) = [
-        it for it in table_cells(PAGES["manifest"]) if it[0].strip() == f"`{option}`"
+        table_cell
+        for table_cell in table_cells(PAGES["manifest"])
+        if table_cell[0].strip() == f"`{option}`"
     ]
     capabilities = {
-        it for it in PROVIDERS if option in PROVIDERS[it].capabilities.options
+        provider
+        for provider in PROVIDERS
+        if option in PROVIDERS[provider].capabilities.options
     }
 
     assert set(re.findall("`(.+?)`", row[-1])) == capabilities
@@ -127,7 +135,9 @@ def test_each_option_column_names_the_providers_that_have_it(option: str) -> Non
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_each_provider_stands_in_its_page_with_its_key(name: str) -> None:
     (row,) = [
-        it for it in table_cells(PAGES["providers"]) if it[0].strip() == f"`{name}`"
+        table_cell
+        for table_cell in table_cells(PAGES["providers"])
+        if table_cell[0].strip() == f"`{name}`"
     ]
     provider = PROVIDERS[name]
     capabilities = provider.capabilities.for_model(provider.defaults.model)

@@ -61,7 +61,7 @@ def test_the_schema_takes_the_examples_of_the_pages(block: CodeBlock) -> None:
 
 
 @pytest.mark.parametrize(
-    "toml", [it.values[0] for it in WRONG if it.id not in BEYOND_SCHEMA]
+    "toml", [entry.values[0] for entry in WRONG if entry.id not in BEYOND_SCHEMA]
 )
 def test_the_schema_refuses_what_the_reader_refuses(toml: str) -> None:
     assert [*VALIDATOR.iter_errors(tomllib.loads(HEAD + toml))]

@@ -119,7 +119,7 @@ def test_the_ceiling_stands_above_every_documented_charge() -> None:
     price = at(AIML.prices, "1K")
 
     assert Decimal("0.0925") <= price.expected < price.ceiling
-    sizes = {it.resolution for it in AIML.prices}
+    sizes = {price.resolution for price in AIML.prices}
     assert sizes == set(AIML.capabilities.resolutions)
 
 

@@ -21,10 +21,12 @@ NONE, UNKNOWN = Charge.NONE, Charge.UNKNOWN
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(60)
 BASE64 = base64.b64encode(PNG).decode()
 URI = f"data:image/png;base64,{BASE64}"
-A, B = (f"https://cdn.example/{it}.png" for it in "ab")
-TASKS = [name for name, it in PROVIDERS.items() if isinstance(it, TaskProvider)]
+A, B = (f"https://cdn.example/{value}.png" for value in "ab")
+TASKS = [
+    name for name, provider in PROVIDERS.items() if isinstance(provider, TaskProvider)
+]
 FREE_FAILURES = [
-    name for name, it in PROVIDERS.items() if it.defaults.failures_are_free
+    name for name, provider in PROVIDERS.items() if provider.defaults.failures_are_free
 ]
 OTHERS = [name for name in PROVIDERS if name not in FREE_FAILURES]
 
@@ -63,13 +65,13 @@ def polled(
 
 
 SHAPES: dict[str, Callable[[int], Json]] = {
-    "error-code": lambda it: {"error": {"code": it, "message": "no"}},
-    "error-code-text": lambda it: {"error": {"code": str(it), "message": "no"}},
-    "error-status": lambda it: {"error": {"status": it, "message": "no"}},
-    "code": lambda it: {"code": it, "message": "no", "data": None},
-    "code-text": lambda it: {"code": f"{it} oops", "message": "no"},
-    "status": lambda it: {"status": it, "detail": "no"},
-    "status-code": lambda it: {"statusCode": str(it), "message": "no"},
+    "error-code": lambda value: {"error": {"code": value, "message": "no"}},
+    "error-code-text": lambda value: {"error": {"code": str(value), "message": "no"}},
+    "error-status": lambda value: {"error": {"status": value, "message": "no"}},
+    "code": lambda value: {"code": value, "message": "no", "data": None},
+    "code-text": lambda value: {"code": f"{value} oops", "message": "no"},
+    "status": lambda value: {"status": value, "detail": "no"},
+    "status-code": lambda value: {"statusCode": str(value), "message": "no"},
 }
 FREE: dict[int, type[AttemptError]] = {
     401: errors.CredentialRejected,
@@ -475,7 +477,9 @@ def test_a_conflict_with_the_same_request_may_be_charged(name: str) -> None:
 # -- uploads buy nothing
 
 
-UPLOADERS = [name for name, it in PROVIDERS.items() if isinstance(it, UploadProvider)]
+UPLOADERS = [
+    name for name, provider in PROVIDERS.items() if isinstance(provider, UploadProvider)
+]
 
 
 @pytest.mark.parametrize("name", UPLOADERS)
@@ -681,7 +685,9 @@ def test_what_is_no_result_is_not_taken_for_one(name: str, body: Json) -> None:
     assert not isinstance(bought(name, reply(body)), Delivered)
 
 
-@pytest.mark.parametrize("name", [it for it in PROVIDERS if it != "gemini"])
+@pytest.mark.parametrize(
+    "name", [provider for provider in PROVIDERS if provider != "gemini"]
+)
 def test_links_beside_base64_are_both_delivered_in_their_order(name: str) -> None:
     body: Json = {"data": [{"url": A}, {"b64_json": Blob(PNG)}, {"url": B}]}
 
@@ -691,7 +697,9 @@ def test_links_beside_base64_are_both_delivered_in_their_order(name: str) -> Non
     assert answer.images == (Link(A), Blob(PNG), Link(B))
 
 
-@pytest.mark.parametrize("name", [it for it in PROVIDERS if it != "gemini"])
+@pytest.mark.parametrize(
+    "name", [provider for provider in PROVIDERS if provider != "gemini"]
+)
 def test_a_relative_link_is_kept_to_be_joined(name: str) -> None:
     body: Json = {"data": [{"url": "/files/a.png"}, {"url": "b.png"}]}
 

@@ -29,11 +29,11 @@ from tests.providers.samples import ENDPOINT
 
 Answer = Delivered | Accepted | Running | Next
 DECODERS: dict[str, Callable[[Reply], Answer]] = {
-    **{name: it.decode for name, it in PROVIDERS.items()},
+    **{name: provider.decode for name, provider in PROVIDERS.items()},
     **{
-        f"{name}-poll": partial(it.decode_poll, endpoint=ENDPOINT)
-        for name, it in PROVIDERS.items()
-        if isinstance(it, TaskProvider)
+        f"{name}-poll": partial(provider.decode_poll, endpoint=ENDPOINT)
+        for name, provider in PROVIDERS.items()
+        if isinstance(provider, TaskProvider)
     },
 }
 

@@ -25,7 +25,9 @@ from tests.providers.samples import ENDPOINT, reply, sample, samples_of
 
 GCC = Gccai()
 TASK = "task_01K8SGYNNNVBQTXNR4MM964S7K"
-ONE, TWO = (Link(f"https://upload.apimart.ai/f/image/{it}.png") for it in (1, 2))
+ONE, TWO = (
+    Link(f"https://upload.apimart.ai/f/image/{number}.png") for number in (1, 2)
+)
 
 DELIVERED = {
     "poll_completed": ((ONE,), None),

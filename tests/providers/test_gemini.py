@@ -58,9 +58,9 @@ WITHOUT_IMAGE: dict[str, tuple[type[AttemptError], tuple[int, int]]] = {
     "text_only_without_details": (errors.NoImage, (10, 25)),
     "text_only_policy": (errors.Refused, (10, 25)),
     "candidates_empty": (errors.NoImage, (10, 0)),
-    **{f"finish_{it}": (errors.Refused, (10, 0)) for it in POLICY},
-    **{f"finish_{it}": (errors.NoImage, (10, 0)) for it in OTHER_ENDS},
-    **{f"blocked_{it}": (errors.Refused, (10, 0)) for it in BLOCKS},
+    **{f"finish_{value}": (errors.Refused, (10, 0)) for value in POLICY},
+    **{f"finish_{other_end}": (errors.NoImage, (10, 0)) for other_end in OTHER_ENDS},
+    **{f"blocked_{block}": (errors.Refused, (10, 0)) for block in BLOCKS},
 }
 ERRORS: dict[str, tuple[type[AttemptError], float | None]] = {
     "error_400_argument": (errors.RequestInvalid, None),
@@ -119,7 +119,7 @@ def test_a_request_that_states_nothing_sends_the_prompt_alone() -> None:
 
 
 def test_a_request_that_states_everything_sends_every_field() -> None:
-    first, second = (Inline(f"image/{it}", b"AAAA") for it in ("png", "webp"))
+    first, second = (Inline(f"image/{name}", b"AAAA") for name in ("png", "webp"))
     request = ImageRequest(
         prompt="a cat",
         references=("a.png", "b.webp"),
@@ -159,8 +159,8 @@ def test_a_request_that_states_everything_sends_every_field() -> None:
             "maxOutputTokens": 4096,
         },
         "safetySettings": [
-            {"category": f"HARM_CATEGORY_{it}", "threshold": "BLOCK_ONLY_HIGH"}
-            for it in (
+            {"category": f"HARM_CATEGORY_{name}", "threshold": "BLOCK_ONLY_HIGH"}
+            for name in (
                 *("HARASSMENT", "HATE_SPEECH"),
                 *("SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT"),
             )

@@ -297,9 +297,10 @@ def test_tokens_are_told_apart_by_what_they_cost(
     assert isinstance(answer, Delivered)
     names = ("input", "image_input", "output", "text_output")
     counts = {
-        f"{name}_token": Decimal(it) for name, it in zip(names, units, strict=True)
+        f"{name}_token": Decimal(value)
+        for name, value in zip(names, units, strict=True)
     }
-    assert {it: answer.usage.get(it, 0) for it in counts} == counts
+    assert {count: answer.usage.get(count, 0) for count in counts} == counts
 
 
 TOKENS = {"input_token": Decimal(14), "output_token": Decimal(1056)}
@@ -350,7 +351,9 @@ def test_base64_is_delivered_with_the_tokens_that_it_took(name: str) -> None:
     answer = outcome(OPENAI, sample("openai", name))
 
     assert isinstance(answer, Delivered)
-    assert all(isinstance(it, Blob) and it.data[1:4] == b"PNG" for it in answer.images)
+    assert all(
+        isinstance(image, Blob) and image.data[1:4] == b"PNG" for image in answer.images
+    )
     said = (len(answer.images), answer.usage, answer.request_id)
     assert said == DELIVERED[name]
     assert answer.cost_usd is None

@@ -229,8 +229,8 @@ def test_no_history_allows_more_purchases_than_the_job(
 
     if isinstance(decide(history, policy, "acme"), Buy):
         last = history[-1] if history else None
-        assert sum(it.counts for it in history) < most
-        assert sum(it.error == "no_image" for it in history) < 2
+        assert sum(attempt.counts for attempt in history) < most
+        assert sum(attempt.error == "no_image" for attempt in history) < 2
         assert last not in (OVERDUE, REFUSED, NO_KEY)
         assert last != UNKNOWN or on_unknown == "retry"
 
@@ -243,7 +243,7 @@ def test_only_attempts_since_the_last_retry_count() -> None:
 
     history = history_of(attempts, Part(1, 1, 1), tries_from=5)
 
-    assert [it.attempt_id for it in history] == [6, 7]
+    assert [attempt.attempt_id for attempt in history] == [6, 7]
     assert decide(history, POLICY, "acme") == Buy(2)
 
 
@@ -258,7 +258,7 @@ def test_only_attempts_that_ended_without_images_are_history() -> None:
 
     history = history_of(attempts, Part(1, 1, 1), tries_from=0)
 
-    assert {it.state for it in history} == set(State) - OPEN - {State.STORED}
+    assert {attempt.state for attempt in history} == set(State) - OPEN - {State.STORED}
 
 
 def test_only_attempts_at_the_same_images_are_history() -> None:
@@ -270,7 +270,9 @@ def test_only_attempts_at_the_same_images_are_history() -> None:
 
     def numbers(first: int, images: int) -> list[int]:
         part = Part(1, first, images)
-        return [it.attempt_id for it in history_of(attempts, part, tries_from=0)]
+        return [
+            attempt.attempt_id for attempt in history_of(attempts, part, tries_from=0)
+        ]
 
     assert numbers(1, 1) == [1]
     assert numbers(3, 1) == [2]
@@ -285,7 +287,7 @@ def parts(
     n: int, have: set[int], busy: Sequence[AttemptRecord] = (), most: int = 1
 ) -> list[tuple[int, int]]:
     found = missing_parts(7, n, have, busy, most)
-    return [(it.first_image, it.images) for it in found]
+    return [(entry.first_image, entry.images) for entry in found]
 
 
 @pytest.mark.parametrize(

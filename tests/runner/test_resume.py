@@ -154,7 +154,7 @@ def test_what_the_provider_accepted_or_made_stays_open(
 
     recovered(ledger, tmp_path)
 
-    assert [it.state for it in ledger.open_attempts()] == [state]
+    assert [open_attempt.state for open_attempt in ledger.open_attempts()] == [state]
 
 
 def test_a_torn_image_is_not_adopted_and_the_next_one_is_written_in_its_place(
@@ -277,7 +277,9 @@ def test_recovering_twice_changes_nothing_more(
     assert recovered(ledger, tmp_path) == 0
 
     assert ledger.attempts_of(row_id) == before
-    assert [it.attempt_id for it in before if it.state is State.UNKNOWN] == [unknown]
+    assert [
+        attempt.attempt_id for attempt in before if attempt.state is State.UNKNOWN
+    ] == [unknown]
 
 
 def test_an_archive_that_is_shorter_than_the_ledger_knows_stops_everything(
@@ -333,7 +335,7 @@ def test_a_kill_at_any_byte_loses_no_whole_image_and_guesses_none(
             recovered(ledger, folder)
 
             whole = sum(end <= cut for end in ends[1:])
-            states = [ledger.attempt(it).state for it in ids]
+            states = [ledger.attempt(value).state for value in ids]
             assert states == [State.STORED] * whole + [State.UNKNOWN] * (count - whole)
             totals = ledger.totals(EVERY)
             assert totals.spent == 70_000_000 * whole

@@ -156,16 +156,19 @@ class Desk:
         ledger = read_ledger(self.out)
         try:
             found = ledger._connection.execute("SELECT row_id FROM rows")
-            rows = [ledger.attempts_of(it[0]) for it in found.fetchall()]
+            rows = [ledger.attempts_of(value[0]) for value in found.fetchall()]
         finally:
             ledger.close()
-        return sorted((it for row in rows for it in row), key=lambda it: it.attempt_id)
+        return sorted(
+            (value for row in rows for value in row),
+            key=lambda attempt: attempt.attempt_id,
+        )
 
     def rows(self) -> list[RowRecord]:
         ledger = read_ledger(self.out)
         try:
             found = ledger._connection.execute("SELECT row_id FROM rows")
-            return [ledger.row(it[0]) for it in found.fetchall()]
+            return [ledger.row(value[0]) for value in found.fetchall()]
         finally:
             ledger.close()
 

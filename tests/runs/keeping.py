@@ -69,7 +69,7 @@ def streamed(folder: Path) -> list[str]:
     """Return the images that a reader meets that walks the ZIP from its start."""
     path = folder / "images.zip"
     file = DiskFile(path)
-    found = [it.member.name for it, _ in whole_members(file, 0, path.stat().st_size)]
+    found = [key.member.name for key, _ in whole_members(file, 0, path.stat().st_size)]
     file.close()
     return found
 

@@ -105,7 +105,7 @@ class Shop:
         def say(asked: Request) -> Answer:
             self.billed_nano += credits_used * 1_000_000_000 // CREDITS_PER_USD
             wanted = names or (f"{len(self.buys)}.png",)
-            links = [{"url": f"{self.url}/images/{it}"} for it in wanted]
+            links = [{"url": f"{self.url}/images/{value}"} for value in wanted]
             usage = {"usage": {"credits_used": credits_used}}
             return said({"data": links, "meta": usage})
 
@@ -116,24 +116,30 @@ class Shop:
     @property
     def buys(self) -> list[Request]:
         return [
-            it for it in self.asked if it.method == "POST" and "/upload/" not in it.path
+            entry
+            for entry in self.asked
+            if entry.method == "POST" and "/upload/" not in entry.path
         ]
 
     @property
     def uploads(self) -> list[Request]:
-        return [it for it in self.asked if "/upload/" in it.path]
+        return [entry for entry in self.asked if "/upload/" in entry.path]
 
     @property
     def polls(self) -> list[Request]:
-        return [it for it in self.asked if "/tasks/" in it.path]
+        return [entry for entry in self.asked if "/tasks/" in entry.path]
 
     @property
     def downloads(self) -> list[Request]:
-        return [it for it in self.asked if "/images/" in it.path and it.method == "GET"]
+        return [
+            entry
+            for entry in self.asked
+            if "/images/" in entry.path and entry.method == "GET"
+        ]
 
     @property
     def prompts(self) -> list[str]:
-        return [it.body["prompt"] for it in self.buys]
+        return [buy.body["prompt"] for buy in self.buys]
 
     # -- the server
 
@@ -164,4 +170,4 @@ async def open_shop() -> AsyncIterator[Shop]:
 
 def shown(asked: Sequence[Request]) -> list[str]:
     """Return requests in short, for messages of failed tests."""
-    return [f"{it.method} {it.path}" for it in asked]
+    return [f"{entry.method} {entry.path}" for entry in asked]

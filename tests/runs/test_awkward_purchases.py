@@ -54,7 +54,7 @@ async def test_a_retry_after_is_a_floor_for_every_row_of_the_provider(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 4}
-    first, throttled, *later = (it.at_s for it in shop.buys)
+    first, throttled, *later = (buy.at_s for buy in shop.buys)
     assert first <= throttled
     assert min(later) >= throttled + 0.6
     assert len(later) == 3
@@ -71,7 +71,9 @@ async def test_throttled_tries_do_not_count_against_max_attempts(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert desk.row()["attempts"] == 1
-    assert [it.state for it in desk.attempts()] == [State.REJECTED] * 3 + [State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.REJECTED] * 3 + [
+        State.STORED
+    ]
 
 
 async def test_a_throttle_without_a_wait_stops_nothing(desk: Desk, shop: Shop) -> None:
@@ -94,12 +96,12 @@ async def test_a_refused_key_stops_at_once_and_leaves_the_rows(
 
     outcome = await desk.run()
 
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     assert statuses(outcome) == {Status.PENDING: 3}
     assert len(shop.buys) == 1
     shop.buy = shop.sells(CREDITS)
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 3}
-    assert [it["attempts"] for it in desk.table()] == [1, 1, 1]
+    assert [row["attempts"] for row in desk.table()] == [1, 1, 1]
     desk.check_money()
 
 
@@ -115,7 +117,7 @@ async def test_a_refused_key_does_not_wait_for_a_retry_that_is_far_away(
     with anyio.fail_after(20):
         outcome = await desk.run(terms=desk.wide("aimlapi", 2))
 
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     assert statuses(outcome) == {Status.PENDING: len(rows)}
 
 
@@ -129,7 +131,7 @@ async def test_a_refused_key_does_not_wait_for_the_next_departure(
     with anyio.fail_after(20):
         outcome = await desk.run(terms=desk.wide("aimlapi", concurrency, rpm=1.0))
 
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     assert len(shop.buys) == 1
 
 
@@ -252,7 +254,7 @@ async def test_a_charge_above_the_ceiling_is_told_and_values_later_risks(
 
     await desk.run(on_unknown="hold")
 
-    assert [it for it in desk.notices if "more than its ceiling" in it]
+    assert [notice for notice in desk.notices if "more than its ceiling" in notice]
     dear, lost = desk.table()
     assert dear["cost_usd"] == Decimal(DEAR_NANO).scaleb(-9)
     assert lost["at_risk_usd"] == Decimal(DEAR_NANO).scaleb(-9)
@@ -285,7 +287,7 @@ async def test_a_failure_that_was_charged_above_the_ceiling_is_told_as_well(
 
     await desk.run(on_unknown="hold", max_attempts=1)
 
-    assert [it for it in desk.notices if "more than its ceiling" in it]
+    assert [notice for notice in desk.notices if "more than its ceiling" in notice]
     dear, lost = desk.table()
     assert (dear["error"], dear["cost_usd"]) == (
         "no_image",
@@ -362,7 +364,7 @@ async def test_a_row_of_several_images_succeeds_when_all_are_stored(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     row = desk.row()
-    assert [it["image"] for it in row["files"]] == [1, 2, 3]
+    assert [file["image"] for file in row["files"]] == [1, 2, 3]
     assert row["cost_usd"] == 3 * Decimal("0.0894875")
     assert (row["attempts"], len(shop.buys)) == (4, 4)
     desk.check_money()
@@ -378,7 +380,7 @@ async def test_a_refused_part_keeps_the_images_that_were_paid_for(
 
     assert statuses(outcome) == {Status.REFUSED: 1}
     row = desk.row()
-    assert [it["image"] for it in row["files"]] == [1]
+    assert [file["image"] for file in row["files"]] == [1]
     assert row["cost_usd"] == Decimal("0.0894875")
     assert len(shop.buys) == 2
     desk.check_money()

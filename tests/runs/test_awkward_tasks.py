@@ -34,7 +34,7 @@ async def leave_a_task(desk: Desk) -> None:
     """Let a run end with a task that is accepted and was not fetched."""
     before, desk.shop.poll = desk.shop.poll, lambda _: refused(401, "bad key")
     outcome = await desk.run(limit=1)
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     desk.shop.poll = before
     desk.shop.asked.clear()
 
@@ -81,9 +81,9 @@ async def test_the_key_goes_to_the_provider_and_not_to_its_image_host(
 ) -> None:
     await desk.run()
 
-    keys = [it.headers.get("authorization") for it in (*shop.buys, *shop.polls)]
+    keys = [buy.headers.get("authorization") for buy in (*shop.buys, *shop.polls)]
     assert keys == ["Bearer key-of-foxapi"] * 2
-    assert all("authorization" not in it.headers for it in shop.downloads)
+    assert all("authorization" not in download.headers for download in shop.downloads)
 
 
 async def test_a_throttled_poll_holds_up_purchases_as_well(
@@ -143,7 +143,7 @@ async def test_an_overdue_task_is_asked_once_by_each_later_run(
         assert statuses(outcome) == {Status.HELD: 1}
         assert (len(shop.buys), len(shop.polls)) == (0, 1)
 
-    assert [it.state for it in desk.attempts()] == [State.OVERDUE]
+    assert [attempt.state for attempt in desk.attempts()] == [State.OVERDUE]
     desk.check_money()
 
 
@@ -206,7 +206,10 @@ async def test_an_overdue_task_that_failed_after_all_is_bought_again(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert [it.state for it in desk.attempts()] == [State.FAILED, State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [
+        State.FAILED,
+        State.STORED,
+    ]
     assert desk.totals().at_risk == NANO
     desk.check_money()
 
@@ -266,8 +269,8 @@ async def test_a_refused_key_at_a_poll_leaves_the_task_to_a_later_run(
     shop.poll = lambda _: refused(401, "bad key")
     outcome = await desk.run()
 
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
-    assert [it.state for it in desk.attempts()] == [State.ACCEPTED]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
+    assert [attempt.state for attempt in desk.attempts()] == [State.ACCEPTED]
     row = desk.row()
     assert (row["status"], row["at_risk_usd"]) == ("pending", AGREED)
     desk.check_money()
@@ -287,7 +290,7 @@ async def test_a_link_that_expired_is_asked_for_anew_and_nothing_is_bought(
     desk: Desk, shop: Shop
 ) -> None:
     shop.poll = in_turn(shop.linked("old.png"), shop.linked("new.png"))
-    shop.image = lambda it: GONE if it.name == "old.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "old.png" else PICTURE
 
     outcome = await desk.run()
 
@@ -305,7 +308,7 @@ async def test_a_link_that_is_gone_keeps_its_cost_and_only_retry_buys_again(
     if provider == "aimlapi":
         shop.buy = shop.sells(100_000)
     first = ("1.png", "task-1.png")
-    shop.image = lambda it: GONE if it.name in first else PICTURE
+    shop.image = lambda request: GONE if request.name in first else PICTURE
 
     outcome = await desk.run()
 
@@ -330,7 +333,7 @@ async def test_trouble_while_asking_for_a_fresh_link_does_not_lose_the_image(
 ) -> None:
     down = refused(503, "try later")
     shop.poll = in_turn(shop.linked("old.png"), down, shop.running, shop.complete)
-    shop.image = lambda it: GONE if it.name == "old.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "old.png" else PICTURE
 
     await desk.run()
     outcome = await desk.run()
@@ -375,10 +378,10 @@ async def test_a_refused_key_at_a_fresh_link_leaves_the_image_to_a_later_run(
     desk: Desk, shop: Shop
 ) -> None:
     shop.poll = in_turn(shop.linked("old.png"), refused(401, "bad key"))
-    shop.image = lambda it: GONE if it.name == "old.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "old.png" else PICTURE
     await desk.run()
 
-    assert [it.state for it in desk.attempts()] == [State.DELIVERED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.DELIVERED]
     assert desk.row()["status"] == "pending"
     shop.poll = shop.complete
 
@@ -424,7 +427,7 @@ async def test_a_row_edited_while_its_task_ran_settles_the_old_cost_as_retired(
     outcome = await desk.run(rebuy=True)
 
     assert shop.prompts == ["a red cup"]
-    assert [it.name for it in shop.polls].count("task-1") == 1
+    assert [poll.name for poll in shop.polls].count("task-1") == 1
     totals = desk.totals()
     assert (totals.spent, totals.superseded, totals.at_risk) == (NANO, NANO, 0)
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
@@ -443,16 +446,19 @@ async def test_the_task_of_a_dropped_row_is_asked_once_and_left_when_it_runs(
     desk.write("a cup", "a lamp", ids=["a", "b"])
     await leave_a_task(desk)
     desk.write("a lamp", ids=["b"])
-    shop.poll = lambda it: (
-        shop.running(it) if it.name == "task-1" else shop.complete(it)
+    shop.poll = lambda request: (
+        shop.running(request) if request.name == "task-1" else shop.complete(request)
     )
 
     outcome = await desk.run()
 
     assert shop.prompts == ["a lamp"]
-    assert [it.name for it in shop.polls].count("task-1") == 1
+    assert [poll.name for poll in shop.polls].count("task-1") == 1
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert [it.state for it in desk.attempts()] == [State.ACCEPTED, State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [
+        State.ACCEPTED,
+        State.STORED,
+    ]
     assert desk.totals().at_risk == NANO
     desk.check_money()
 
@@ -489,7 +495,7 @@ async def test_a_task_is_asked_for_where_it_was_bought(desk: Desk, shop: Shop) -
     outcome = await desk.run(terms=elsewhere)
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert [it.path for it in shop.polls] == ["/foxapi/v1/tasks/task-1"]
+    assert [poll.path for poll in shop.polls] == ["/foxapi/v1/tasks/task-1"]
     assert shop.buys == []
 
 
@@ -500,8 +506,8 @@ async def test_a_task_that_ends_after_its_row_was_bought_again_is_superseded(
     shop.poll = shop.running
     await desk.run()
     desk.fox = QuickFox()
-    shop.poll = lambda it: (
-        shop.running(it) if it.name == "task-1" else shop.complete(it)
+    shop.poll = lambda request: (
+        shop.running(request) if request.name == "task-1" else shop.complete(request)
     )
     assert desk.retry("held") == 1
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}

@@ -157,16 +157,16 @@ async def test_whatever_some_peers_do_each_row_ends_in_its_own_words(
     town = Town(shop)
     desk.provider = "aimlapi"
     good = [f"good {number}" for number in range(len(ENDS))]
-    desk.write(*(it for both in zip(ENDS, good, strict=True) for it in both))
+    desk.write(*(value for both in zip(ENDS, good, strict=True) for value in both))
 
     with town.server as server:
         terms = desk.wide("aimlapi", 6, base_url=server.url)
         outcome = await desk.run(terms=terms, on_unknown="hold")
         posts = server.posts
 
-    found = {it["prompt"]: it for it in desk.table()}
-    told = [(it, found[it]["status"], found[it]["message"]) for it in good]
-    assert told == [(it, "succeeded", None) for it in good]
+    found = {row["prompt"]: row for row in desk.table()}
+    told = [(row, found[row]["status"], found[row]["message"]) for row in good]
+    assert told == [(row, "succeeded", None) for row in good]
     for prompt, end in ENDS.items():
         row = found[prompt]
         assert (row["status"], row["error"]) == (end.status, end.error), prompt
@@ -194,7 +194,7 @@ async def test_a_provider_that_redirects_is_not_followed(
     assert stopped.kind == "wrong_address"
     assert stopped.message.startswith("redirected to /buy where the API should answer")
     assert town.met == ["buy redirect"] * 2
-    assert [it["status"] for it in desk.table()] == ["pending"] * 3
+    assert [row["status"] for row in desk.table()] == ["pending"] * 3
     assert shop.billed_nano == 0
 
 

@@ -95,7 +95,7 @@ def test_a_bill_may_lack_ids_and_have_money_back(tmp_path: Path) -> None:
 
     lines = read_bill(path, PLAIN)
 
-    assert [(it.id, it.at, it.nano) for it in lines] == [
+    assert [(line.id, line.at, line.nano) for line in lines] == [
         (None, AT, 40_000_000),
         (None, AT, -40_000_000),
     ]

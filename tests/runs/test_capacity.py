@@ -143,8 +143,8 @@ async def test_a_want_of_sockets_is_no_outage_and_costs_no_row(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 6}
     assert len(desk.shop.buys) == 6
-    assert all(it["at_risk_attempts"] == 0 for it in desk.table())
+    assert all(row["at_risk_attempts"] == 0 for row in desk.table())
     desk.check_money()
-    (notice,) = [it for it in desk.notices if "no more files" in it]
+    (notice,) = [notice for notice in desk.notices if "no more files" in notice]
     assert "Rows wait, and carry on by themselves" in notice
-    assert not [it for it in desk.notices if "does not answer" in it]
+    assert not [notice for notice in desk.notices if "does not answer" in notice]

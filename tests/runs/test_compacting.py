@@ -66,8 +66,8 @@ def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> No
     assert done.freed_bytes == size - archive.stat().st_size > 0
     assert (done.kept, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
     after = zipfile.ZipFile(archive).infolist()
-    assert [(it.filename, it.date_time) for it in after] == [
-        (it.filename, it.date_time) for it in before
+    assert [(entry.filename, entry.date_time) for entry in after] == [
+        (entry.filename, entry.date_time) for entry in before
     ]
 
 
@@ -134,7 +134,7 @@ def test_images_stored_afterwards_stand_behind_those_that_stayed(
 
     # The next process finds it behind the committed end, as after any kill.
     with open_folder(folder, None, None) as opened:
-        assert [it.member for it in opened.archive.recover()] == [member]
+        assert [entry.member for entry in opened.archive.recover()] == [member]
 
 
 def test_a_removed_row_that_comes_back_is_bought_again_only_with_consent(
@@ -146,7 +146,7 @@ def test_a_removed_row_that_comes_back_is_bought_again_only_with_consent(
         ledger = opened.ledger
         read(ledger, ROWS)
 
-        rows = {it: ledger.status(it + 1) for it in range(len(ROWS))}
+        rows = {index: ledger.status(index + 1) for index in range(len(ROWS))}
         assert rows[REMOVED] is Status.PENDING
         with pytest.raises(UsageError, match="--rebuy"):
             refuse_rebuy(ledger, EVERY_ROW, ledger.generation)
@@ -218,7 +218,9 @@ def unchanged(folder: Path) -> Iterator[None]:
     yield
     assert digest(folder) == before
     assert images(folder) == rows
-    assert sorted(it.name for it in folder.iterdir() if "compact" in it.name) == []
+    assert (
+        sorted(path.name for path in folder.iterdir() if "compact" in path.name) == []
+    )
 
 
 def test_a_damaged_image_stops_it_and_is_named(tmp_path: Path) -> None:

@@ -79,7 +79,10 @@ def only(found: Comparison) -> Difference:
 
 
 def told(found: Comparison) -> list[tuple[Kind, int | None, int | None]]:
-    return [(it.kind, it.attempt_id, it.settles_to) for it in found.differences]
+    return [
+        (difference.kind, difference.attempt_id, difference.settles_to)
+        for difference in found.differences
+    ]
 
 
 @pytest.mark.parametrize("charge", [Charge.REPORTED, Charge.PRICE_LIST, Charge.BILLED])

@@ -79,7 +79,9 @@ async def test_a_reply_that_breaks_the_reader_is_an_unknown_outcome(
         return whole(self, reply)
 
     monkeypatch.setattr(AimlApi, "decode", decode)
-    shop.buy = lambda it: shop.sells(CREDITS, f"{it.body['prompt'][-1]}.png")(it)
+    shop.buy = lambda request: shop.sells(CREDITS, f"{request.body['prompt'][-1]}.png")(
+        request
+    )
     desk.write(*rows(6))
 
     outcome = await desk.run(terms=desk.wide("aimlapi", 2))
@@ -212,7 +214,7 @@ async def test_what_a_fault_leaves_behind_holds_up_no_other(
 ) -> None:
     """Places, rate and money that a row held are free again: each is needed here."""
     whole = AimlApi.encode
-    broken: Sequence[str] = [f"row {it}" for it in range(0, 12, 2)]
+    broken: Sequence[str] = [f"row {index}" for index in range(0, 12, 2)]
 
     def encode(self: AimlApi, request: Any, *others: Any) -> Call:
         if request.prompt in broken:

@@ -180,7 +180,7 @@ async def test_links_are_kept_when_the_archive_is_full(
     assert isinstance(stopped.error, DiskFull), stopped
     assert stopped.totals is not None
     assert stopped.totals.at_risk_attempts == 0
-    assert any("the next run writes them" in it for it in desk.notices)
+    assert any("the next run writes them" in notice for notice in desk.notices)
     (disk / "eaten").unlink()
 
     outcome = await run(desk, said)

@@ -54,8 +54,8 @@ async def test_an_image_in_the_reply_is_stored_with_its_charge(
     assert shop.downloads == []
     with zipfile.ZipFile(desk.out / ARCHIVE) as archive:
         assert archive.read("cup.png") == archive.read("lamp.png") == PNG
-    assert [it["cost_usd"] for it in desk.table()] == [Decimal("0.0894875")] * 2
-    assert all(it["latency_s"] is not None for it in desk.table())
+    assert [row["cost_usd"] for row in desk.table()] == [Decimal("0.0894875")] * 2
+    assert all(row["latency_s"] is not None for row in desk.table())
     desk.check_money()
 
 
@@ -85,7 +85,7 @@ async def test_bytes_in_the_reply_that_are_no_image_fail_with_their_cost(
         Decimal("0.894875"),
         "reported",
     )
-    assert [it for it in desk.notices if "more than its ceiling" in it]
+    assert [notice for notice in desk.notices if "more than its ceiling" in notice]
     assert len(shop.buys) == 1
     desk.check_money()
 
@@ -97,7 +97,7 @@ async def test_a_charge_above_the_ceiling_is_told_for_an_inline_image_too(
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
-    assert [it for it in desk.notices if "more than its ceiling" in it]
+    assert [notice for notice in desk.notices if "more than its ceiling" in notice]
     desk.check_money()
 
 
@@ -118,7 +118,7 @@ async def test_an_image_that_was_written_before_a_kill_is_not_bought_again(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert len(shop.buys) == 1
-    assert [it.state for it in desk.attempts()] == [State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.STORED]
     assert desk.row()["cost_usd"] == Decimal("0.0894875")
     with zipfile.ZipFile(desk.out / ARCHIVE) as archive:
         assert archive.testzip() is None
@@ -131,11 +131,11 @@ async def test_a_run_with_nothing_to_do_touches_neither_zip_nor_table(
 ) -> None:
     await desk.run()
     paths = [desk.out / ARCHIVE, desk.out / "results.parquet"]
-    before = [(it.stat().st_mtime_ns, it.stat().st_ino) for it in paths]
+    before = [(path.stat().st_mtime_ns, path.stat().st_ino) for path in paths]
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
-    assert [(it.stat().st_mtime_ns, it.stat().st_ino) for it in paths] == before
+    assert [(path.stat().st_mtime_ns, path.stat().st_ino) for path in paths] == before
     assert len(shop.buys) == 1
 
 

@@ -38,7 +38,7 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 
 def kept(desk: Desk) -> set[str]:
     folder = desk.out / "kept"
-    return {it.name for it in folder.iterdir()} if folder.exists() else set()
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
 def sells(shop: Shop, document: Any, **headers: Any) -> None:
@@ -98,8 +98,8 @@ async def test_an_answer_in_words_is_kept_and_asked_again_once(
 
 async def test_a_poll_that_cannot_be_read_is_kept(desk: Desk, shop: Shop) -> None:
     desk.provider, shop.buy = "foxapi", shop.accept
-    shop.poll = lambda it: said(
-        {"id": it.name, "status": "completed", "results": [{"file_ref": "f-1"}]}
+    shop.poll = lambda request: said(
+        {"id": request.name, "status": "completed", "results": [{"file_ref": "f-1"}]}
     )
 
     outcome = await desk.run()
@@ -171,7 +171,7 @@ async def test_without_room_nothing_is_kept_and_the_user_is_told(
     assert statuses(outcome) == {Status.FAILED: 1}
     assert kept(desk) == set()
     assert "kept" not in desk.row()["message"]
-    assert [it for it in desk.notices if "could not be kept" in it]
+    assert [notice for notice in desk.notices if "could not be kept" in notice]
 
 
 # -- read anew
@@ -213,7 +213,7 @@ async def test_a_kept_reply_that_is_understood_now_is_not_bought_again(
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     row = desk.row()
     assert (row["cost_usd"], row["at_risk_attempts"], row["error"]) == (AGREED, 0, None)
-    assert [it.state for it in desk.attempts()] == [State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.STORED]
     assert len(shop.buys) == 1
     desk.check_money()
 
@@ -409,20 +409,25 @@ async def test_each_of_several_tasks_is_asked_until_it_ends(
     fox: Desk, shop: Shop
 ) -> None:
     first = in_turn(shop.running, shop.running, shop.complete)
-    shop.poll = lambda it: first(it) if it.name == "task-1a" else shop.complete(it)
+    shop.poll = lambda request: (
+        first(request) if request.name == "task-1a" else shop.complete(request)
+    )
 
     outcome = await fox.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert [it.name for it in shop.downloads] == ["task-1a.png", "task-1b.png"]
-    assert [it.name for it in shop.polls].count("task-1b") == 1
+    assert [download.name for download in shop.downloads] == [
+        "task-1a.png",
+        "task-1b.png",
+    ]
+    assert [poll.name for poll in shop.polls].count("task-1b") == 1
     assert fox.attempts()[0].task_id == "task-1a task-1b"
 
 
 async def test_several_tasks_are_fetched_after_a_stop(fox: Desk, shop: Shop) -> None:
     shop.poll = lambda _: Answer(401, b"{}", {"content-type": "application/json"})
     await fox.run()
-    assert [it.state for it in fox.attempts()] == [State.ACCEPTED]
+    assert [attempt.state for attempt in fox.attempts()] == [State.ACCEPTED]
     shop.poll = shop.complete
 
     assert statuses(await fox.run()) == {Status.SUCCEEDED: 1}
@@ -433,7 +438,9 @@ async def test_the_failure_of_one_task_does_not_lose_the_other(
     fox: Desk, shop: Shop
 ) -> None:
     failed = said({"status": "failed", "error": {"message": "out of memory"}})
-    shop.poll = lambda it: failed if it.name == "task-1a" else shop.complete(it)
+    shop.poll = lambda request: (
+        failed if request.name == "task-1a" else shop.complete(request)
+    )
 
     outcome = await fox.run()
 

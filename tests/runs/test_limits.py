@@ -69,7 +69,7 @@ async def test_a_bad_template_buys_fifty_rows_and_not_ten_thousand(
     # Those under way come in; downloads count among them.
     assert 50 <= sum(ended.values()) <= 50 + 3 * AT_ONCE
     assert pending == ROWS - sum(ended.values())
-    assert [it["status"] for it in desk.table()].count("pending") == pending
+    assert [row["status"] for row in desk.table()].count("pending") == pending
 
 
 async def test_the_same_command_goes_on_and_judges_anew(desk: Desk, shop: Shop) -> None:
@@ -119,7 +119,9 @@ async def test_a_limit_that_was_found_is_where_a_restart_begins(
     desk: Desk, shop: Shop
 ) -> None:
     sell = shop.sells(CREDITS)
-    shop.buy = lambda it: refused(429, "slow") if len(shop.buys) == 3 else sell(it)
+    shop.buy = lambda request: (
+        refused(429, "slow") if len(shop.buys) == 3 else sell(request)
+    )
     terms: dict[str, Terms] = desk.wide("aimlapi", 1)
     terms["aimlapi"] = Terms(
         base_url=f"{shop.url}/aimlapi", concurrency="auto", rpm="auto"

@@ -112,7 +112,7 @@ async def test_a_link_that_does_not_work_yet_is_waited_for(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert (len(shop.buys), desk.row()["cost_usd"]) == (1, AGREED)
-    assert sum("cannot be downloaded yet" in it for it in desk.notices) == (
+    assert sum("cannot be downloaded yet" in notice for notice in desk.notices) == (
         before is not refused(503)
     )
     desk.check_money()
@@ -142,7 +142,7 @@ async def test_a_link_that_never_works_ends_as_lost_and_is_tried_by_each_later_r
     assert (desk.out / "results.parquet").stat().st_mtime_ns == table
     shop.image = lambda _: PICTURE
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
-    assert [it.state for it in desk.attempts()] == [State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.STORED]
     assert (len(shop.buys), desk.row()["cost_usd"]) == (1, AGREED)
     assert desk.row()["error"] is None
     desk.check_money()
@@ -164,7 +164,7 @@ async def test_retry_tries_the_old_link_before_it_buys(desk: Desk, shop: Shop) -
 async def test_retry_buys_again_only_if_the_old_link_fails_once_more(
     desk: Desk, shop: Shop
 ) -> None:
-    shop.image = lambda it: GONE if it.name == "1.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "1.png" else PICTURE
     await desk.run()
     assert desk.retry("failed") == 1
     shop.asked.clear()
@@ -173,7 +173,7 @@ async def test_retry_buys_again_only_if_the_old_link_fails_once_more(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    order = [it.name for it in shop.asked]
+    order = [entry.name for entry in shop.asked]
     assert order.index("1.png") < order.index("generations") < order.index("new.png")
     assert desk.row()["cost_usd"] == 2 * AGREED
     desk.check_money()
@@ -182,10 +182,10 @@ async def test_retry_buys_again_only_if_the_old_link_fails_once_more(
 async def test_retry_buys_again_where_nobody_answers_at_the_old_link(
     desk: Desk, shop: Shop
 ) -> None:
-    shop.image = lambda it: GONE if it.name == "1.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "1.png" else PICTURE
     await desk.run()
     assert desk.retry("failed") == 1
-    shop.image = lambda it: Answer(0) if it.name == "1.png" else PICTURE
+    shop.image = lambda request: Answer(0) if request.name == "1.png" else PICTURE
     shop.buy = shop.sells(CREDITS, "new.png")
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
@@ -197,7 +197,7 @@ async def test_retry_of_a_task_asks_for_a_fresh_link_before_it_buys(
 ) -> None:
     desk.provider = "foxapi"
     shop.buy, shop.poll = shop.accept, shop.linked("old.png")
-    shop.image = lambda it: GONE if it.name == "old.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "old.png" else PICTURE
     await desk.run()
     assert desk.row()["error"] == "link_lost"
     assert desk.retry("failed") == 1
@@ -215,7 +215,7 @@ async def test_an_image_that_is_lost_beside_stored_ones_is_tried_again_before_bo
 ) -> None:
     desk.write_columns(prompt=["a"], n=[2])
     shop.buy = in_turn(shop.sells(CREDITS, "1.png"), shop.sells(CREDITS, "2.png"))
-    shop.image = lambda it: GONE if it.name == "2.png" else PICTURE
+    shop.image = lambda request: GONE if request.name == "2.png" else PICTURE
     await desk.run()
     assert desk.row()["status"] == "failed"
     assert desk.retry("failed") == 1
@@ -268,7 +268,7 @@ async def test_a_stop_is_heeded_while_a_link_is_waited_for(
 
     assert outcome.stop_reason == FROM_CODE
     assert statuses(outcome) == {Status.PENDING: 1}
-    assert [it.state for it in desk.attempts()] == [State.DELIVERED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.DELIVERED]
     assert len(shop.downloads) < 8
     shop.image = lambda _: PICTURE
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
@@ -295,9 +295,11 @@ async def test_a_link_that_asks_for_the_key_gets_it_also_in_a_later_run(
     shop.image = lambda _: refused(401)
     await desk.run()
     assert desk.row()["error"] == "link_lost"
-    keys = {it.headers.get("authorization") for it in shop.downloads}
+    keys = {download.headers.get("authorization") for download in shop.downloads}
     assert keys == {None, "Bearer key-of-aimlapi"}
-    shop.image = lambda it: PICTURE if "authorization" in it.headers else refused(403)
+    shop.image = lambda request: (
+        PICTURE if "authorization" in request.headers else refused(403)
+    )
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
@@ -307,8 +309,8 @@ async def test_a_data_uri_in_place_of_a_link_is_the_image(
 ) -> None:
     desk.provider = "foxapi"
     shop.buy = shop.accept
-    shop.poll = lambda it: said(
-        {"id": it.name, "status": "completed", "results": [{"url": URI}]}
+    shop.poll = lambda request: said(
+        {"id": request.name, "status": "completed", "results": [{"url": URI}]}
     )
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
@@ -347,11 +349,13 @@ async def test_links_beside_base64_are_fetched_and_both_are_stored(
     shop.buy = buy
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
-    kept = [it.name for it in (desk.out / "kept").iterdir()]
+    kept = [path.name for path in (desk.out / "kept").iterdir()]
     assert kept == ["1-2.png"]
     assert (desk.out / "kept" / kept[0]).read_bytes() == PNG
     assert len(shop.downloads) == 1
-    assert [it for it in desk.notices if "more images than were asked for" in it]
+    assert [
+        notice for notice in desk.notices if "more images than were asked for" in notice
+    ]
     desk.check_money()
 
 
@@ -382,7 +386,9 @@ async def test_a_fresh_link_is_that_of_the_same_image_where_more_came(
     shop.poll = shop.linked("draft.png", "final.png")
     final = in_turn(*[GONE] * 5, PICTURE)
     draft = Answer(200, drawn((16, 12)), {"content-type": "image/png"})
-    shop.image = lambda it: final(it) if it.name == "final.png" else draft
+    shop.image = lambda request: (
+        final(request) if request.name == "final.png" else draft
+    )
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
@@ -395,7 +401,7 @@ async def test_more_links_than_asked_for_are_kept(desk: Desk, shop: Shop) -> Non
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
-    names = {it.name for it in (desk.out / "kept").iterdir()}
+    names = {path.name for path in (desk.out / "kept").iterdir()}
     assert names == {"1-2.png", "1-3.png"}
     assert desk.row()["cost_usd"] == Decimal("0.05")
     desk.check_money()
@@ -415,7 +421,9 @@ async def test_a_link_of_a_models_text_never_gets_the_key_also_not_in_a_later_ru
     await desk.run()
 
     assert len(shop.downloads) > 3
-    assert not [it for it in shop.downloads if "authorization" in it.headers]
+    assert not [
+        download for download in shop.downloads if "authorization" in download.headers
+    ]
 
 
 async def test_a_link_beside_base64_is_fetched_by_a_later_run(
@@ -433,18 +441,18 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
 
     shop.buy, shop.image = buy, lambda _: Answer(0)
     assert statuses(await desk.run()) == {Status.PENDING: 1}
-    assert [it.state for it in desk.attempts()] == [State.DELIVERED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.DELIVERED]
     desk.check_money()
     shop.image = lambda _: PICTURE
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
-    assert [it["image"] for it in desk.row()["files"]] == [1, 2]
+    assert [file["image"] for file in desk.row()["files"]] == [1, 2]
     assert (len(shop.buys), desk.row()["cost_usd"]) == (1, AGREED)
     desk.check_money()
     with Archive(desk.out / "images.zip", 0) as archive:
         # What a kill leaves of them costs as much as all that were delivered.
-        assert [it.tag.images for it in archive.recover()] == [2, 2]
+        assert [entry.tag.images for entry in archive.recover()] == [2, 2]
 
 
 async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says_so(
@@ -467,7 +475,7 @@ async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says
     row = desk.row()
     assert row["error"] == "image_rejected"
     assert row["message"].endswith("kept as kept/1-1.svg")
-    assert [it["image"] for it in row["files"]] == [2]
+    assert [file["image"] for file in row["files"]] == [2]
     assert len(shop.buys) == 1
     desk.check_money()
 
@@ -477,7 +485,7 @@ async def test_a_link_whose_host_stays_broken_is_asked_for_anew(
 ) -> None:
     desk.provider, shop.buy = "foxapi", shop.accept
     shop.poll = in_turn(shop.linked("old.png"), shop.linked("new.png"))
-    shop.image = lambda it: refused(503) if it.name == "old.png" else PICTURE
+    shop.image = lambda request: refused(503) if request.name == "old.png" else PICTURE
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
@@ -491,8 +499,8 @@ async def test_retry_does_not_wait_for_the_end_of_an_outage_of_the_links(
     shop.image = lambda _: GONE
     assert statuses(await desk.run()) == {Status.FAILED: 6}
     assert desk.retry("failed") == 6
-    old = {it.name for it in shop.downloads}
-    shop.image = lambda it: Answer(0) if it.name in old else PICTURE
+    old = {download.name for download in shop.downloads}
+    shop.image = lambda request: Answer(0) if request.name in old else PICTURE
 
     with anyio.fail_after(60):
         outcome = await desk.run(terms=desk.wide("aimlapi", 6))

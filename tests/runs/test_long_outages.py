@@ -75,10 +75,10 @@ async def test_rows_that_failed_before_anybody_knew_wait_again(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 20}
     assert len(shop.buys) == 20 + 37
-    assert sum("rows wait" in it for it in desk.notices) == 1
-    assert sum("answers again" in it for it in desk.notices) == 1
+    assert sum("rows wait" in notice for notice in desk.notices) == 1
+    assert sum("answers again" in notice for notice in desk.notices) == 1
     # In the table each purchase is told all the same.
-    assert sum(it["attempts"] for it in desk.table()) == len(shop.buys)
+    assert sum(row["attempts"] for row in desk.table()) == len(shop.buys)
     desk.check_money()
 
 
@@ -109,7 +109,7 @@ async def test_a_mixture_of_troubles_is_an_outage_too(desk: Desk, shop: Shop) ->
     outcome = await desk.run(max_attempts=3, terms=desk.wide("aimlapi", AT_ONCE))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
-    assert sum("rows wait" in it for it in desk.notices) == 1
+    assert sum("rows wait" in notice for notice in desk.notices) == 1
     desk.check_money()
 
 
@@ -123,7 +123,7 @@ async def test_probes_go_round_so_that_no_row_is_lost_twice(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 60}
     assert desk.totals().at_risk_attempts == 37
-    lost = [it["at_risk_attempts"] for it in desk.table()]
+    lost = [row["at_risk_attempts"] for row in desk.table()]
     assert set(lost) == {0, 1}
     desk.check_money()
 
@@ -131,19 +131,19 @@ async def test_probes_go_round_so_that_no_row_is_lost_twice(
 async def test_a_second_outage_is_told_like_the_first(desk: Desk, shop: Shop) -> None:
     desk.write(*rows(30))
     first, second = away(shop, 4, 14, DOWN), away(shop, 25, 40, DOWN)
-    shop.buy = lambda it: (first if len(shop.buys) < 20 else second)(it)
+    shop.buy = lambda request: (first if len(shop.buys) < 20 else second)(request)
 
     outcome = await desk.run(max_attempts=2, terms=desk.wide("aimlapi", AT_ONCE))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
-    assert sum("rows wait" in it for it in desk.notices) == 2
-    assert sum("answers again" in it for it in desk.notices) == 2
+    assert sum("rows wait" in notice for notice in desk.notices) == 2
+    assert sum("answers again" in notice for notice in desk.notices) == 2
 
 
 async def test_one_failure_among_answers_is_no_outage(desk: Desk, shop: Shop) -> None:
     desk.write(*rows(20))
     sell = shop.sells(CREDITS)
-    shop.buy = lambda it: DOWN if len(shop.buys) % 3 == 0 else sell(it)
+    shop.buy = lambda request: DOWN if len(shop.buys) % 3 == 0 else sell(request)
 
     outcome = await desk.run(max_attempts=50, terms=desk.wide("aimlapi", 1))
 
@@ -156,15 +156,15 @@ async def test_rows_that_each_fail_at_first_are_no_long_outage(
 ) -> None:
     desk.write(*rows(30))
     sell = shop.sells(CREDITS)
-    shop.buy = lambda it: (
-        sell(it) if shop.prompts.count(it.body["prompt"]) > 2 else DOWN
+    shop.buy = lambda request: (
+        sell(request) if shop.prompts.count(request.body["prompt"]) > 2 else DOWN
     )
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
     # Many are answered before the last was tried at all: the breaker opens often.
-    assert sum("rows wait" in it for it in desk.notices) > 1
+    assert sum("rows wait" in notice for notice in desk.notices) > 1
     desk.check_money()
 
 
@@ -190,14 +190,16 @@ async def test_two_rows_that_always_fail_do_not_wait_for_hours_at_the_end(
     desk.write(*rows(20))
     sell = shop.sells(CREDITS)
     bad = ("row 18", "row 19")
-    shop.buy = lambda it: DOWN if it.body["prompt"] in bad else sell(it)
-    shop.image = lambda it: refused(404) if "/generations" in it.path else PICTURE
+    shop.buy = lambda request: DOWN if request.body["prompt"] in bad else sell(request)
+    shop.image = lambda request: (
+        refused(404) if "/generations" in request.path else PICTURE
+    )
 
     with anyio.fail_after(60):
         outcome = await desk.run(max_attempts=3, terms=desk.wide("aimlapi", AT_ONCE))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 18, Status.FAILED: 2}
-    assert {it["error"] for it in desk.table()[18:]} == {"provider_down"}
+    assert {row["error"] for row in desk.table()[18:]} == {"provider_down"}
     desk.check_money()
 
 
@@ -235,10 +237,10 @@ async def test_the_last_row_waits_until_somebody_answers_what_buys_nothing(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert (len(shop.buys), len(door.asked)) == (2, times + 1)
-    assert {it.path for it in door.asked} == {shop.buys[0].path}
-    assert all("authorization" not in it.headers for it in door.asked)
-    assert sum("rows wait" in it for it in desk.notices) == 1
-    assert sum("answers again" in it for it in desk.notices) == 1
+    assert {entry.path for entry in door.asked} == {shop.buys[0].path}
+    assert all("authorization" not in entry.headers for entry in door.asked)
+    assert sum("rows wait" in notice for notice in desk.notices) == 1
+    assert sum("answers again" in notice for notice in desk.notices) == 1
     desk.check_money()
 
 
@@ -263,7 +265,9 @@ async def test_a_row_that_has_tries_left_asks_no_questions(
     desk.write("cup")
     shop.buy = away(shop, 1, 3, DOWN)
     # It sells whatever the method: a question would be on the bill, too.
-    shop.image = lambda it: shop.buy(it) if "/generations" in it.path else PICTURE
+    shop.image = lambda request: (
+        shop.buy(request) if "/generations" in request.path else PICTURE
+    )
 
     with anyio.fail_after(30):
         outcome = await desk.run()
@@ -294,7 +298,7 @@ async def test_when_one_row_is_answered_the_others_ask_no_more_questions(
     assert statuses(outcome) == {Status.SUCCEEDED: 3}
     assert len(shop.buys) == 6
     assert asked_before[3] == len(door.asked)
-    assert sum("rows wait" in it for it in desk.notices) == 1
+    assert sum("rows wait" in notice for notice in desk.notices) == 1
 
 
 async def test_a_wait_that_is_asked_for_where_nothing_is_bought_is_kept(
@@ -325,7 +329,7 @@ async def test_a_server_that_answers_purchases_alone_is_bought_from_soon(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert len(shop.buys) == 2
-    assert {it.method for it in door.asked} == {"GET"}
+    assert {entry.method for entry in door.asked} == {"GET"}
 
 
 async def test_a_server_that_answers_no_questions_can_be_bought_from_in_the_end(
@@ -364,7 +368,7 @@ async def test_silence_of_the_polls_does_not_count_against_a_deadline(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 4}
     assert len(shop.buys) == 4
-    assert sum("how its tasks stand" in it for it in desk.notices) == 1
+    assert sum("how its tasks stand" in notice for notice in desk.notices) == 1
 
 
 async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
@@ -391,7 +395,7 @@ async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
     assert len(shop.buys) == 3
     (at,) = throttled_at
     # What was on its way already may still arrive.
-    early = [it for it in shop.polls + shop.buys if at + 0.1 < it.at_s < at + 0.5]
+    early = [poll for poll in shop.polls + shop.buys if at + 0.1 < poll.at_s < at + 0.5]
     assert early == []
 
 
@@ -475,7 +479,7 @@ async def test_images_wait_for_the_host_of_their_links(desk: Desk, shop: Shop) -
 
     assert statuses(outcome) == {Status.SUCCEEDED: 8}
     assert len(shop.buys) == 8
-    assert sum("do not download" in it for it in desk.notices) == 1
+    assert sum("do not download" in notice for notice in desk.notices) == 1
     desk.check_money()
 
 
@@ -483,7 +487,7 @@ async def test_one_link_that_never_works_does_not_hold_up_the_others(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write(*rows(8))
-    shop.image = lambda it: DOWN if it.name == "3.png" else PICTURE
+    shop.image = lambda request: DOWN if request.name == "3.png" else PICTURE
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
@@ -504,7 +508,7 @@ async def test_a_link_that_expired_while_we_were_down_is_asked_for_anew(
     assert statuses(await desk.run()) == {Status.FAILED: 1}
     polls = len(shop.polls)
     shop.poll = shop.linked("new.png")
-    shop.image = lambda it: refused(403) if it.name == "old.png" else PICTURE
+    shop.image = lambda request: refused(403) if request.name == "old.png" else PICTURE
 
     outcome = await desk.run()
 

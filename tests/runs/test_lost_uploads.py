@@ -59,7 +59,7 @@ async def test_it_is_uploaded_anew_once_for_all_rows_that_share_it(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 13}
     assert len(shop.uploads) == 2
-    named = [tuple(it.body["image_urls"]) for it in shop.buys]
+    named = [tuple(buy.body["image_urls"]) for buy in shop.buys]
     assert named.count((kept(shop, 2),)) == 12
     desk.check_money()
 
@@ -187,7 +187,7 @@ async def test_a_failed_task_that_is_free_is_bought_again(
     outcome = await desk.run(terms=free(desk))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert [it.body["image_urls"] for it in shop.buys] == [
+    assert [buy.body["image_urls"] for buy in shop.buys] == [
         [kept(shop, 1)],
         [kept(shop, 2)],
     ]

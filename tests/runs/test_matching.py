@@ -108,18 +108,18 @@ def test_no_way_to_match_accounts_for_more(
     bought: list[tuple[int | None, int, list[int]]], drawn: list[BillLine]
 ) -> None:
     claims = [
-        Claim(attempt_id=it, cost=cost, max_nano=max_nano, first=first, last=last)
-        for it, (cost, max_nano, (first, last)) in enumerate(bought)
+        Claim(attempt_id=key, cost=cost, max_nano=max_nano, first=first, last=last)
+        for key, (cost, max_nano, (first, last)) in enumerate(bought)
     ]
-    lines = [BillLine(it, None, line.at, line.nano) for it, line in enumerate(drawn)]
+    lines = [BillLine(key, None, line.at, line.nano) for key, line in enumerate(drawn)]
 
     found = match(claims, lines)
 
-    exact = {it: line for it, line in found.line_of.items() if it.may_be(line)}
+    exact = {name: line for name, line in found.line_of.items() if name.may_be(line)}
     assert len(set(found.line_of.values())) == len(found.line_of)
     assert {*found.free} == {*lines} - {*found.line_of.values()}
-    certain = [it for it in claims if it.cost is not None]
-    assert sum(it.cost is not None for it in exact) == most_of(certain, lines)
+    certain = [claim for claim in claims if claim.cost is not None]
+    assert sum(amount.cost is not None for amount in exact) == most_of(certain, lines)
     assert len(exact) == most_of(claims, lines)
 
 
@@ -137,4 +137,4 @@ def most_of(claims: Sequence[Claim], lines: Sequence[BillLine]) -> int:
                 return True
         return False
 
-    return sum(place(it, set()) for it in claims)
+    return sum(place(claim, set()) for claim in claims)

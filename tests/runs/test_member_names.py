@@ -62,7 +62,7 @@ AWKWARD = [
 async def test_every_member_has_a_file_of_its_own_on_every_system(
     desk: Desk, tmp_path: Path
 ) -> None:
-    desk.write_columns(prompt=[f"p {it}" for it in AWKWARD], filename=AWKWARD)
+    desk.write_columns(prompt=[f"p {value}" for value in AWKWARD], filename=AWKWARD)
 
     await desk.run(terms=desk.wide("foxapi", 16))
 
@@ -71,11 +71,11 @@ async def test_every_member_has_a_file_of_its_own_on_every_system(
     with zipfile.ZipFile(desk.out / "images.zip") as archive:
         assert sorted(archive.namelist()) == sorted([*names, "metadata.jsonl"])
         archive.extractall(into)
-    files = sorted(it.relative_to(into).as_posix() for it in into.rglob("*.png"))
+    files = sorted(path.relative_to(into).as_posix() for path in into.rglob("*.png"))
     assert files == sorted(names), "they stand where their names say"
-    seen_by_others = Counter(as_seen(it) for it in names)
+    seen_by_others = Counter(as_seen(name) for name in names)
     assert max(seen_by_others.values()) == 1
-    folders = {str(it) for name in seen_by_others for it in Path(name).parents}
+    folders = {str(parent) for name in seen_by_others for parent in Path(name).parents}
     assert not folders & seen_by_others.keys()
     for name in names:
         check_for_windows(name)

@@ -68,7 +68,7 @@ class Studio:
 def run(folder: Path, studio: Studio) -> int:
     """Run a job of sixty rows with a budget of 64 MB; return its peak in bytes."""
     folder.mkdir()
-    rows = {"id": [f"row-{it}" for it in range(ROWS)], "prompt": ["a cup"] * ROWS}
+    rows = {"id": [f"row-{index}" for index in range(ROWS)], "prompt": ["a cup"] * ROWS}
     pl.DataFrame(rows).write_csv(folder / "rows.csv")
     (folder / "job.toml").write_text(
         'manifest = "rows.csv"\nprovider = "aimlapi"\nout = "out"\nmax_cost = 100\n'
@@ -101,8 +101,10 @@ def test_sixty_replies_at_once_take_little_more_than_the_budget(
     out = tmp_path / "large" / "out"
     table = pl.read_parquet(out / "results.parquet")
     with zipfile.ZipFile(out / "images.zip") as archive:
-        stored = [it for it in archive.infolist() if it.filename.endswith(".png")]
-        assert {it.file_size for it in stored} == {len(image)}
+        stored = [
+            entry for entry in archive.infolist() if entry.filename.endswith(".png")
+        ]
+        assert {image.file_size for image in stored} == {len(image)}
     shutil.rmtree(out)
     assert len(stored) == ROWS
     assert table["status"].to_list() == ["succeeded"] * ROWS
@@ -232,7 +234,7 @@ async def test_each_image_of_an_attempt_is_kept_as_it_comes(
     await desk.run(terms=terms)
 
     assert states == [(State.DELIVERED, set(), 2), (State.DELIVERED, {1}, 1)]
-    assert [it.state for it in desk.attempts()] == [State.STORED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.STORED]
     assert len(desk.row()["files"]) == 2
     desk.check_money()
 
@@ -252,7 +254,7 @@ async def test_an_image_that_is_lost_takes_none_of_its_attempt_with_it(
     await desk.run(terms=terms)
 
     row = desk.row()
-    assert [it["image"] for it in row["files"]] == [1, 3]
+    assert [file["image"] for file in row["files"]] == [1, 3]
     assert (row["status"], row["error"]) == ("failed", "link_lost")
     assert len(shop.buys) == 1
     desk.check_money()

@@ -51,8 +51,10 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
     assert away == 16
-    assert sum("one test request now and then" in it for it in desk.notices) == 1
-    assert sum("answers again" in it for it in desk.notices) == 1
+    assert (
+        sum("one test request now and then" in notice for notice in desk.notices) == 1
+    )
+    assert sum("answers again" in notice for notice in desk.notices) == 1
     desk.check_money()
 
 
@@ -165,7 +167,11 @@ async def test_a_row_with_a_model_of_its_own_that_is_gone_does_not_stop_the_othe
     outcome = await desk.run()
 
     assert outcome.stopped == []
-    assert [it["status"] for it in desk.table()] == ["succeeded", "failed", "succeeded"]
+    assert [row["status"] for row in desk.table()] == [
+        "succeeded",
+        "failed",
+        "succeeded",
+    ]
     bad = desk.table()[1]
     assert bad["error"] == "request_invalid"
     assert bad["message"].startswith("model 'typo': ")
@@ -193,7 +199,7 @@ async def test_the_image_of_a_dropped_row_is_fetched_while_its_link_lives(
 
 def written(desk: Desk) -> bytes:
     """Return all that the run folder holds."""
-    return b"".join(it.read_bytes() for it in desk.out.rglob("*") if it.is_file())
+    return b"".join(path.read_bytes() for path in desk.out.rglob("*") if path.is_file())
 
 
 async def test_a_link_that_holds_the_key_is_followed_and_never_written(
@@ -207,7 +213,7 @@ async def test_a_link_that_holds_the_key_is_followed_and_never_written(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert [it.name for it in shop.downloads] == [link]
+    assert [download.name for download in shop.downloads] == [link]
     assert b"a-long-secret" not in written(desk)
 
 
@@ -234,12 +240,12 @@ async def test_a_fresh_link_that_holds_the_key_is_followed_and_never_written(
     shop.buy = shop.accept
     fresh = "new.png?key=A-LONG-SECRET-OF-FOXAPI"
     shop.poll = in_turn(shop.linked("old.png"), shop.linked(fresh))
-    shop.image = lambda it: refused(403) if it.name == "old.png" else LOST
+    shop.image = lambda request: refused(403) if request.name == "old.png" else LOST
     desk.write("cup")
 
     assert statuses(await desk.run()) == {Status.PENDING: 1}
 
-    assert fresh in [it.name for it in shop.downloads]
+    assert fresh in [download.name for download in shop.downloads]
     assert b"a-long-secret" not in written(desk).lower()
     shop.image = lambda _: PICTURE
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}

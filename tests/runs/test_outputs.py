@@ -114,7 +114,7 @@ async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
     assert SLICE <= stopped.cut.rows < rows
     assert len(begun) == (SLICE if is_long else stopped.cut.rows)
     assert stopped.rows_in_table == (SLICE if is_long else None)
-    assert sum(it["status"] == "succeeded" for it in begun) == 1
+    assert sum(row["status"] == "succeeded" for row in begun) == 1
     assert desk.totals().images == 1
 
     outcome = await desk.run(limit=2)

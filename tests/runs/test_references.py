@@ -46,7 +46,7 @@ async def test_an_image_that_rows_share_is_uploaded_once(
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
     (upload,) = shop.uploads
     assert logo in upload.body
-    named = {tuple(it.body["image_urls"]) for it in shop.buys}
+    named = {tuple(buy.body["image_urls"]) for buy in shop.buys}
     assert named == {(f"{shop.url}/kept/1.png",)}
     desk.check_money()
 
@@ -132,7 +132,7 @@ async def test_a_key_that_may_not_upload_stops_the_provider(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.PENDING: 5}
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     assert shop.buys == []
 
 
@@ -159,7 +159,7 @@ async def test_a_url_is_fetched_first_where_only_bytes_are_taken(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 12}
     assert len(shop.downloads) == 1, "it is fetched once for all rows"
-    assert all(logo in it.body for it in shop.buys)
+    assert all(logo in buy.body for buy in shop.buys)
     assert "authorization" not in shop.downloads[0].headers
     assert "x-api-key" not in shop.downloads[0].headers
     desk.check_money()
@@ -221,7 +221,7 @@ async def test_a_file_that_is_too_large_is_scaled_down_where_the_job_allows_it(
     outcome = await desk.run(terms=small, references=ReferenceTerms(shrink=True))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 2}
-    assert all(len(it.body) < 62_000 for it in shop.buys)
+    assert all(len(buy.body) < 62_000 for buy in shop.buys)
 
 
 async def test_the_path_of_a_provider_is_the_jobs_to_choose(
@@ -235,7 +235,7 @@ async def test_the_path_of_a_provider_is_the_jobs_to_choose(
 
     await desk.run(terms=terms)
 
-    assert [it.path for it in shop.buys] == ["/apiai/api/process/mine"]
+    assert [buy.path for buy in shop.buys] == ["/apiai/api/process/mine"]
 
 
 async def test_images_that_are_too_large_together_are_told_once_they_are_known(

@@ -76,7 +76,7 @@ async def test_a_budget_holds_where_one_of_them_has_a_price(
     await desk.run(**BOTH, max_cost=Decimal(1))
 
     assert [row["status"] for row in desk.table()] == ["refused", "succeeded"]
-    assert {it.provider for it in desk.attempts()} == {AIML}
+    assert {attempt.provider for attempt in desk.attempts()} == {AIML}
     desk.write_columns(prompt=["no", "a cup", "a pot"], provider=["", "", FOX])
     with pytest.raises(BaseExceptionGroup) as caught:
         await desk.run(**BOTH, max_cost=Decimal(1))
@@ -100,7 +100,7 @@ async def test_what_one_refuses_for_nothing_the_next_is_asked_for(
     outcome = await desk.run(**BOTH)
 
     assert sold_by(desk) == [AIML, AIML]
-    assert Counter(it.provider for it in desk.attempts()) == {FOX: 2, AIML: 2}
+    assert Counter(attempt.provider for attempt in desk.attempts()) == {FOX: 2, AIML: 2}
     assert {row["cost_usd"] for row in desk.table()} == {Decimal("0.0925")}
     assert outcome.totals is not None
     assert outcome.totals.at_risk == 0
@@ -116,7 +116,7 @@ async def test_a_row_that_both_refuse_is_refused_and_each_was_asked_once(
 
     await desk.run(**BOTH)
 
-    assert [it.provider for it in desk.attempts()] == [FOX, AIML]
+    assert [attempt.provider for attempt in desk.attempts()] == [FOX, AIML]
     assert desk.row()["status"] == "refused"
     await desk.run(**BOTH)
     assert len(shop.buys) == 2
@@ -137,7 +137,7 @@ async def test_a_failure_that_was_charged_is_not_paid_for_elsewhere(
     await desk.run(**BOTH)
 
     row = desk.row()
-    assert {it.provider for it in desk.attempts()} == {AIML}
+    assert {attempt.provider for attempt in desk.attempts()} == {AIML}
     assert (row["status"], row["cost_usd"]) == ("refused", Decimal("0.01"))
     desk.check_money()
 
@@ -198,7 +198,7 @@ async def test_rows_of_a_provider_that_stopped_are_made_by_the_next(
 
     assert Counter(sold_by(desk)) == {FOX: 1, AIML: 89}
     assert {row["status"] for row in desk.table()} == {"succeeded"}
-    assert [it.provider for it in outcome.stopped] == [FOX]
+    assert [error.provider for error in outcome.stopped] == [FOX]
     desk.check_money()
 
 
@@ -210,7 +210,7 @@ async def test_what_was_in_flight_where_it_stopped_moves_when_it_fails_there(
     shop.buy = each(in_turn(*accepted, STOPS["credit"]()), shop.sells(185_000))
 
     def fails_last(asked: Request) -> Answer:
-        elsewhere = sum(AIML in it.path for it in shop.buys)
+        elsewhere = sum(AIML in buy.path for buy in shop.buys)
         if elsewhere < rows - taken:  # the others are not yet sold elsewhere
             return shop.running(asked)
         return said({"status": "failed", "error": {"message": "internal"}})
@@ -222,8 +222,10 @@ async def test_what_was_in_flight_where_it_stopped_moves_when_it_fails_there(
 
     assert Counter(sold_by(desk)) == {AIML: rows}
     assert {row["status"] for row in desk.table()} == {"succeeded"}
-    assert Counter(it.provider for it in desk.attempts())[AIML] == rows
-    assert not any(it.counts for it in desk.attempts()[taken:] if it.provider == FOX)
+    assert Counter(attempt.provider for attempt in desk.attempts())[AIML] == rows
+    assert not any(
+        attempt.counts for attempt in desk.attempts()[taken:] if attempt.provider == FOX
+    )
     desk.check_money()
 
 
@@ -238,7 +240,11 @@ async def test_a_row_keeps_what_it_has_and_gets_the_rest_elsewhere(
     await desk.run(**BOTH, terms=terms)
 
     assert {row["status"] for row in desk.table()} == {"succeeded"}
-    made = [(it.row_id, it.provider) for it in desk.attempts() if it.counts]
+    made = [
+        (attempt.row_id, attempt.provider)
+        for attempt in desk.attempts()
+        if attempt.counts
+    ]
     assert Counter(made) == {(1, FOX): 1, (1, AIML): 1, (2, AIML): 2}
     desk.check_money()
 
@@ -267,7 +273,7 @@ async def test_a_row_that_moved_stays_moved_when_the_manifest_is_read_again(
 
     await desk.run(**BOTH)
 
-    sent = [(it.provider, it.row_id) for it in desk.attempts()]
+    sent = [(attempt.provider, attempt.row_id) for attempt in desk.attempts()]
     assert sent == [(FOX, 1), (AIML, 1), (AIML, 1), (FOX, 2), (AIML, 2)]
 
 
@@ -286,7 +292,7 @@ async def test_who_is_done_helps_the_others_where_time_counts(
         return shop.accept(asked)
 
     def waits(asked: Request) -> Answer:
-        done = sum(it.path.startswith("/aimlapi") for it in shop.buys)
+        done = sum(buy.path.startswith("/aimlapi") for buy in shop.buys)
         return (shop.complete if done == rows - 1 else shop.running)(asked)
 
     shop.poll = waits

@@ -83,7 +83,7 @@ async def test_a_404_that_names_the_model_is_about_the_model(
 
     outcome = await desk.run()
 
-    assert [it.kind for it in outcome.stopped] == ["model_gone"]
+    assert [error.kind for error in outcome.stopped] == ["model_gone"]
     assert outcome.totals is not None
     assert outcome.totals.rows[Status.PENDING] == 3
 

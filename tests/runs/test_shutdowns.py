@@ -67,8 +67,8 @@ async def test_who_knows_better_may_try_it(gemini: Desk, shop: Shop) -> None:
     await gemini.run(terms=terms)
 
     assert gemini.row()["status"] == "succeeded"
-    assert [f"/models/{OFF}:" in it.path for it in shop.buys] == [True]
-    assert any(WORDS.partition(";")[0] in it for it in gemini.notices)
+    assert [f"/models/{OFF}:" in buy.path for buy in shop.buys] == [True]
+    assert any(WORDS.partition(";")[0] in notice for notice in gemini.notices)
 
 
 async def test_a_row_that_was_bought_before_keeps_its_image(

@@ -22,7 +22,7 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.provider = "aimlapi"
-    desk.write(*(f"cup {it}" for it in range(ROWS)))
+    desk.write(*(f"cup {index}" for index in range(ROWS)))
     shop.buy = shop.sells(100)
     disk_goes_on, all_wait = threading.Event(), anyio.Event()
     sync, bought = Archive.sync, []

@@ -50,14 +50,14 @@ async def test_a_task_that_was_accepted_before_is_fetched(
     desk.fox = type(desk.fox)(deadline_s=0.05)
     with as_before():
         await desk.run()
-    assert [it.state for it in desk.attempts()] == [State.OVERDUE]
+    assert [attempt.state for attempt in desk.attempts()] == [State.OVERDUE]
 
     write(desk, cell, cell)
     shop.poll = shop.complete
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1, Status.INVALID: 1}
-    assert [it["status"] for it in desk.table()] == ["succeeded", "invalid"]
+    assert [row["status"] for row in desk.table()] == ["succeeded", "invalid"]
     assert len(shop.buys) == 1
     desk.check_money()
 

@@ -161,9 +161,9 @@ async def test_a_delivery_that_states_nothing_costs_the_least_that_the_list_says
     assert (totals.spent, totals.at_risk) == (to_nano(price.floor), to_nano(rest))
     assert totals.at_risk_attempts == 0
     purchases = pl.read_parquet(gemini.out / "attempts.parquet").to_dicts()
-    assert [(it["cost_usd"], it["at_risk_usd"]) for it in purchases] == [
-        (price.floor, rest)
-    ]
+    assert [
+        (purchase["cost_usd"], purchase["at_risk_usd"]) for purchase in purchases
+    ] == [(price.floor, rest)]
     gemini.check_money()
 
 

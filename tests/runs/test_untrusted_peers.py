@@ -44,9 +44,9 @@ async def test_a_task_waits_in_the_ledger_until_its_server_is_trusted_again(
 
     stopped = await desk.run()
 
-    assert [it.kind for it in stopped.stopped] == ["certificate_rejected"]
+    assert [error.kind for error in stopped.stopped] == ["certificate_rejected"]
     assert statuses(stopped) == {Status.PENDING: 1}
-    assert [it.state for it in desk.attempts()] == [State.ACCEPTED]
+    assert [attempt.state for attempt in desk.attempts()] == [State.ACCEPTED]
     desk.check_money()
 
     distrust("")
@@ -69,7 +69,7 @@ async def test_a_question_that_meets_an_untrusted_server_ends_no_row(
     # Its last try waits until the server answers something that buys nothing.
     outcome = await desk.run(max_attempts=2)
 
-    assert [it.kind for it in outcome.stopped] == ["certificate_rejected"]
+    assert [error.kind for error in outcome.stopped] == ["certificate_rejected"]
     assert statuses(outcome) == {Status.PENDING: 1}
     assert len(desk.shop.buys) == 1
 
@@ -82,8 +82,8 @@ async def test_a_purchase_that_meets_an_untrusted_server_ends_no_row(
 
     outcome = await desk.run()
 
-    assert [it.kind for it in outcome.stopped] == ["certificate_rejected"]
+    assert [error.kind for error in outcome.stopped] == ["certificate_rejected"]
     assert statuses(outcome) == {Status.PENDING: 2}
-    assert {it.state for it in desk.attempts()} == {State.REJECTED}
+    assert {attempt.state for attempt in desk.attempts()} == {State.REJECTED}
     assert desk.shop.asked == []
     desk.check_money()

@@ -74,7 +74,7 @@ async def test_what_may_be_one_rows_own_stops_at_the_second_row(
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
-    assert [type(it) for it in outcome.stopped] == [kind]
+    assert [type(error) for error in outcome.stopped] == [kind]
     assert statuses(outcome) == {Status.PENDING: 40}
     assert len(shop.buys) == 2
 
@@ -87,7 +87,7 @@ async def test_a_table_of_one_row_is_no_proof_against_the_row(
 
     outcome = await desk.run()
 
-    assert [type(it) for it in outcome.stopped] == [ModelGone]
+    assert [type(error) for error in outcome.stopped] == [ModelGone]
     assert statuses(outcome) == {Status.PENDING: 1}
     assert len(shop.buys) == 2
 
@@ -109,12 +109,14 @@ async def test_rows_that_are_refused_for_different_reasons_are_not_asked_without
     desk: Desk, shop: Shop
 ) -> None:
     desk.write("cup", "pot")
-    shop.buy = lambda it: FORBIDDEN if it.body["prompt"] == "cup" else NOT_FOUND
+    shop.buy = lambda request: (
+        FORBIDDEN if request.body["prompt"] == "cup" else NOT_FOUND
+    )
 
     with anyio.fail_after(10):
         outcome = await desk.run()
 
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     assert statuses(outcome) == {Status.PENDING: 2}
     assert len(shop.buys) == 3
 
@@ -125,14 +127,16 @@ async def test_rows_wait_again_when_the_question_for_a_task_is_the_third_refusal
     desk.provider, shop.buy = "foxapi", shop.accept
     desk.write("done", "left", "cup", "pot")
     bad_key = refused(401, "bad key")
-    shop.poll = lambda it: shop.complete(it) if it.name == "task-1" else bad_key
+    shop.poll = lambda request: (
+        shop.complete(request) if request.name == "task-1" else bad_key
+    )
     await desk.run(limit=2)
     shop.buy = lambda _: FORBIDDEN
-    shop.poll = lambda it: shop.running(it) if len(shop.buys) < 4 else bad_key
+    shop.poll = lambda request: shop.running(request) if len(shop.buys) < 4 else bad_key
 
     outcome = await desk.run(terms=desk.wide("foxapi", 2))
 
-    assert [type(it) for it in outcome.stopped] == [CredentialRejected]
+    assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     assert statuses(outcome) == {Status.SUCCEEDED: 1, Status.PENDING: 3}
 
 
@@ -180,7 +184,7 @@ async def test_three_rows_in_turn_stop_it_and_wait_again(
 ) -> None:
     desk.write(*rows(12))
     sell = shop.sells(CREDITS)
-    shop.buy = lambda it: sell(it) if len(shop.buys) <= 4 else answer
+    shop.buy = lambda request: sell(request) if len(shop.buys) <= 4 else answer
 
     outcome = await desk.run(terms=desk.wide("aimlapi", 1))
 
@@ -189,7 +193,7 @@ async def test_three_rows_in_turn_stop_it_and_wait_again(
     assert len(shop.buys) == 7
     shop.buy = sell
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 12}
-    assert {it["attempts"] for it in desk.table()} == {1}
+    assert {row["attempts"] for row in desk.table()} == {1}
     desk.check_money()
 
 
@@ -197,7 +201,7 @@ async def test_rows_that_fail_among_others_that_work_never_stop_it(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write(*rows(30))
-    poison(shop, NOT_FOUND, *(f"row {it}" for it in range(30) if it % 3 != 0))
+    poison(shop, NOT_FOUND, *(f"row {index}" for index in range(30) if index % 3 != 0))
 
     outcome = await desk.run(terms=desk.wide("aimlapi", 1), max_failures=None)
 
@@ -212,7 +216,7 @@ async def test_words_about_credit_end_no_row(desk: Desk, shop: Shop) -> None:
     with anyio.fail_after(30):
         outcome = await desk.run(terms=desk.wide("aimlapi", 2))
 
-    assert [type(it) for it in outcome.stopped] == [OutOfCredit]
+    assert [type(error) for error in outcome.stopped] == [OutOfCredit]
     assert statuses(outcome) == {Status.SUCCEEDED: 5, Status.PENDING: 1}
     assert shop.prompts.count("row 1") == 3
 
@@ -238,7 +242,7 @@ async def test_a_model_that_has_worked_is_only_busy(desk: Desk, shop: Shop) -> N
     desk.write(*rows(8))
     sell = shop.sells(CREDITS)
     busy = refused(503, "model_not_found: no available channel for this model")
-    shop.buy = lambda it: busy if 3 <= len(shop.buys) <= 5 else sell(it)
+    shop.buy = lambda request: busy if 3 <= len(shop.buys) <= 5 else sell(request)
 
     outcome = await desk.run(terms=desk.wide("aimlapi", 1))
 
@@ -254,7 +258,7 @@ async def test_a_model_that_never_worked_stops_it_whatever_the_status(
 
     outcome = await desk.run(terms=desk.wide("aimlapi", 4))
 
-    assert [type(it) for it in outcome.stopped] == [ModelGone]
+    assert [type(error) for error in outcome.stopped] == [ModelGone]
     assert len(shop.buys) == 2
 
 
@@ -269,7 +273,7 @@ async def test_three_rows_in_turn_that_bring_nothing_usable_stop_it(
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
-    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert [type(error) for error in outcome.stopped] == [UnusableReplies]
     assert statuses(outcome) == {Status.FAILED: 3, Status.PENDING: 17}
     assert len(shop.buys) == 3
 
@@ -283,7 +287,7 @@ async def test_bytes_that_are_no_image_do_not_buy_the_table(
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
-    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert [type(error) for error in outcome.stopped] == [UnusableReplies]
     assert len(shop.buys) == 3
 
 
@@ -292,11 +296,13 @@ async def test_useless_answers_among_tasks_under_way_stop_nothing(
 ) -> None:
     desk.provider = "foxapi"
     desk.write(*rows(12))
-    shop.poll = lambda it: (
-        shop.complete(it) if len(shop.buys) == 12 else shop.running(it)
+    shop.poll = lambda request: (
+        shop.complete(request) if len(shop.buys) == 12 else shop.running(request)
     )
     odd = {"row 1", "row 4", "row 7"}
-    shop.buy = lambda it: NONSENSE if it.body["prompt"] in odd else shop.accept(it)
+    shop.buy = lambda request: (
+        NONSENSE if request.body["prompt"] in odd else shop.accept(request)
+    )
 
     outcome = await desk.run(terms=desk.wide("foxapi", AT_ONCE))
 
@@ -313,7 +319,7 @@ async def test_tasks_that_are_accepted_and_never_usable_stop_it(
 
     outcome = await desk.run(terms=desk.wide("foxapi", 1))
 
-    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert [type(error) for error in outcome.stopped] == [UnusableReplies]
     assert statuses(outcome) == {Status.FAILED: 3, Status.PENDING: 9}
 
 
@@ -325,7 +331,7 @@ async def test_answers_without_an_image_do_not_buy_the_table(
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
-    assert [type(it) for it in outcome.stopped] == [UnusableReplies]
+    assert [type(error) for error in outcome.stopped] == [UnusableReplies]
     assert len(shop.buys) == 3
 
 
@@ -333,7 +339,7 @@ async def test_useless_answers_among_images_stop_nothing(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write(*rows(12))
-    poison(shop, NONSENSE, *(f"row {it}" for it in range(12) if it % 3 != 2))
+    poison(shop, NONSENSE, *(f"row {index}" for index in range(12) if index % 3 != 2))
 
     outcome = await desk.run(terms=desk.wide("aimlapi", 1))
 

@@ -50,7 +50,7 @@ def test_a_whole_zip_is_told_whole(folder: Path) -> None:
     assert found.is_whole
     assert found.is_finished
     assert found.images == len(ROWS)
-    assert found.size_bytes == sum(len(it.picture or b"") for it in ROWS)
+    assert found.size_bytes == sum(len(row.picture or b"") for row in ROWS)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0], ids=["first", "middle", "last"])
@@ -78,7 +78,7 @@ def test_any_changed_byte_of_a_header_is_found(folder: Path) -> None:
     for at in range(length):
         change(folder, place + at)
         found = verified(folder)
-        assert [it.member.name for it in found.damaged] == ["row-4.png"], at
+        assert [entry.member.name for entry in found.damaged] == ["row-4.png"], at
         change(folder, place + at)
     assert verified(folder).is_whole
 
@@ -173,12 +173,12 @@ def test_while_a_run_works_its_stored_images_are_verified(folder: Path) -> None:
 
 
 def test_nothing_is_written(folder: Path) -> None:
-    before = {it.name: it.stat().st_mtime_ns for it in folder.iterdir()}
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
     verified(folder)
 
-    after = {it.name: it.stat().st_mtime_ns for it in folder.iterdir()}
-    assert {it: after[it] for it in before} == before
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {value: after[value] for value in before} == before
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_progress_ends_at_the_whole(folder: Path) -> None:
 
     verify(folder, lambda *done: told.append(done))
 
-    assert told[-1][0] == told[-1][1] == sum(len(it.picture or b"") for it in ROWS)
+    assert told[-1][0] == told[-1][1] == sum(len(row.picture or b"") for row in ROWS)
     assert told == sorted(told)
 
 

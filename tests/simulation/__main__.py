@@ -54,41 +54,41 @@ def line_of(seed: int, told: Report) -> str:
         "rows": dict(told.statuses),
         "lives": dict(told.lives),
     }
-    words = " ".join(f"{name} {it}" for name, it in kinds.items())
+    words = " ".join(f"{name} {kind}" for name, kind in kinds.items())
     return f"{seed} {told.schedule.provider} {told.digest} {words}"
 
 
 def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
     """Yield the lines of a table in Markdown."""
-    rows: Counter[str] = sum((it.statuses for it in nights), Counter())
-    lives: Counter[str] = sum((it.lives for it in nights), Counter())
-    broken = Counter(law for it in nights for law in it.broken)
-    bad = sum(bool(it.broken) for it in nights)
+    rows: Counter[str] = sum((night.statuses for night in nights), Counter())
+    lives: Counter[str] = sum((night.lives for night in nights), Counter())
+    broken = Counter(law for night in nights for law in night.broken)
+    bad = sum(bool(night.broken) for night in nights)
     paced = [
-        it.most_in_a_minute / it.schedule.rpm
-        for it in nights
-        if isinstance(it.schedule.rpm, int | float)
+        night.most_in_a_minute / night.schedule.rpm
+        for night in nights
+        if isinstance(night.schedule.rpm, int | float)
     ]
-    kind = [it for it in nights if it.schedule.must_end_well]
-    used = [it.billed / it.budget for it in nights if it.budget]
+    kind = [night for night in nights if night.schedule.must_end_well]
+    used = [night.billed / night.budget for night in nights if night.budget]
     yield "| what | figure |"
     yield "| --- | ---: |"
     for name, figure in {
         "nights": len(nights) + failed,
         "nights in which every law held": len(nights) - bad,
-        "hours lived through": f"{sum(it.hours for it in nights):,.0f}",
-        "seconds that took": f"{sum(it.took_s for it in nights):,.0f}",
+        "hours lived through": f"{sum(night.hours for night in nights):,.0f}",
+        "seconds that took": f"{sum(night.took_s for night in nights):,.0f}",
         "rows": f"{rows.total():,}",
         "rows by status": _listed(rows),
-        "requests": f"{sum(it.requests for it in nights):,}",
-        "purchases among them": f"{sum(it.purchases for it in nights):,}",
-        "429s": f"{sum(it.throttled for it in nights):,}",
+        "requests": f"{sum(night.requests for night in nights):,}",
+        "purchases among them": f"{sum(night.purchases for night in nights):,}",
+        "429s": f"{sum(night.throttled for night in nights):,}",
         "runs by how they ended": _listed(lives),
         "nights with a budget": len(used),
         "dearest of them, share of its budget": f"{max(used, default=0):.3f}",
         "fullest 60 s, share of `rpm`": f"{max(paced, default=0):.3f}",
         "nights with nothing in any row's way": len(kind),
-        "of which complete": sum("ends_complete" not in it.broken for it in kind),
+        "of which complete": sum("ends_complete" not in entry.broken for entry in kind),
     }.items():
         yield f"| {name} | {figure} |"
     for law in LAWS:
@@ -97,7 +97,7 @@ def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{it} {count:,}" for it, count in counts.most_common())
+    return ", ".join(f"{key} {count:,}" for key, count in counts.most_common())
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -132,11 +132,11 @@ def main(arguments: Sequence[str]) -> int:
                     pool.shutdown(cancel_futures=True)
                     break
     _write("", *summary(nights, failed))
-    return int(failed > 0 or any(it.broken for it in nights))
+    return int(failed > 0 or any(night.broken for night in nights))
 
 
 def _write(*lines: str) -> None:
-    sys.stdout.write("".join(f"{it}\n" for it in lines))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 
 

@@ -75,8 +75,8 @@ def money_is_exact(case: Case) -> Iterator[str]:
 def nothing_leaves_unwritten(case: Case) -> Iterator[str]:
     """Each request that arrived has an attempt that says that it left."""
     arrived = case.bought_by_prompt(lambda _: 1)
-    sent = case.by_prompt(lambda it: it["state"] != "rejected")
-    rejected = case.by_prompt(lambda it: it["state"] == "rejected")
+    sent = case.by_prompt(lambda attempt: attempt["state"] != "rejected")
+    rejected = case.by_prompt(lambda attempt: attempt["state"] == "rejected")
     for prompt, times in arrived.items():
         if times > sent[prompt] + rejected[prompt]:
             yield f"{prompt}: {times} arrived, {sent[prompt]} were written down"
@@ -85,12 +85,12 @@ def nothing_leaves_unwritten(case: Case) -> Iterator[str]:
 def nothing_is_bought_twice(case: Case) -> Iterator[str]:
     """A part is bought again only after it failed, or nobody could know its outcome."""
     last: dict[tuple[int, int], Record] = {}
-    for it in case.attempts:
-        part = (it["row_id"], it["first_image"])
+    for attempt in case.attempts:
+        part = (attempt["row_id"], attempt["first_image"])
         before = last.get(part)
         if before is not None and not _may_follow(before):
-            yield f"{it['prompt']}: bought again after {before['state']}"
-        last[part] = it
+            yield f"{attempt['prompt']}: bought again after {before['state']}"
+        last[part] = attempt
     wanted: Counter[str] = Counter()
     for _, prompt, n in case.asked:
         wanted[prompt] += n
@@ -107,11 +107,11 @@ def nothing_is_bought_twice(case: Case) -> Iterator[str]:
 def unknown_is_bought_again_as_often_as_agreed(case: Case) -> Iterator[str]:
     again: Counter[tuple[int, int]] = Counter()
     unsure: set[tuple[int, int]] = set()
-    for it in case.attempts:
-        part = (it["row_id"], it["first_image"])
+    for attempt in case.attempts:
+        part = (attempt["row_id"], attempt["first_image"])
         again[part] += part in unsure
         unsure.discard(part)
-        if it["state"] == "unknown":
+        if attempt["state"] == "unknown":
             unsure.add(part)
     most = case.job.max_unknown if case.job.on_unknown == "retry" else 0
     for (row_id, image), times in again.items():
@@ -135,14 +135,14 @@ def nothing_paid_is_lost(case: Case) -> Iterator[str]:
     """What was told as made is in the ZIP, or the row admits why not."""
     have = set(case.files.values())
     missing = case.bought_by_prompt(
-        lambda it: (
-            it.told is not None
-            and it.fate in ("made", "gone")
-            and hashlib.sha256(it.image).hexdigest() not in have
+        lambda entry: (
+            entry.told is not None
+            and entry.fate in ("made", "gone")
+            and hashlib.sha256(entry.image).hexdigest() not in have
         )
     )
     admitted = case.by_prompt(
-        lambda it: it["error"] in ADMITTED or is_at_risk(it) or _is_open(it)
+        lambda entry: entry["error"] in ADMITTED or is_at_risk(entry) or _is_open(entry)
     )
     for prompt, times in missing.items():
         if times > admitted[prompt]:
@@ -161,22 +161,22 @@ def no_image_is_forgotten(case: Case) -> Iterator[str]:
 
 def table_is_whole(case: Case) -> Iterator[str]:
     ids = [row["id"] for row in case.table]
-    if ids != [it[0] for it in case.asked]:
+    if ids != [value[0] for value in case.asked]:
         yield f"{len(ids)} rows for {len(case.asked)}, or in another order"
 
 
 def successes_open(case: Case) -> Iterator[str]:
     """A row that succeeded has its n own images, as the provider drew them."""
     drawn = {
-        hashlib.sha256(it.image).hexdigest(): it.prompt
-        for it in case.books.purchases
-        if it.image
+        hashlib.sha256(purchase.image).hexdigest(): purchase.prompt
+        for purchase in case.books.purchases
+        if purchase.image
     }
     seen: Counter[str] = Counter()
     for row, (_, prompt, n) in zip(case.table, case.asked, strict=False):
-        found = [case.files.get(it["name"], "") for it in row["files"]]
+        found = [case.files.get(file["name"], "") for file in row["files"]]
         seen.update(found)
-        if any(drawn.get(it) != prompt for it in found):
+        if any(drawn.get(value) != prompt for value in found):
             yield f"{prompt}: a file is missing, or no image of its own"
         if row["status"] == "succeeded" and len(found) != n:
             yield f"{prompt}: succeeded with {len(found)} of {n} images"
@@ -189,12 +189,12 @@ def refused_is_never_asked_again(case: Case) -> Iterator[str]:
     killed = case.by_prompt(was_killed)
     told: dict[str, float] = {}
     after: Counter[str] = Counter()
-    for it in case.books.purchases:
-        if FORBIDDEN not in it.prompt:
+    for purchase in case.books.purchases:
+        if FORBIDDEN not in purchase.prompt:
             continue
-        after[it.prompt] += it.at > told.get(it.prompt, it.at)
-        if it.told_end is not None:
-            told.setdefault(it.prompt, it.told_end)
+        after[purchase.prompt] += purchase.at > told.get(purchase.prompt, purchase.at)
+        if purchase.told_end is not None:
+            told.setdefault(purchase.prompt, purchase.told_end)
     for prompt, times in after.items():
         if times > killed[prompt]:
             yield f"{prompt}: asked {times} times after it was refused"
@@ -203,9 +203,11 @@ def refused_is_never_asked_again(case: Case) -> Iterator[str]:
 def outages_use_up_no_rows(case: Case) -> Iterator[str]:
     """While everybody gets errors, a few rows at most pay for it with an attempt."""
     counted = [
-        ((it["sent_at"] - BEGAN) / 1e6, it["row_id"])
-        for it in case.attempts
-        if it["error"] == "provider_down" and it["counts"] and not it["excused"]
+        ((attempt["sent_at"] - BEGAN) / 1e6, attempt["row_id"])
+        for attempt in case.attempts
+        if attempt["error"] == "provider_down"
+        and attempt["counts"]
+        and not attempt["excused"]
     ]
     for outage in case.schedule.outages:
         first_s, last_s = outage.begins_s + SETTLED_S, outage.ends_s

@@ -99,11 +99,11 @@ def draw(seed: int, most_rows: int = MOST_ROWS) -> Case:
     used = rng.choice([["aimlapi"], ["gccai"], ["aimlapi", "gccai"]])
     goods = [_goods(rng, used, number) for number in range(rng.randint(20, most_rows))]
     ceilings = {
-        (name, it): rng.randint(10_000, 400_000)
+        (name, resolution): rng.randint(10_000, 400_000)
         for name in PROVIDERS
-        for it in RESOLUTIONS
+        for resolution in RESOLUTIONS
     }
-    whole = sum(it.n * ceilings[it.provider, it.resolution] for it in goods)
+    whole = sum(good.n * ceilings[good.provider, good.resolution] for good in goods)
     kinds = rng.sample(["run", "day", "by"], k=rng.choice([1, 1, 2, 3]))
     near = rng.random() < 0.6
     return Case(
@@ -176,7 +176,7 @@ class Spree:
             self.job.out / "images.zip", random.Random(f"disk {case.seed}")
         )
         self.till = Till(
-            {it.prompt: it for it in case.goods},
+            {good.prompt: good for good in case.goods},
             case.ceilings,
             case.habits,
             self.power,
@@ -254,10 +254,12 @@ def _job(case: Case, folder: Path) -> Job:
     with source.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["prompt", "resolution", "n", "provider", "brand", "kind"])
-        for it in case.goods:
-            labels = it.labels["brand"], it.labels["kind"]
-            rows.writerow([it.prompt, it.resolution, it.n, it.provider, *labels])
-    names = tuple(sorted({it.provider for it in case.goods}))
+        for good in case.goods:
+            labels = good.labels["brand"], good.labels["kind"]
+            rows.writerow(
+                [good.prompt, good.resolution, good.n, good.provider, *labels]
+            )
+    names = tuple(sorted({good.provider for good in case.goods}))
     places = IN_FLIGHT // len(names)
     terms = {
         name: Terms(
@@ -354,7 +356,7 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
             if nano > limits.day:
                 yield f"day {day} has {nano} of {limits.day} in the ledger"
     error = spree.last.error if spree.last else None
-    left = [it.row.request.prompt for queue in rows for it in queue]
+    left = [entry.row.request.prompt for queue in rows for entry in queue]
     if error is None and left:
         yield f"{len(left)} rows are pending, and nothing says why"
     if isinstance(error, GroupsFull):
@@ -374,12 +376,20 @@ def _judge_left(
     """Judge that in each group with rows left one of them does not fit."""
     room: dict[tuple[str, ...], float] = {}
     dearest: Counter[tuple[str, ...]] = Counter()
-    for goods in (it for it in spree.case.goods if it.prompt in left):
-        column_values = [ColumnValue(it, goods.labels[it]) for it in spree.case.by]
-        group = (goods.provider, *(it.value for it in column_values))
+    for goods in (good for good in spree.case.goods if good.prompt in left):
+        column_values = [
+            ColumnValue(value, goods.labels[value]) for value in spree.case.by
+        ]
+        group = (
+            goods.provider,
+            *(column_value.value for column_value in column_values),
+        )
         price = goods.n * UNIT * spree.case.ceilings[goods.provider, goods.resolution]
         dearest[group] = max(dearest[group], price)
-        room[group] = min(_of(spree.limits, it) - known[it] for it in column_values)
+        room[group] = min(
+            _of(spree.limits, column_value) - known[column_value]
+            for column_value in column_values
+        )
     for group, price in dearest.items():
         if price <= room[group]:
             yield f"rows of {group} were left, and {room[group]} as well"
@@ -401,7 +411,7 @@ def spend(seed: int, most_rows: int = MOST_ROWS) -> Told:
     if limits.by:
         column_values = _billed_by_share(spree).items()
         used["by"] = max(
-            (nano / limit for it, nano in column_values if (limit := limits.of(it))),
+            (nano / limit for key, nano in column_values if (limit := limits.of(key))),
             default=0,
         )
     return Told(
@@ -448,17 +458,17 @@ def main(arguments: Sequence[str]) -> int:
 
 def summary(runs: Sequence[Told], bad: int) -> Iterator[str]:
     """Yield a table in Markdown."""
-    ends: Counter[str] = sum((it.ends for it in runs), Counter())
+    ends: Counter[str] = sum((run.ends for run in runs), Counter())
     yield "| what | figure |"
     yield "| --- | ---: |"
     yield f"| runs | {len(runs)} |"
     yield f"| runs that broke a law | {bad} |"
-    in_flight = max((it.in_flight for it in runs), default=0)
+    in_flight = max((run.in_flight for run in runs), default=0)
     yield f"| most purchases in flight | {in_flight} |"
     listed = ", ".join(f"{name} {count}" for name, count in ends.most_common())
     yield f"| how they ended | {listed} |"
     for kind in ("run", "day", "by"):
-        used = [it.used[kind] for it in runs if kind in it.used]
+        used = [run.used[kind] for run in runs if kind in run.used]
         most = f"{max(used, default=0):.4f}"
         yield f"| limits of kind `{kind}` | {len(used)}, used to {most} at most |"
 

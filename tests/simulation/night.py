@@ -79,46 +79,52 @@ class Night:
     handle: RunHandle = field(default_factory=RunHandle)
 
     def __post_init__(self) -> None:
-        it = self.schedule
-        rng = random.Random(f"rows {it.seed}")
-        self.asked = [_row(rng, it, number) for number in range(it.rows)]
+        schedule = self.schedule
+        rng = random.Random(f"rows {schedule.seed}")
+        self.asked = [_row(rng, schedule, number) for number in range(schedule.rows)]
         self.job = self._job()
-        self.service = Service(it, anyio.current_time)
-        disk = random.Random(f"disk {it.seed}")
-        self.power = Power(self.job.out / "images.zip", disk, it.stalls)
-        self.transport = SimulatedTransport(it, self.service, self.power)
-        self._due = sorted(it.interruptions, key=lambda it: it.at_s)
+        self.service = Service(schedule, anyio.current_time)
+        disk = random.Random(f"disk {schedule.seed}")
+        self.power = Power(self.job.out / "images.zip", disk, schedule.stalls)
+        self.transport = SimulatedTransport(schedule, self.service, self.power)
+        self._due = sorted(
+            schedule.interruptions, key=lambda interruption: interruption.at_s
+        )
         self._prices: dict[str, PriceList] = {
             "aimlapi": AimlApi.prices,
             "foxapi": (Price.agreed(AGREED, "agreed"),),
         }
 
     def _job(self) -> Job:
-        it = self.schedule
+        schedule = self.schedule
         source = self.folder / "rows.csv"
         with source.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["id", "prompt", "n"])
             rows.writerows(self.asked)
         dearest = (
-            at(AimlApi.prices, "1K").ceiling if it.provider == "aimlapi" else AGREED
+            at(AimlApi.prices, "1K").ceiling
+            if schedule.provider == "aimlapi"
+            else AGREED
         )
         whole = dearest * sum(n for _, _, n in self.asked)
         terms = Terms(
-            base_url=f"{HOST}/{it.provider}", rpm=it.rpm, concurrency=it.concurrency
+            base_url=f"{HOST}/{schedule.provider}",
+            rpm=schedule.rpm,
+            concurrency=schedule.concurrency,
         )
         return Job(
             source=source,
             manifest=source,
             out=self.folder / "out",
-            providers=(it.provider,),
-            terms={it.provider: terms},
+            providers=(schedule.provider,),
+            terms={schedule.provider: terms},
             max_cost=None
-            if it.budget is None
-            else (whole * it.budget).quantize(AGREED),
-            max_attempts=it.max_attempts,
-            on_unknown=it.on_unknown,
-            max_unknown=it.max_unknown,
+            if schedule.budget is None
+            else (whole * schedule.budget).quantize(AGREED),
+            max_attempts=schedule.max_attempts,
+            on_unknown=schedule.on_unknown,
+            max_unknown=schedule.max_unknown,
         )
 
     async def live(self) -> None:
@@ -162,10 +168,10 @@ class Night:
         self.power.restore()
         return outcome
 
-    async def _interrupt(self, it: Interruption) -> None:
-        await anyio.sleep_until(it.at_s)
-        if it.kind == "kill":
-            self.power.arm(it.where)
+    async def _interrupt(self, interruption: Interruption) -> None:
+        await anyio.sleep_until(interruption.at_s)
+        if interruption.kind == "kill":
+            self.power.arm(interruption.where)
         elif self.handle.is_attached:
             self.handle.stop()
 

@@ -128,15 +128,19 @@ class Schedule:
     @property
     def must_end_well(self) -> bool:
         """Whether nothing is in the way of any row, however long it takes."""
-        it = self.odds
-        fatal = it.empty + it.gone + it.hangs + it.forgotten + self.refused
+        odds = self.odds
+        fatal = odds.empty + odds.gone + odds.hangs + odds.forgotten + self.refused
         patient = self.max_unknown >= 20 and self.max_attempts >= 20
         keeps = self.link_life_s >= 24 * 3600 or self.provider == "foxapi"
         return not fatal and patient and keeps and self.budget is None
 
     def outage_at(self, now_s: float) -> Outage | None:
         """Return what fails for everybody at a time."""
-        found = (it for it in self.outages if it.begins_s <= now_s < it.ends_s)
+        found = (
+            outage
+            for outage in self.outages
+            if outage.begins_s <= now_s < outage.ends_s
+        )
         return next(found, None)
 
     def latency_at(self, now_s: float) -> float:

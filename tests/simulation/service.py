@@ -44,7 +44,7 @@ class Books:
 
     @property
     def billed(self) -> int:
-        return sum(it.billed for it in self.purchases)
+        return sum(purchase.billed for purchase in self.purchases)
 
 
 class Service:
@@ -130,19 +130,19 @@ class Service:
                 return None  # a connection that stood already lives on
 
     def _by_limit(self) -> Answer | None:
-        it, now = self._schedule, self._clock()
-        day = int(now // it.day_s)
+        schedule, now = self._schedule, self._clock()
+        day = int(now // schedule.day_s)
         while self._taken and self._taken[0] <= now - WINDOW_S:
             self._taken.popleft()
         while self._busy and self._busy[0] <= now:
             heapq.heappop(self._busy)
-        if it.quota is not None and self._sold.get(day, 0) >= it.quota:
-            if it.out_of_quota == 402:
+        if schedule.quota is not None and self._sold.get(day, 0) >= schedule.quota:
+            if schedule.out_of_quota == 402:
                 return self._shape.error(402, "quota exceeded, insufficient credits")
-            return self._throttle((day + 1) * it.day_s - now)
-        if it.own_rpm is not None and len(self._taken) >= it.own_rpm:
+            return self._throttle((day + 1) * schedule.day_s - now)
+        if schedule.own_rpm is not None and len(self._taken) >= schedule.own_rpm:
             return self._throttle(self._taken[0] + WINDOW_S - now)
-        if it.own_places is not None and len(self._busy) >= it.own_places:
+        if schedule.own_places is not None and len(self._busy) >= schedule.own_places:
             return self._throttle(2.0)
         return None
 
@@ -152,17 +152,17 @@ class Service:
         return self._shape.error(429, "slow down", **headers)
 
     def _by_odds(self, purchase: Purchase) -> Answer | None:
-        it = self._schedule.odds
+        odds = self._schedule.odds
         if FORBIDDEN in purchase.prompt and not self._shape.works_by_tasks:
             no = self._shape.error(400, "blocked by our content policy")
             return self._ends(purchase, "refused", no)
         chance = self._rng.random()
         for share, way in (
-            (it.throttled, lambda _: self._throttle(3.0)),
-            (it.error, lambda _: self._shape.error(500, "it broke")),
-            (it.page, self._page),
-            (it.lost, self._lose),
-            (it.empty, self._empty),
+            (odds.throttled, lambda _: self._throttle(3.0)),
+            (odds.error, lambda _: self._shape.error(500, "it broke")),
+            (odds.page, self._page),
+            (odds.lost, self._lose),
+            (odds.empty, self._empty),
         ):
             if chance < share:
                 return way(purchase)
@@ -217,15 +217,15 @@ class Service:
         return replace(answer, after_s=took_s, heard=self._told(purchase))
 
     def _accept(self, purchase: Purchase) -> Answer:
-        it = self._schedule.odds
+        odds = self._schedule.odds
         took_s = self._took()
         chance = self._rng.random()
         purchase.fate = "refused" if FORBIDDEN in purchase.prompt else "made"
         for share, fate in (
-            (it.failed, "failed"),
-            (it.hangs, "hangs"),
-            (it.forgotten, "forgotten"),
-            (it.empty, "empty"),
+            (odds.failed, "failed"),
+            (odds.hangs, "hangs"),
+            (odds.forgotten, "forgotten"),
+            (odds.empty, "empty"),
         ):
             if chance < share and purchase.fate == "made":
                 purchase.fate = fate

@@ -70,7 +70,7 @@ class AimlShape:
 
     def bought(self, purchase: Purchase, links: list[str], *, inline: bool) -> Answer:
         text = base64.b64encode(purchase.image).decode()
-        data = [{"b64_json": text}] if inline else [{"url": it} for it in links]
+        data = [{"b64_json": text}] if inline else [{"url": link} for link in links]
         return said(200, self._body(purchase, data), x_inference_id=purchase.id)
 
     def empty(self, purchase: Purchase) -> Answer:
@@ -105,7 +105,7 @@ class FoxShape:
     def task(self, purchase: Purchase, status: str, links: list[str]) -> Answer:
         shown: dict[str, object] = {"id": purchase.id, "status": status}
         if status == "completed":
-            shown["results"] = [{"url": it} for it in links]
+            shown["results"] = [{"url": link} for link in links]
         if status == "failed":
             refused = purchase.fate == "refused"
             words = "blocked by our content policy" if refused else "it did not work"

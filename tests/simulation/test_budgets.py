@@ -43,8 +43,8 @@ def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
     most = 100_000
     names = [f"a cup {number}" for number in range(6)]
     goods = [
-        Goods(prompt=it, provider="aimlapi", resolution="1K", n=1, labels=LABELS)
-        for it in names
+        Goods(prompt=name, provider="aimlapi", resolution="1K", n=1, labels=LABELS)
+        for name in names
     ]
     # The second is reserved before midnight, and its turn comes after it.
     case = replace(
@@ -66,7 +66,7 @@ def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
 
     assert list(judge(spree)) == []
     assert spree.ends == {"ended": 1}
-    days = Counter(int(-5 + it.at) // 86_400 for it in spree.till.sales)
+    days = Counter(int(-5 + sale.at) // 86_400 for sale in spree.till.sales)
     assert days == {-1: 1, 0: 2, 1: 2, 2: 1}
 
 

@@ -240,7 +240,7 @@ SCHEDULES = st.builds(
     rpm=st.sampled_from([None, "auto", 1, 5, 60]),
     concurrency=st.sampled_from([1, 3, 16, "auto"]),
     budget=st.sampled_from([None, None, "0.1", "0.7"]).map(
-        lambda it: None if it is None else Decimal(it)
+        lambda value: None if value is None else Decimal(value)
     ),
     on_unknown=st.sampled_from(["retry", "hold"]),
     max_unknown=st.sampled_from([1, 20]),

@@ -85,13 +85,13 @@ class Till(httpx.AsyncBaseTransport):
 
     @property
     def billed(self) -> int:
-        return sum(it.nano for it in self.sales)
+        return sum(sale.nano for sale in self.sales)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.power.check("send")
         request.extensions.get("on_sent", lambda: None)()
         at = anyio.current_time()
-        body = b"".join([it async for it in request.stream])  # type: ignore[union-attr]
+        body = b"".join([value async for value in request.stream])  # type: ignore[union-attr]
         with anyio.CancelScope(shield=True):  # what has left arrives
             await anyio.sleep(self.rng.uniform(0.005, 0.2))
         if request.method == "POST":
@@ -182,7 +182,7 @@ class Till(httpx.AsyncBaseTransport):
         if sale.fails:
             # Of what a failure costs it says nothing, and takes the money.
             return shown | {"status": "failed", "error": {"message": "it broke"}}
-        names = [f"{sale.number}-{it + 1}.png" for it in range(sale.images)]
+        names = [f"{sale.number}-{index + 1}.png" for index in range(sale.images)]
         links = [{"url": [f"{HOST}/images/{name}"]} for name in names]
         cost = {"credits_cost": sale.nano // UNIT} if sale.nano else {}
         return shown | {"status": "completed", "result": {"images": links}} | cost

@@ -105,10 +105,12 @@ def test_a_proxy_that_cannot_be_used_is_named_by_its_variable_alone(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", text)
 
-    with pytest.raises(SpecError, match=r"set HTTPS_PROXY to .*Nothing was sent") as it:
+    with pytest.raises(
+        SpecError, match=r"set HTTPS_PROXY to .*Nothing was sent"
+    ) as caught:
         read_proxies()
 
-    assert "hunter2" not in str(it.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_password_is_decoded_and_kept_apart_from_the_url(

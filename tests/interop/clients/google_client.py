@@ -67,7 +67,10 @@ def buy_images(shop: Shop, version: str) -> None:
         expect(png_size(image_of(reply)), (2752, 1536))
         expect(shop.last_charge("gemini")["resolution"], "2K")
         details = reply.usage_metadata.candidates_tokens_details
-        expect([it.token_count for it in details if it.modality == "IMAGE"], [1680])
+        expect(
+            [detail.token_count for detail in details if detail.modality == "IMAGE"],
+            [1680],
+        )
     for count in (1, 2):
         with check(f"google-genai {version}: {count} reference image(s) inline"):
             references = [
