@@ -13,11 +13,10 @@ from batchgen.addresses import is_data_uri
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_delivered
 from batchgen.attempts.charges import (
-    ChargedAs,
+    announce_raise,
+    charge_budget,
     charge_of,
     latency_of,
-    spend,
-    tell_raised,
 )
 from batchgen.attempts.fetch import Numbered, fetch
 from batchgen.attempts.finish import lose
@@ -31,6 +30,7 @@ from batchgen.errors import (
     Incomplete,
     LinkLost,
 )
+from batchgen.ledger import Charged
 from batchgen.model import Blob, Delivered, Link
 from batchgen.providers._decoding import decode_data_uri
 from batchgen.tracebacks import drop_tracebacks
@@ -79,7 +79,7 @@ async def deliver(
 
 async def take(
     run: Run, context: AttemptContext, delivered: Delivered
-) -> tuple[Numbered, ChargedAs, AttemptError | None]:
+) -> tuple[Numbered, Charged, AttemptError | None]:
     """Write down what was made and charged, and store what came with the reply.
 
     Returns:
@@ -141,9 +141,9 @@ async def _opened(offload: Offload, link: Link) -> Link | Blob:
 
 async def _write_links(
     run: Run, context: AttemptContext, links: Numbered, delivered: Delivered
-) -> ChargedAs:
+) -> Charged:
     charge = charge_of(run.price, context, delivered)
-    raised = spend(run, context, charge)
+    raised = charge_budget(run, context, charge)
     latency_s = latency_of(context, run.time.monotonic())
     log_delivered(run.log, context, charge, delivered.request_id)
     await run.writer.commit(
@@ -151,13 +151,13 @@ async def _write_links(
             context.attempt.attempt_id, links, charge, delivered.request_id, latency_s
         )
     )
-    await tell_raised(run, context, raised)
+    await announce_raise(run, context, raised)
     return charge
 
 
 async def _store_inline(
     run: Run, context: AttemptContext, parcel: _Parcel, delivered: Delivered
-) -> tuple[ChargedAs, AttemptError | None]:
+) -> tuple[Charged, AttemptError | None]:
     """Store images that came with the reply: charge and place are one commit.
 
     Until then the bytes exist nowhere else, so no cancellation cuts it short.
@@ -165,7 +165,7 @@ async def _store_inline(
     with anyio.CancelScope(shield=True):
         checked, lost = await _check_all(run, context, parcel.blobs)
         charge = charge_of(run.price, context, delivered)
-        raised = spend(run, context, charge)
+        raised = charge_budget(run, context, charge)
         if lost is not None:
             lost.request_id = delivered.request_id
         if checked or parcel.links:
@@ -181,7 +181,7 @@ async def _store_inline(
             )
         elif lost is not None:
             await lose(run, context, lost, charge)
-        await tell_raised(run, context, raised)
+        await announce_raise(run, context, raised)
     return charge, lost
 
 

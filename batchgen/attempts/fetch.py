@@ -14,7 +14,6 @@ import anyio
 from batchgen.admission.link_hosts import waiting_for
 from batchgen.admission.next_step import wait_s
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.charges import ChargedAs
 from batchgen.attempts.finish import lose
 from batchgen.attempts.fresh_links import fresh_links
 from batchgen.attempts.image_check import check_image
@@ -32,7 +31,7 @@ from batchgen.errors import (
     Retryable,
     Superseded,
 )
-from batchgen.ledger import Ledger, Reader
+from batchgen.ledger import Charged, Ledger, Reader
 from batchgen.model import Link, Status
 from batchgen.wire import MemoryLease
 
@@ -58,7 +57,7 @@ async def fetch(
     run: Run,
     context: AttemptContext,
     links: Numbered,
-    charge: ChargedAs,
+    charge: Charged,
     *,
     lost: AttemptError | None = None,
     rounds: int | None = None,
@@ -117,7 +116,7 @@ def _as_lost(error: AttemptError) -> AttemptError:
 
 
 async def _bring_all(
-    run: Run, context: AttemptContext, missing: Missing, charge: ChargedAs, rounds: int
+    run: Run, context: AttemptContext, missing: Missing, charge: Charged, rounds: int
 ) -> None:
     """Bring home what can be had, round by round.
 
@@ -258,7 +257,7 @@ async def _renew(
     run: Run,
     context: AttemptContext,
     missing: Missing,
-    charge: ChargedAs,
+    charge: Charged,
     *,
     must: bool,
 ) -> bool:
@@ -291,7 +290,7 @@ async def _renew(
 
 
 async def end_without(
-    run: Run, context: AttemptContext, lost: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, lost: AttemptError, charge: Charged
 ) -> None:
     """End an attempt some of whose images, or all, cannot be had."""
     lost.message = run.redactor.redact(lost.message)

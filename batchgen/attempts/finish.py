@@ -29,11 +29,10 @@ from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules, Run
 from batchgen.attempts.attempt_log import log_ended
 from batchgen.attempts.charges import (
-    ChargedAs,
-    billed,
+    announce_raise,
+    charge_budget,
     charge_of_failure,
-    spend,
-    tell_raised,
+    earlier_charge,
 )
 from batchgen.attempts.lost_uploads import without_lost_uploads
 from batchgen.errors import (
@@ -48,7 +47,7 @@ from batchgen.errors import (
     TaskOverdue,
     Throttled,
 )
-from batchgen.ledger import AttemptEnd, Ledger
+from batchgen.ledger import AttemptEnd, Charged, Ledger
 from batchgen.limits import Refusal
 from batchgen.model import Job, State, Status
 from batchgen.tracebacks import drop_tracebacks
@@ -93,13 +92,13 @@ async def fail(
         ceiling = await _end(run, context, judged, charge, waived)
         run.spent(context.reservation, ceiling or 0, at_risk=True)
     else:
-        raised = spend(run, context, charge)
+        raised = charge_budget(run, context, charge)
         await _end(run, context, judged, charge, waived)
-        await tell_raised(run, context, raised)
+        await announce_raise(run, context, raised)
 
 
 async def lose(
-    run: Run, context: AttemptContext, error: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, error: AttemptError, charge: Charged
 ) -> None:
     """End an attempt that was charged, and whose images cannot be had."""
     drop_tracebacks(error)
@@ -110,7 +109,7 @@ async def _end(
     run: Run,
     context: AttemptContext,
     judged: Judged,
-    charge: ChargedAs,
+    charge: Charged,
     waived: tuple[int, ...] = (),
 ) -> int | None:
     """Write down the end; return the attempt's ceiling, as the ledger has it by then.
@@ -293,7 +292,7 @@ async def leave_open(run: Run, context: AttemptContext, error: ProviderStopped) 
 def leave_at_risk(run: Run, context: AttemptContext) -> None:
     """Turn the reservation of a task that stays open into money at risk."""
     ceiling = run.budget.ceiling(context.reservation.price_key) or 0
-    risk = 0 if billed(context) else ceiling * context.part.images
+    risk = 0 if earlier_charge(context) else ceiling * context.part.images
     run.spent(context.reservation, risk, at_risk=True)
     run.wake()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from batchgen.admission.next_step import history_of
 from batchgen.admission.reference_uploads import SAFE_LIFE
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.charges import ChargedAs
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -18,7 +17,7 @@ from batchgen.errors import (
     RequestInvalid,
     UploadLost,
 )
-from batchgen.ledger import Ledger
+from batchgen.ledger import Charged, Ledger
 from batchgen.providers._reasons import blames_reference
 from batchgen.providers.base import UploadProvider
 
@@ -28,7 +27,7 @@ them, the row fails."""
 
 
 async def without_lost_uploads(
-    run: Run, context: AttemptContext, error: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, error: AttemptError, charge: Charged
 ) -> AttemptError:
     """Forget the uploads of an attempt that failed because of them.
 

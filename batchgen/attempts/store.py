@@ -10,10 +10,10 @@ from batchgen.admission.next_step import Settled, missing_parts
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_delivered, log_stored
-from batchgen.attempts.charges import ChargedAs, latency_of
+from batchgen.attempts.charges import latency_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
-from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
+from batchgen.ledger import AttemptRecord, Charged, Ledger, Shape, StoredImage
 from batchgen.model import Job, Link, State, Status, pixel_size, utc
 from batchgen.output.archive import Member, NewImage, Tag
 from batchgen.output.member_names import member_name
@@ -39,7 +39,7 @@ class InlineDelivery:
     """
 
     images: int
-    charge: ChargedAs
+    charge: Charged
     request_id: str | None
     links: Sequence[tuple[int, Link]]
 

@@ -12,7 +12,7 @@ from operator import attrgetter
 from batchgen.errors import Charge, StorageError
 from batchgen.ledger.ledger_file import LedgerFile
 from batchgen.ledger.meta import Value
-from batchgen.ledger.reader import Growth
+from batchgen.ledger.reader import RiskIncrease
 from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
 from batchgen.ledger.route import Candidate
 from batchgen.model import NEXT, Link, State, Status
@@ -166,13 +166,13 @@ class Ledger(LedgerFile):
 
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> Growth:
+    ) -> RiskIncrease:
         """Value all open risks of a provider's resolution at a charge just seen.
 
         Returns:
             By how much attempts of unknown outcome are valued higher now.
         """
-        growth = self.growth_of_risk(provider, resolution, per_image)
+        growth = self.risk_increase(provider, resolution, per_image)
         self.execute(
             "attempts_raise_ceiling",
             {"provider": provider, "resolution": resolution, "per_image": per_image},

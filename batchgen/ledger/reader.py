@@ -23,7 +23,7 @@ from batchgen.model import Link, State, Status
 Shape = tuple[int, int, int]
 """Number of an image within its row, width and height in pixels."""
 
-Growth = Counter[tuple[int, str | None]]
+RiskIncrease = Counter[tuple[int, str | None]]
 """Nano-dollars by UTC day, counted from 1970, and by budget group."""
 
 
@@ -232,9 +232,9 @@ class Reader(QueryRunner):
         values = (provider, since)
         return [row[0] for row in self.execute("attempts_sent_since", values)]
 
-    def growth_of_risk(
+    def risk_increase(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> Growth:
+    ) -> RiskIncrease:
         """Return how much more unknown outcomes are worth at a higher ceiling."""
         values = {
             "provider": provider,

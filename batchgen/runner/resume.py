@@ -13,7 +13,7 @@ from batchgen.admission.next_step import Part
 from batchgen.admission.permit import Presence
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.charges import ChargedAs, by_list
+from batchgen.attempts.charges import by_list
 from batchgen.attempts.deliver import deliver
 from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import fetch
@@ -31,7 +31,14 @@ from batchgen.errors import (
     ledger_way_out,
 )
 from batchgen.images import NotAnImage, inspect
-from batchgen.ledger import AttemptEnd, AttemptRecord, Ledger, Reader, StoredImage
+from batchgen.ledger import (
+    AttemptEnd,
+    AttemptRecord,
+    Charged,
+    Ledger,
+    Reader,
+    StoredImage,
+)
 from batchgen.model import Delivered, PriceKey, Running, State, Status
 from batchgen.output.archive import Archive, Tag, UncommittedMember
 from batchgen.output.kept_files import KeptFiles
@@ -139,9 +146,9 @@ def _look(archive: Archive, member: UncommittedMember) -> StoredImage | None:
     )
 
 
-def _charge(attempt: AttemptRecord, tag: Tag) -> ChargedAs:
+def _charge(attempt: AttemptRecord, tag: Tag) -> Charged:
     if tag.cost_nano is not None:
-        return ChargedAs(Charge.REPORTED, tag.cost_nano)
+        return Charged(Charge.REPORTED, tag.cost_nano)
     return by_list(attempt, tag.images)
 
 
@@ -276,7 +283,7 @@ async def _carry_on(
 async def _download_again(run: Run, context: AttemptContext) -> None:
     attempt, row = context.attempt, run.ledger.row(context.part.row_id)
     kind = attempt.charge or Charge.UNKNOWN
-    charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
+    charge = Charged(kind, attempt.cost, attempt.uncertain)
     # Where links were tried for minutes before, somebody waits to buy the row again.
     is_retried = attempt.attempt_id <= row.tries_from or row.status is Status.FAILED
     rounds = RETRIED_DOWNLOADS if is_retried else None

@@ -14,7 +14,6 @@ import anyio
 
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.charges import ChargedAs
 from batchgen.attempts.deliver import take
 from batchgen.attempts.echoes import read_without_echoes
 from batchgen.attempts.fence import fenced
@@ -30,7 +29,7 @@ from batchgen.errors import (
     NoImage,
     ReplyMalformed,
 )
-from batchgen.ledger import AttemptRecord, Ledger, Reader
+from batchgen.ledger import AttemptRecord, Charged, Ledger, Reader
 from batchgen.model import (
     BASE64_KEYS,
     Accepted,
@@ -47,7 +46,7 @@ from batchgen.runner.resume import contexts_of, kept_words
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body_decoding import decode_body
 
-Lanes = Mapping[tuple[str, str], ProviderQueue]
+QueuesByAddress = Mapping[tuple[str, str], ProviderQueue]
 """Where attempts can be asked for, by provider and base URL."""
 
 
@@ -69,7 +68,7 @@ def given_up(run: Run) -> list[AttemptRecord]:
 # -- lost links
 
 
-async def reopen(run: Run, queues: Lanes) -> list[AttemptContext]:
+async def reopen(run: Run, queues: QueuesByAddress) -> list[AttemptContext]:
     """Let rows that are to be bought again have their old links tried first.
 
     Returns:
@@ -138,7 +137,7 @@ async def _try_once(run: Run, context: AttemptContext) -> None:
     if missing.links and len(missing.links) < lacked:
         attempt = context.attempt
         kind = attempt.charge or Charge.UNKNOWN
-        charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
+        charge = Charged(kind, attempt.cost, attempt.uncertain)
         await end_without(run, context, missing.error, charge)
 
 
@@ -165,7 +164,7 @@ async def _asked(run: Run, context: AttemptContext, missing: Missing) -> bool:
 # -- kept replies
 
 
-async def read_kept(run: Run, queues: Lanes) -> list[AttemptContext]:
+async def read_kept(run: Run, queues: QueuesByAddress) -> list[AttemptContext]:
     """Read kept replies anew, one after the other.
 
     Returns:
