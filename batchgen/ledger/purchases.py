@@ -104,7 +104,7 @@ def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
     changed = ledger.execute("purchases_unsettle", values).rowcount
     if changed:
         ledger.execute("ceilings_lower", values)
-        for highest in ledger.dearest():
+        for highest in ledger.highest_charges():
             ledger.raise_ceiling(*highest)
         ledger.mark_outputs_stale()
     return changed

@@ -256,7 +256,7 @@ class Reader(QueryRunner):
         """Return budget groups, and what their rows cost, retired ones included."""
         return [(row[0], row[1]) for row in self.execute("money_by_group")]
 
-    def dearest(self) -> list[tuple[str, str | None, int]]:
+    def highest_charges(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
         return [tuple(row) for row in self.execute("attempts_dearest")]
 

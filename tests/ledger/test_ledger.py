@@ -213,11 +213,11 @@ def test_a_dear_model_that_kept_its_price_makes_no_other_dearer(
     ledger.mark_delivered(
         ledger.mark_sent(dear), [], (Charge.REPORTED, 9 * CEILING), None, None
     )
-    assert ledger.dearest() == []
+    assert ledger.highest_charges() == []
 
     bought(ledger, row_id, CEILING + 1)
 
-    assert ledger.dearest() == [("acme", "1K", CEILING + 1)]
+    assert ledger.highest_charges() == [("acme", "1K", CEILING + 1)]
 
 
 def test_departures_of_the_last_minute_are_found_by_provider(

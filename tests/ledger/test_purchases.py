@@ -155,7 +155,7 @@ def test_a_settled_bill_is_taken_back_to_the_last_field(
     for nano in (3 * CEILING, 5):  # the second bill corrects the first
         for attempt_id in range(1, len(CHARGES) + 1):
             settle_charge(ledger, attempt_id, nano)
-        for highest in ledger.dearest():  # as each run does that begins
+        for highest in ledger.highest_charges():  # as each run does that begins
             ledger.raise_ceiling(*highest)
     assert ledger.money().spent == len(CHARGES) * 5
 
@@ -171,12 +171,12 @@ def test_a_ceiling_that_a_wrong_bill_raised_is_lowered_again(
     settled, lost = sent(ledger, row_id), sent(ledger, row_id)
     ledger.mark_ended(settled, ended(State.FAILED, Charge.REPORTED, 2 * CEILING))
     ledger.mark_ended(lost, ended(State.UNKNOWN, Charge.UNKNOWN, None))
-    for highest in ledger.dearest():
+    for highest in ledger.highest_charges():
         ledger.raise_ceiling(*highest)
     assert ledger.money().at_risk == 2 * CEILING
 
     settle_charge(ledger, settled, 9 * CEILING)
-    for highest in ledger.dearest():
+    for highest in ledger.highest_charges():
         ledger.raise_ceiling(*highest)
     assert ledger.money().at_risk == 9 * CEILING
 
@@ -209,7 +209,7 @@ def test_a_charge_below_a_ceiling_that_was_raised_before_holds_it_up_by_itself(
     settled, charged, lost = (sent(ledger, row_id) for _ in range(3))
     ledger.mark_ended(lost, ended(State.UNKNOWN, Charge.UNKNOWN, None))
     settle_charge(ledger, settled, 9 * CEILING)
-    for highest in ledger.dearest():
+    for highest in ledger.highest_charges():
         ledger.raise_ceiling(*highest)
     ledger.mark_ended(charged, ended(State.FAILED, Charge.REPORTED, 2 * CEILING))
 
