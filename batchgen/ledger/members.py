@@ -1,4 +1,4 @@
-"""The images in the archive as the ledger has them, and their new places in another."""
+"""The images in the archive by the ledger, and their new places in a compacted one."""
 
 from __future__ import annotations
 

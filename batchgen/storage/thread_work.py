@@ -10,8 +10,8 @@ import anyio
 T = TypeVar("T")
 
 
-class _Job(Generic[T]):
-    """Work for a thread that holds neither the work nor its result afterwards.
+class _ThreadWork(Generic[T]):
+    """Work that no thread refers to afterwards, neither to it nor to its result.
 
     The threads of older anyio keep a reference to their last work and its result, which
     would be an image for each thread, until they get other work.
@@ -33,15 +33,15 @@ class _Job(Generic[T]):
 
 
 async def to_thread(work: Callable[[], T]) -> T:
-    """Run work in a thread, or in this one where the system starts no more threads.
+    """Run work in a thread, or in this one if the system starts no more threads.
 
-    That is slow, but an image that was paid for is stored.
+    The second is slow, but a paid image is stored.
     """
-    job = _Job(work)
+    thread_work = _ThreadWork(work)
     try:
-        await anyio.to_thread.run_sync(job.run)
+        await anyio.to_thread.run_sync(thread_work.run)
     except RuntimeError:
-        if job.has_begun:
+        if thread_work.has_begun:
             raise
-        job.run()
-    return job.take_result()
+        thread_work.run()
+    return thread_work.take_result()
