@@ -1,4 +1,4 @@
-"""How a request is stored in the ledger: as JSON, without what it does not state."""
+"""How a request is stored in the ledger: as JSON, without its default values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROMPT = '{"prompt":'
 
 
 def dump_request(request: ImageRequest) -> str:
-    """Write a request as JSON, without what it does not state."""
+    """Write a request as JSON, without its default values."""
     stated: dict[str, object] = {"prompt": request.prompt}
     if request.references:
         stated["references"] = list(request.references)

@@ -20,7 +20,7 @@ Slice = tuple[list[ResultRow], bytes | None]
 
 
 class _Row(NamedTuple):
-    """What a line of `result_lines` says of its row."""
+    """The columns of a line of `result_lines` that are about its row."""
 
     position: int
     line: int | None
@@ -40,7 +40,7 @@ class _Row(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """What it says of an attempt."""
+    """The columns of the same line that are about an attempt."""
 
     attempt_id: int
     state: str
@@ -96,12 +96,12 @@ def result_slices(
     Args:
         ledger: The ledger; it may be written meanwhile.
         archive: File name of the archive, as the table's `files` name it.
-        end: Where to end, between two slices; None for all rows.
+        end: Position at which to end, between two slices; None for all rows.
     """
     generation = ledger.generation
     slices = ledger.execute("result_slices", (generation,)).fetchall()
     if not slices:
-        return  # the manifest could not be read as far as its first rows
+        return  # the manifest could not be read up to its first rows
     total = ledger.execute("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, slice_end in zip(slices, ends, strict=True):
@@ -112,9 +112,9 @@ def result_slices(
 
 
 def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
-    """Return where the slice ends that has the last row bought, and enough rows.
+    """Return the end of the slice that has the last bought row, and enough rows.
 
-    None where that is the last slice.
+    None if that is the last slice.
     """
     generation = ledger.generation
     (last,) = ledger.execute("plan_last_tried", (generation,)).fetchone()
@@ -155,7 +155,7 @@ def _attempts(lines: list[_Line]) -> list[_Attempt]:
 def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
     """Return the images of a row in their order.
 
-    An image bought twice stands once: the first that was stored.
+    Of an image that was bought twice, only the first stored one counts.
     """
     stored = [line for line in lines if line[_IMAGE] is not None]
     if len(stored) > 1:
@@ -264,12 +264,12 @@ def _sum(amounts: Sequence[int | None]) -> Decimal | None:
 
 
 def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
-    """Return what was made otherwise than it was asked for."""
+    """Return how images differ from their request."""
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
     if left_out is None and len(attempts) == 1:
         return attempts[0].warning or None
-    listed = [left_out, *[attempt.warning for attempt in attempts]]
-    warnings = [warning for warning in listed if warning]
+    candidates = [left_out, *[attempt.warning for attempt in attempts]]
+    warnings = [warning for warning in candidates if warning]
     return "; ".join(dict.fromkeys(warnings)) if warnings else None
 
 
@@ -289,13 +289,13 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
 
 
 def moment_of(micros: int | None) -> datetime | None:
-    """Return a moment that may not have come."""
+    """Return a moment; None if there is none."""
     return None if micros is None else utc(micros)
 
 
 @lru_cache(maxsize=4096)
 def usd_of(nano: int | None) -> Decimal | None:
-    """Return nano-dollars as US dollars; None where they are not known."""
+    """Return nano-dollars as US dollars; None if unknown."""
     return None if nano is None else to_usd(nano)
 
 
