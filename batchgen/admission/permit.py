@@ -76,6 +76,7 @@ class Permit(Presence):
         is_probe: Whether it tries if a provider that gave no answers is back.
         is_recorded: Whether the attempt is in the ledger: then its money is no longer
             given back here, but becomes what the attempt costs.
+        may_depart: Whether the rate has granted a departure that was not used yet.
         has_left: Whether its request really left.
     """
 
@@ -85,8 +86,9 @@ class Permit(Presence):
     def __init__(self, run: Run, queue: ProviderQueue, queued: QueuedPart) -> None:
         super().__init__(run, queue)
         self.queued, self.part = queued, queued.part
-        self.is_probe = self.is_recorded = self.has_left = False
-        self._holds_money = self._may_depart = False
+        self.is_probe = self.is_recorded = False
+        self.may_depart = self.has_left = False
+        self._holds_money = False
         self._left_at: float | None = None
         self._head_at: float | None = None
 
@@ -95,10 +97,6 @@ class Permit(Presence):
     def hold(self, reservation: Reservation) -> None:
         """Keep money that the budget holds."""
         self.reservation, self._holds_money = reservation, True
-
-    def let_depart(self) -> None:
-        """Keep a departure that the rate has granted."""
-        self._may_depart = True
 
     def begin(self) -> None:
         """Take the slot: nothing stands in the way of the purchase any more."""
@@ -115,7 +113,7 @@ class Permit(Presence):
 
     def depart(self) -> None:
         """Count the departure, at this moment."""
-        self.has_left, self._may_depart = True, False
+        self.has_left, self.may_depart = True, False
         self._left_at = self.run.time.monotonic()
         self.queue.rate_limiter.record_sent(self._left_at)
         self.queue.reply_times.left(id(self), self._left_at)
@@ -138,8 +136,8 @@ class Permit(Presence):
 
     def stay(self) -> None:
         """Give the departure back if nothing left."""
-        if self._may_depart:
-            self._may_depart = False
+        if self.may_depart:
+            self.may_depart = False
             self.queue.rate_limiter.cancel()
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
+from math import inf
 
 import anyio
 
@@ -121,12 +122,17 @@ class ProviderQueue:
         """Whether it is not about one row, as far as can be told."""
         return self.breaker.has_lost_several or bool(self.reply_times.undecided)
 
-    @property
-    def has_slot(self) -> bool:
-        """Whether one more purchase may be under way."""
+    def slot_in_s(self, model: str) -> float:
+        """Return for how long to wait for a slot: 0 if one is free.
+
+        It is infinite where only a change at the provider can free one.
+        """
+        if (first_answer_in_s := self._first_answer_in_s(model)) > 0:
+            return first_answer_in_s
         slots = self.concurrency
         is_crowded = self._crowd() >= UNSTORED_FACTOR * slots
-        return self.in_flight < slots and not is_crowded and not self.breaker.probing
+        is_free = self.in_flight < slots and not is_crowded and not self.breaker.probing
+        return 0.0 if is_free else inf
 
     def _crowd(self) -> int:
         """Return how many attempts under way hold up new ones.
@@ -173,7 +179,7 @@ class ProviderQueue:
         waits = bool(self.moved) or bool(self.aside) or len(self.retries) > 0
         return (waits or not self.is_dry) and self.stopped is None
 
-    def first_answer_in_s(self, model: str) -> float:
+    def _first_answer_in_s(self, model: str) -> float:
         """Return how long others still wait for the first answer; 0 if not at all."""
         if self.is_answered or not self.live or self.proof.held_before(model):
             return 0.0

@@ -72,6 +72,8 @@ class Budget:
         pretend: Whether this is a rehearsal, which spends no money.
 
     Attributes:
+        limits: The limits.
+        is_limited: Whether there are any.
         settled: How many reservations were settled.
     """
 
@@ -83,7 +85,7 @@ class Budget:
         *,
         pretend: bool = False,
     ) -> None:
-        self.limits = limits
+        self.limits, self.is_limited = limits, bool(limits)
         self._pretend = pretend
         self._ceilings = ceilings
         self._now = now
@@ -144,7 +146,7 @@ class Budget:
             DayTooSmall: likewise, and it would not fit on a day without other costs.
             BudgetReached: likewise, but for the whole run.
         """
-        if not self.limits:
+        if not self.is_limited:
             self.hold(request)
             return request
         while True:
@@ -199,7 +201,7 @@ class Budget:
 
         A charge above the ceiling may have raised other reservations meanwhile.
         """
-        if not self.limits:
+        if not self.is_limited:
             return True
         is_within = all(self._left(scope) >= 0 for scope in reservation.scopes)
         return is_within and (self.limits.day is None or reservation.day == self.today)
@@ -221,11 +223,12 @@ class Budget:
 
     def _limited(self, scopes: Sequence[Scope]) -> Iterator[_Account]:
         for scope in scopes:
-            if scope == "run" or self.limits.of(scope) is not None:
+            is_counted = self.is_limited and self.limits.of(scope) is not None
+            if scope == "run" or is_counted:
                 yield self._accounts.setdefault(scope, _Account())
 
     def _exceeded(self, request: Reservation) -> Iterator[Scope]:
-        if not self.limits:
+        if not self.is_limited:
             return iter(())
         price = self._price(request)
         return (scope for scope in request.scopes if self._left(scope) < price)
