@@ -24,9 +24,9 @@ from batchgen.model import (
     ImageRequest,
     Job,
     Price,
+    PriceBook,
     PriceKey,
     Status,
-    to_nano,
 )
 from batchgen.notifier import Notifier
 
@@ -75,7 +75,6 @@ class Run:
     """One run: its parts, and what is going on in it.
 
     Attributes:
-        price: Says what one image of a sale costs, None if unknown.
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
@@ -96,7 +95,7 @@ class Run:
     wire: Wire
     budget: Budget
     queues: dict[str, ProviderQueue]
-    price: PriceOf
+    prices: PriceBook
     progress: Progress
     redactor: Redactor
     time: Time
@@ -123,8 +122,8 @@ class Run:
 
     def expected(self, price_key: PriceKey) -> int | None:
         """Return what one image costs as a rule in nano-dollars; None if unknown."""
-        price = self.price(price_key)
-        return None if price is None else to_nano(price.expected)
+        price = self.prices.find_nano(price_key)
+        return None if price is None else price.expected
 
     @property
     def rules(self) -> RowRules:

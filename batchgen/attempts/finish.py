@@ -86,7 +86,7 @@ async def fail(
     """
     drop_tracebacks(error)
     judged = judge(run, context, error)
-    charge = charge_of_failure(run.price, context, judged.error)
+    charge = charge_of_failure(run.prices.find, context, judged.error)
     error = await without_lost_uploads(run, context, judged.error, charge)
     judged = replace(judged, error=error)
     if charge[0] is Charge.UNKNOWN:

@@ -27,13 +27,12 @@ from batchgen.errors import (
     Unreachable,
     WrongAddress,
 )
-from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
+from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
 from batchgen.model import (
     Accepted,
     Call,
     Delivered,
     Reply,
-    to_nano,
 )
 from batchgen.providers._decoding import message_of
 from batchgen.providers._reasons import blames_model
@@ -117,7 +116,7 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
         return None
     planned = permit.queued.planned
     request = replace(planned.row.request, resolution=planned.resolution)
-    price = run.price(reservation.price_key)
+    price = run.prices.find_nano(reservation.price_key)
     ceiling = run.budget.ceiling(reservation.price_key)
     start = AttemptStart(
         row_id=part.row_id,
@@ -128,8 +127,8 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
         base_url=queue.endpoint.base_url,
         aspect_ratio=request.aspect_ratio,
         resolution=reservation.price_key.resolution,
-        expected=None if price is None else to_nano(price.expected) * part.images,
-        floor=None if price is None else to_nano(price.floor) * part.images,
+        expected=None if price is None else price.expected * part.images,
+        floor=None if price is None else price.floor * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
         sent_at=run.time.now(),
     )
@@ -140,9 +139,7 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
     def step(ledger: Ledger) -> AttemptRecord | None:
         # Another part of the row may have been refused: then this one would be, too.
         # And what is on its way, or was carried on from before, is not bought again.
-        if not ledger.may_be_sent(part.row_id, part.span, maker):
-            return None
-        return just_sent(ledger.mark_sent(start), start)
+        return ledger.send(start, maker)
 
     # What the row does not name itself is an upload of ours.
     own = set(request.references)
