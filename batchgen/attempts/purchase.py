@@ -142,10 +142,8 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
         return ledger.send(start, maker)
 
     # What the row does not name itself is an upload of ours.
-    own = set(request.references)
-    uploads = tuple(
-        link for link in run.reference_buffer.links(part) if link not in own
-    )
+    links = run.reference_buffer.links(part) if request.references else ()
+    uploads = tuple(link for link in links if link not in request.references)
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None
