@@ -197,7 +197,7 @@ async def _may_depart(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
     if queue.rate_limiter.may_grant():
         permit.may_depart = True
         return True
-    with anyio.CancelScope() as queue.leaving:
+    with anyio.CancelScope() as queue.rate_wait:
         await queue.rate_limiter.grant()
         permit.may_depart = True
         return queue.stopped is None and not run.gives_up

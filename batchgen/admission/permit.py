@@ -107,18 +107,18 @@ class Permit(Presence):
         self.is_probe = self.queued.as_probe and queue.breaker.is_open
         if self.is_probe:
             queue.breaker.probing = self
-        self.load = queue.limiter.leaving(queue.in_flight)
+        self.load = queue.limiter.record_departure(queue.in_flight)
 
     # -- used
 
-    def depart(self) -> None:
+    def record_sent(self) -> None:
         """Count the departure, at this moment."""
         self.has_left, self.may_depart = True, False
         self._left_at = self.run.time.monotonic()
         self.queue.rate_limiter.record_sent(self._left_at)
-        self.queue.reply_times.left(id(self), self._left_at)
+        self.queue.reply_times.record_sent(id(self), self._left_at)
 
-    def note_head(self) -> None:
+    def record_head(self) -> None:
         """Note that the head of the reply is here, at this moment."""
         self._head_at = self.run.time.monotonic()
 
@@ -127,14 +127,14 @@ class Permit(Presence):
 
         Nobody waits for it any more.
         """
-        self.queue.reply_times.answered(id(self))
+        self.queue.reply_times.record_answer(id(self))
         now = self.run.time.monotonic()
         left_at = now if self._left_at is None else self._left_at
         return left_at, (self._head_at or now) - left_at
 
     # -- given back
 
-    def stay(self) -> None:
+    def cancel_departure(self) -> None:
         """Give the departure back if nothing left."""
         if self.may_depart:
             self.may_depart = False
@@ -143,8 +143,8 @@ class Permit(Presence):
     def close(self) -> None:
         """Give back whatever was not used; nothing happens the second time."""
         self.run.reference_buffer.drop(self.part)
-        self.stay()
-        self.queue.reply_times.answered(id(self))
+        self.cancel_departure()
+        self.queue.reply_times.record_answer(id(self))
         if self._holds_money and not self.is_recorded:
             self._holds_money = False
             self.run.release(self.reservation)

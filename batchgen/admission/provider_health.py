@@ -79,9 +79,9 @@ def record_success(
     queue.was_reached = True
     queue.is_answered |= is_accepted
     queue.stuck_since = queue.task_error = None
-    queue.limiter.accepted(use)
-    queue.verdicts.succeeded(run.time.monotonic())
-    if queue.breaker.succeeded(use.at):
+    queue.limiter.record_acceptance(use)
+    queue.verdicts.record_success(run.time.monotonic())
+    if queue.breaker.record_success(use.at):
         # All places at once would be too much for a provider that just came back.
         queue.rate_limiter.begin_slowly()
         run.progress.notice(f"{queue.name} answers again")
@@ -102,7 +102,7 @@ def record_failure(
     # An outcome that is unknown cannot be excused: it may have been charged.
     excusable = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
-    verdict = queue.breaker.lost(
+    verdict = queue.breaker.record_loss(
         context.part.row_id,
         context.attempt.attempt_id if excusable else None,
         use.at,
@@ -117,21 +117,23 @@ def _record_answer(
 ) -> AttemptError:
     """Record an answer that is no success; return the error that it is treated as."""
     queue = context.queue
-    pause_s = queue.breaker.answered(is_probe=is_probe)
+    pause_s = queue.breaker.record_answer(is_probe=is_probe)
     if pause_s is not None:
         queue.rate_limiter.hold(pause_s)
     if isinstance(error, Throttled):
         row_id, is_alone = context.part.row_id, queue.in_flight == 1
         # A gateway that is down refuses the last row alone, too: no fault of that row.
         is_own = not error.is_unavailable
-        if is_own and queue.verdicts.throttled(row_id, is_alone=is_alone):
+        if is_own and queue.verdicts.record_throttle(row_id, is_alone=is_alone):
             words = f"asked again and again, with nothing else: {error.message}"
             return RequestInvalid(error.provider, words, request_id=error.request_id)
-        wait_s = queue.limiter.throttled(use, queue.in_flight, error.retry_after_s)
+        wait_s = queue.limiter.record_throttle(
+            use, queue.in_flight, error.retry_after_s
+        )
         record_wait(run.progress, queue, wait_s, error.message)
         _give_up_if_stuck(queue, QuotaReached(error.provider, error.message))
     elif not isinstance(error, ProviderStopped):
-        queue.verdicts.answered()
+        queue.verdicts.record_answer()
         queue.stuck_since = None
         # What nobody can use does not show that images can be had here.
         queue.is_answered |= not isinstance(error, ReplyMalformed | Internal | NoImage)
@@ -180,7 +182,7 @@ def record_no_answer(
         record_unreachable(run.progress, queue, error)
         if error.lacks_socket:
             return ()
-    return _record_verdict(run, queue, queue.breaker.silent(), error)
+    return _record_verdict(run, queue, queue.breaker.record_silence(), error)
 
 
 def _record_verdict(

@@ -64,7 +64,7 @@ async def probe_provider(run: Run, queue: ProviderQueue) -> bool:
         words = f"HTTP {reply.status} also where nothing is bought"
         await _stay_away(run, queue, ProviderDown(queue.name, words))
         return False
-    queue.breaker.questions_are_answered()
+    queue.breaker.record_probe_answer()
     return not wait_s
 
 

@@ -86,7 +86,7 @@ class ProviderQueue:
         self.stopped: ProviderStopped | None = None
         # Why a task could not be asked for, while nothing has worked since.
         self.task_error: ProviderStopped | None = None
-        self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
+        self.rate_wait: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
         self.is_answered = False  # whether some answer showed that images can be had
         self.alone_since = -float("inf")  # when a purchase left with none under way
@@ -139,7 +139,7 @@ class ProviderQueue:
 
         Those that wait for a link do not, unless no link works at all.
         """
-        if not self.waiting or self.link_outage.excuses:
+        if not self.waiting or self.link_outage.waives_failures:
             return self.live
         return self.live - min(self.waiting, WAITING_MOST)
 
@@ -166,12 +166,12 @@ class ProviderQueue:
     def stop(self, error: ProviderStopped) -> None:
         """Send nothing more in this run, and end the wait for the rate."""
         self.stopped = error
-        self.let_none_leave()
+        self.end_rate_wait()
 
-    def let_none_leave(self) -> None:
+    def end_rate_wait(self) -> None:
         """End the wait for the rate: nothing more is to be sent."""
-        if self.leaving is not None:
-            self.leaving.cancel()
+        if self.rate_wait is not None:
+            self.rate_wait.cancel()
 
     @property
     def may_hand_on(self) -> bool:

@@ -73,7 +73,7 @@ def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
         refused_at=run.time.monotonic(),
     )
     rows = queue.proof.rows_needed(error, model)
-    together = queue.verdicts.refused(refusal, rows)
+    together = queue.verdicts.record_refusal(refusal, rows)
     if together is not None:
         stop(run, queue, error)
         others = [other for other in together if other.row_id != refusal.row_id]
@@ -102,14 +102,14 @@ def was_useless(run: Run, context: AttemptContext, error: AttemptError) -> None:
     is_accepted = context.task_id is not None
     match error:
         case ImageRejected():
-            is_enough = queue.verdicts.image_was_useless(row_id)
+            is_enough = queue.verdicts.record_useless_image(row_id)
         case Internal() | ReplyMalformed():
-            is_enough = queue.verdicts.answer_was_useless(
+            is_enough = queue.verdicts.record_useless_answer(
                 row_id, is_accepted=is_accepted
             )
         case NoImage() if not queue.proof.holds_for(context.attempt.model):
             # Nothing strange where others brought theirs; but here nobody has.
-            is_enough = queue.verdicts.answer_was_useless(
+            is_enough = queue.verdicts.record_useless_answer(
                 row_id, is_accepted=is_accepted
             )
         case _:

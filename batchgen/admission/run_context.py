@@ -83,7 +83,7 @@ class Run:
         fails_too_often: Whether so many of them failed that it is better to stop.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full: Budgets by column that kept rows from being bought.
-        places: Where attempts can be asked for, by provider and base URL.
+        all_queues: Where attempts can be asked for, by provider and base URL.
         end: Ends the run by an error; what is in flight comes in.
     """
 
@@ -116,7 +116,7 @@ class Run:
     fails_too_often: bool = False
     gives_up: bool = False
     full: set[ColumnValue] = field(default_factory=set)
-    places: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
+    all_queues: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
     following: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
@@ -152,7 +152,7 @@ class Run:
             return
         self.progress.settle(change.now, change.was, change.rows)
         if change.now is Status.SUCCEEDED or change.is_own_fault:
-            self.failures.ended(well=change.now is Status.SUCCEEDED)
+            self.failures.record_end(well=change.now is Status.SUCCEEDED)
             self.fails_too_often = self.failures.are_too_many
 
     def rows_waiting(self) -> int | None:
@@ -163,7 +163,7 @@ class Run:
         """Let nothing more be bought."""
         self.gives_up = True
         for queue in self.queues.values():
-            queue.let_none_leave()
+            queue.end_rate_wait()
         self.wake()
 
     def release(self, reservation: Reservation) -> None:

@@ -65,7 +65,7 @@ async def deliver(
         lease: Holds the images that came with that.
     """
     context.queue.task_error = None
-    context.queue.verdicts.answer_was_useful()
+    context.queue.verdicts.record_useful_answer()
     try:
         links, charge, lost = await take(run, context, delivered)
     except DiskFull as full:

@@ -75,12 +75,12 @@ async def _see_through(
             await remember(run, queue)
         return
     is_accepted = isinstance(outcome, Accepted)
-    queue.reply_times.succeeded(*permit.times())
+    queue.reply_times.record_success(*permit.times())
     record_success(run, queue, permit.load, is_accepted=is_accepted)
     is_first = not queue.proof.holds_for(model)
     queue.proof.add(model)
     if isinstance(outcome, Accepted):
-        queue.verdicts.task_was_accepted()
+        queue.verdicts.record_task()
         await _accepted(run, context, outcome, lease, is_first=is_first)
         return
     permit.free_slot()
@@ -176,15 +176,15 @@ async def _send(
                 queue.name,
                 call,
                 reply_timeout_s=timeout_s,
-                on_sent=permit.depart,
-                on_head=permit.note_head,
+                on_sent=permit.record_sent,
+                on_head=permit.record_head,
                 lease=lease,
             )
         except OutcomeUnknown as error:
             error.request_id = _id_in_head(queue.provider, error)
             raise
         finally:
-            permit.stay()
+            permit.cancel_departure()
     reply = replace(reply, is_own=queue.is_own)
     try:
         return await read_or_keep(run, context, reply, queue.provider.decode)

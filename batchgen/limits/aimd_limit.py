@@ -63,7 +63,7 @@ class AimdLimit:
         self._lowered = -inf
         self._deepest = 1.0
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         """Take note of an answer to a request that left while the limit was used."""
         if not isfinite(self.value):
             return
@@ -111,7 +111,7 @@ class AimdLimit:
         is_climbing = self.ceiling is not None and self.value < self.ceiling
         return max(CLIMB if is_climbing else 1.0, self.value * ROUND_S / 60)
 
-    def refused(self, taken: float, left: float, now: float) -> None:
+    def record_refusal(self, taken: float, left: float, now: float) -> None:
         """Take note of a request that was throttled.
 
         What left before the limit was lowered last lowers it no further, except to

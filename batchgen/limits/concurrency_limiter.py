@@ -75,7 +75,7 @@ class ConcurrencyLimiter:
             if aimd_limit is not None
         }
 
-    def leaving(self, in_flight: int) -> Load:
+    def record_departure(self, in_flight: int) -> Load:
         """Return what is under way as one more leaves."""
         now = self._clock()
         if in_flight >= FULL * self.slots:
@@ -85,7 +85,7 @@ class ConcurrencyLimiter:
         in_minute = self._departures.in_window()
         return Load(now, in_flight, in_minute, self._number, gap_s)
 
-    def accepted(self, use: Load) -> None:
+    def record_acceptance(self, use: Load) -> None:
         """Take note of a purchase that was not throttled."""
         if use.number > self._refused_number:
             self._in_a_row = 0
@@ -93,10 +93,10 @@ class ConcurrencyLimiter:
             self._accepted = max(self._accepted, use.in_flight)
         # Many come back and leave again at once: full is what it was meanwhile.
         if self._at_once is not None and self._full_at >= use.at:
-            self._at_once.worked()
-        self._rate.accepted(use)
+            self._at_once.record_success()
+        self._rate.record_acceptance(use)
 
-    def throttled(self, use: Load, in_flight: int, wait_s: float | None) -> float:
+    def record_throttle(self, use: Load, in_flight: int, wait_s: float | None) -> float:
         """Take note of one that was.
 
         Args:
@@ -113,7 +113,7 @@ class ConcurrencyLimiter:
             taken = use.number - self._refused_number - 1
             self._in_a_row = 1 if taken > 0 else self._in_a_row + 1
         self._refused_number = max(self._refused_number, use.number)
-        self._rate.throttled(use, self._number, now)
+        self._rate.record_throttle(use, self._number, now)
         self._lower(use, in_flight - 1, now)
         return wait_s or self._pause_s()
 
@@ -136,7 +136,7 @@ class ConcurrencyLimiter:
                 self._proved, self._accepted = self._accepted, 0.0
             self._is_rate = self._is_about_rate(use, others)
         if self._at_once is not None and not self._is_rate:
-            self._at_once.refused(others, use.at, now)
+            self._at_once.record_refusal(others, use.at, now)
         elif is_first or not isfinite(self._rate.aimd_limit.value):
             self._rate.lower(use, others, self._in_a_row, now)
 

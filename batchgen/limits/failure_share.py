@@ -19,7 +19,7 @@ class Failures:
         self._most = None if share is None else ceil(share * self.OVER - 1e-9)
         self._ended: deque[bool] = deque(maxlen=self.OVER)
 
-    def ended(self, *, well: bool) -> None:
+    def record_end(self, *, well: bool) -> None:
         """Take note of a row's end."""
         self._ended.append(well)
 

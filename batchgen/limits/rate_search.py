@@ -104,13 +104,13 @@ class RateSearch:
         """Tell whether a purchase left while a step beyond the ceiling was tried."""
         return self.aimd_limit.is_beyond and self.is_at_pace(use)
 
-    def accepted(self, use: Load) -> None:
+    def record_acceptance(self, use: Load) -> None:
         """Take note of a purchase that was not throttled."""
         if self.is_at_pace(use):
-            self.aimd_limit.worked()
+            self.aimd_limit.record_success()
             self._apply()
 
-    def throttled(self, use: Load, number: int, now: float) -> None:
+    def record_throttle(self, use: Load, number: int, now: float) -> None:
         """Take note of one that was, whatever it is about.
 
         Args:
@@ -167,7 +167,7 @@ class RateSearch:
         if taken is None:
             self._departures.begin_slowly()
             return
-        aimd_limit.refused(taken, use.at, now)
+        aimd_limit.record_refusal(taken, use.at, now)
         self._set_number, self._refusals = self._number, 0.0
         self._apply()
 

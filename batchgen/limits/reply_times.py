@@ -59,15 +59,15 @@ class ReplyTimes:
         self._waiting: dict[int, float] = {}  # departures without an answer
         self.undecided: list[float] = []
 
-    def left(self, number: int, at: float) -> None:
+    def record_sent(self, number: int, at: float) -> None:
         """Take note of a departure."""
         self._waiting[number] = at
 
-    def answered(self, number: int) -> None:
+    def record_answer(self, number: int) -> None:
         """Take note that a purchase is no longer waited for, whatever came."""
         self._waiting.pop(number, None)
 
-    def succeeded(self, left_at: float, took_s: float) -> None:
+    def record_success(self, left_at: float, took_s: float) -> None:
         """Take note of a success and of how long the head of its reply took."""
         self._successes.append(Success(left_at, took_s))
 

@@ -160,7 +160,7 @@ async def resume(run: Run, config: RunConfig) -> LeftOpen:
     open_attempts = run.ledger.open_attempts()
     former = given_up(run)
     queues, without = _lanes_for(run, config, [*open_attempts, *former])
-    run.places = queues
+    run.all_queues = queues
     contexts = contexts_of(run.ledger, queues, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.superseded

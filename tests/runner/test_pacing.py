@@ -26,7 +26,7 @@ AUTO = Terms(concurrency="auto", rpm="auto")
 
 def refused(start: float, taken: float) -> str:
     aimd_limit = AimdLimit(start)
-    aimd_limit.refused(taken, left=1.0, now=2.0)
+    aimd_limit.record_refusal(taken, left=1.0, now=2.0)
     text = aimd_limit.dump()
     assert text is not None
     return text

@@ -69,7 +69,7 @@ async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> No
         assert queue.breaker.probing is permit
         assert (run.live, queue.live, queue.in_flight) == (1, 1, 1)
     if steps > 4:
-        permit.depart()
+        permit.record_sent()
 
 
 @pytest.mark.parametrize("steps", range(len(STEPS) + 1))
