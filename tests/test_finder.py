@@ -340,11 +340,11 @@ def test_refusals_of_one_burst_lower_it_once_to_what_was_taken() -> None:
     aimd_limit = AimdLimit(100.0)
 
     for taken in range(99, 79, -1):
-        aimd_limit.record_refusal(taken, left=1.0, now=2.0)
+        aimd_limit.record_refusal(taken, sent_at=1.0, now=2.0)
 
     assert (aimd_limit.value, aimd_limit.ceiling) == (72.0, 80.0)
 
-    aimd_limit.record_refusal(taken=71, left=2.5, now=4.0)
+    aimd_limit.record_refusal(working_limit=71, sent_at=2.5, now=4.0)
 
     assert aimd_limit.ceiling == 71
 
@@ -353,7 +353,7 @@ def test_one_burst_halves_it_at_most() -> None:
     aimd_limit = AimdLimit(100.0)
 
     for _ in range(50):
-        aimd_limit.record_refusal(taken=0, left=1.0, now=2.0)
+        aimd_limit.record_refusal(working_limit=0, sent_at=1.0, now=2.0)
 
     assert aimd_limit.value == 50.0
 
@@ -376,7 +376,7 @@ def test_answers_while_little_is_under_way_say_nothing_of_the_limit() -> None:
 
 def test_what_was_found_outlives_the_process() -> None:
     aimd_limit = AimdLimit(100.0)
-    aimd_limit.record_refusal(taken=80, left=1.0, now=2.0)
+    aimd_limit.record_refusal(working_limit=80, sent_at=1.0, now=2.0)
     text = aimd_limit.dump()
     assert text is not None
 

@@ -59,8 +59,8 @@ class LinkHost:
         if not isinstance(error, Incomplete) or error.connection == "made":
             self._has_answered = True
         self._outage.record_failure(row_id)
-        probe_provider = self._has_answered or is_network_down
-        self._outage.patience_s = Outage.PATIENCE_S if probe_provider else UNREACHED_S
+        can_recover = self._has_answered or is_network_down
+        self._outage.patience_s = Outage.PATIENCE_S if can_recover else UNREACHED_S
 
     def record_success(self) -> None:
         """Record an answer that brought something."""
@@ -99,7 +99,7 @@ class LinkHosts:
         host = self._hosts.get(name)
         if host is None:
             host = LinkHost(name, self._clock)
-            idle = (key for key, each in self._hosts.items() if not each.waiting)
+            idle = (name for name, host in self._hosts.items() if not host.waiting)
             if len(self._hosts) >= MAX_HOSTS and (oldest := next(idle, None)):
                 del self._hosts[oldest]
             self._hosts[name] = host

@@ -34,7 +34,7 @@ POLLS_AT_ONCE = 32
 UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each slot."""
 
-WAITING_MOST = 256
+MAX_WAITING = 256
 """Attempts that may wait for their links beside those that are bought: each takes some
 memory [assumed]."""
 
@@ -70,19 +70,19 @@ class ProviderQueue:
         self.breaker = CircuitBreaker(clock)
         self.reply_times = ReplyTimes(clock)
         self.waived: set[int] = set()  # attempts that end without counting
-        self.asking = Outage(clock)  # of polls
+        self.poll_outage = Outage(clock)  # of polls
         self.link_hosts = LinkHosts(clock)
         self.link_outage = Outage(clock)  # of links at their first try
-        self.uploads = Outage(clock)
+        self.upload_outage = Outage(clock)
         self.waiting = 0  # attempts that wait for a link, and hold nothing
         self.in_flight = 0  # purchases between SENT and DELIVERED
         self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
         self.retries = Retries(clock)
-        self.moved: deque[int] = deque()  # rows that came from another lane
-        self.aside: deque[Part] = deque()  # asked again when nothing else is left
-        self.is_dry = False  # whether nothing is left that it could begin with
+        self.moved_rows: deque[int] = deque()  # rows that came from another lane
+        self.deferred: deque[Part] = deque()  # asked again when nothing else is left
+        self.is_exhausted = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
         # Why a task could not be asked for, while nothing has worked since.
         self.task_error: ProviderStopped | None = None
@@ -92,9 +92,9 @@ class ProviderQueue:
         self.alone_since = -float("inf")  # when a purchase left with none under way
         self.stuck_since: float | None = None  # when it last began to let nothing in
         self.waits_shown: set[str] = set()
-        # Questions there that were left unanswered; None once one was answered.
-        self.silences: int | None = 0
-        self.counter: str | None = None  # the URL that purchases were last sent to
+        # Probes in a row without an answer; None once one was answered.
+        self.unanswered_probes: int | None = 0
+        self.purchase_url: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
 
     @cached_property
@@ -141,7 +141,7 @@ class ProviderQueue:
         """
         if not self.waiting or self.link_outage.waives_failures:
             return self.live
-        return self.live - min(self.waiting, WAITING_MOST)
+        return self.live - min(self.waiting, MAX_WAITING)
 
     @property
     def elsewhere(self) -> str | None:
@@ -174,10 +174,10 @@ class ProviderQueue:
             self.rate_wait.cancel()
 
     @property
-    def may_hand_on(self) -> bool:
+    def may_hand_over(self) -> bool:
         """Whether parts wait here that another provider may have to make."""
-        waits = bool(self.moved) or bool(self.aside) or len(self.retries) > 0
-        return (waits or not self.is_dry) and self.stopped is None
+        waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
+        return (waits or not self.is_exhausted) and self.stopped is None
 
     def _first_answer_in_s(self, model: str) -> float:
         """Return how long others still wait for the first answer; 0 if not at all."""

@@ -47,12 +47,12 @@ def _of_the_row(job: Job, context: AttemptContext, error: AttemptError) -> Attem
     if not isinstance(error, ModelGone):
         return error
     if context.request.references and blames_reference(error.message):
-        words = error.message
-        return RequestInvalid(error.provider, words, request_id=error.request_id)
+        message = error.message
+        return RequestInvalid(error.provider, message, request_id=error.request_id)
     if stated in (None, common):
         return error
-    words = f"model {context.attempt.model!r}: {error.message}"
-    return RequestInvalid(error.provider, words, request_id=error.request_id)
+    message = f"model {context.attempt.model!r}: {error.message}"
+    return RequestInvalid(error.provider, message, request_id=error.request_id)
 
 
 def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
@@ -80,8 +80,8 @@ def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
         return Judged(error, others)
     if error.is_certain or not queue.proof.holds_for(model):
         return Judged(error)  # the row is asked again when nothing else is left
-    words = error.message
-    return Judged(RequestInvalid(queue.name, words, request_id=error.request_id))
+    message = error.message
+    return Judged(RequestInvalid(queue.name, message, request_id=error.request_id))
 
 
 def stop(run: Run, queue: ProviderQueue, error: ProviderStopped) -> None:
@@ -94,7 +94,9 @@ def stop(run: Run, queue: ProviderQueue, error: ProviderStopped) -> None:
     run.log.error("provider_stopped", extra={"provider": queue.name})
 
 
-def was_useless(run: Run, context: AttemptContext, error: AttemptError) -> None:
+def record_useless_reply(
+    run: Run, context: AttemptContext, error: AttemptError
+) -> None:
     """Stop the provider if different rows in turn brought nothing usable."""
     queue, row_id = context.queue, context.part.row_id
     if context.attempt.state in (State.FAILED, State.UNKNOWN):
@@ -115,5 +117,5 @@ def was_useless(run: Run, context: AttemptContext, error: AttemptError) -> None:
         case _:
             return
     if is_enough and queue.stopped is None:
-        words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
-        stop(run, queue, UnusableReplies(queue.name, words))
+        message = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
+        stop(run, queue, UnusableReplies(queue.name, message))

@@ -78,11 +78,11 @@ class Run:
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
-        following: Scopes of what a stop cuts short: polls, and waits for links.
+        cut_short_scopes: Scopes of what a stop cuts short: polls, and waits for links.
         failures: How the last rows ended.
         fails_too_often: Whether so many of them failed that it is better to stop.
         gives_up: Whether nothing more is bought, because nearly every row fails.
-        full: Budgets by column that kept rows from being bought.
+        full_column_values: Budgets by column that kept rows from being bought.
         all_queues: Where attempts can be asked for, by provider and base URL.
         end: Ends the run by an error; what is in flight comes in.
     """
@@ -115,9 +115,9 @@ class Run:
     stopping: bool = False
     fails_too_often: bool = False
     gives_up: bool = False
-    full: set[ColumnValue] = field(default_factory=set)
+    full_column_values: set[ColumnValue] = field(default_factory=set)
     all_queues: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
-    following: set[anyio.CancelScope] = field(default_factory=set)
+    cut_short_scopes: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
     def expected(self, price_key: PriceKey) -> int | None:
@@ -134,13 +134,13 @@ class Run:
     def cut_short(self) -> Iterator[anyio.CancelScope]:
         """Let a stop end what waits within."""
         with anyio.CancelScope() as scope:
-            self.following.add(scope)
+            self.cut_short_scopes.add(scope)
             if self.stopping:
                 scope.cancel()
             try:
                 yield scope
             finally:
-                self.following.discard(scope)
+                self.cut_short_scopes.discard(scope)
 
     def wake(self) -> None:
         """Let whoever waits for something to change look again."""

@@ -168,9 +168,9 @@ async def _send(
     queue, model = permit.queue, context.attempt.model
     request = context.request.for_images(context.part.images)
     timeout_s = queue.provider.defaults.reply_timeout_s
-    with run.reference_buffer.taken(context.part) as references:
+    with run.reference_buffer.take(context.part) as references:
         call = queue.provider.encode(request, model, queue.endpoint, references)
-        queue.counter = call.url
+        queue.purchase_url = call.url
         try:
             reply = await run.wire.send(
                 queue.name,

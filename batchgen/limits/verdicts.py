@@ -114,8 +114,8 @@ class Verdicts:
             row_id: The row.
             is_accepted: Whether the answer is about a task that was accepted before.
         """
-        seen = self._useless_answers if is_accepted else self._useless_purchases
-        return _is_third(seen, row_id)
+        row_ids = self._useless_answers if is_accepted else self._useless_purchases
+        return _is_third(row_ids, row_id)
 
     def record_useless_image(self, row_id: int) -> bool:
         """Take note of bytes that are no image; True if they are a third row's."""
