@@ -65,7 +65,7 @@ async def deliver(
         lease: Holds the images that came with that.
     """
     context.queue.task_error = None
-    context.queue.verdicts.answer_was_useful()
+    context.queue.verdicts.record_useful_answer()
     try:
         links, charge, lost = await take(run, context, delivered)
     except DiskFull as full:
@@ -142,7 +142,7 @@ async def _opened(offload: Offload, link: Link) -> Link | Blob:
 async def _write_links(
     run: Run, context: AttemptContext, links: Numbered, delivered: Delivered
 ) -> ChargedAs:
-    charge = charge_of(run.price, context, delivered)
+    charge = charge_of(run.prices.find, context, delivered)
     raised = spend(run, context, charge)
     latency_s = latency_of(context, run.time.monotonic())
     log_delivered(run.log, context, charge, delivered.request_id)
@@ -164,7 +164,7 @@ async def _store_inline(
     """
     with anyio.CancelScope(shield=True):
         checked, lost = await _check_all(run, context, parcel.blobs)
-        charge = charge_of(run.price, context, delivered)
+        charge = charge_of(run.prices.find, context, delivered)
         raised = spend(run, context, charge)
         if lost is not None:
             lost.request_id = delivered.request_id

@@ -140,7 +140,9 @@ async def _bring_all(
         # Who waits to buy again does not wait for an outage of the links to end.
         hosts = [queue.host_of(link) for link in missing.links.values()]
         is_outage = (
-            is_first_chance and broke_off and all(host.excuses for host in hosts)
+            is_first_chance
+            and broke_off
+            and all(host.waives_failures for host in hosts)
         )
         if is_first_chance and all(map(queue.link_hosts.are_gone, hosts)):
             stop_for(run, queue, hosts[0], missing)
@@ -174,14 +176,14 @@ async def try_each(
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
-                queue.host_of(link).failed(
+                queue.host_of(link).record_failure(
                     context.part.row_id,
                     error,
                     is_network_down=queue.breaker.is_in_doubt,
                 )
             if missing.rounds == 0:
                 # Once for each attempt: a few that wait long say nothing of the others.
-                queue.link_outage.failed(context.part.row_id)
+                queue.link_outage.record_failure(context.part.row_id)
         else:
             del missing.links[image]
     missing.rounds += 1
@@ -214,9 +216,9 @@ async def _download(
     source = queue.keyless_source if link.from_text else queue.source
     async with run.downloads:
         blob = await run.wire.download(queue.name, link.url, source=source, lease=lease)
-    queue.link_hosts.worked(queue.host_of(link))
+    queue.link_hosts.record_success(queue.host_of(link))
     checked = await check_image(run, context, image, blob.data, keep=keep)
-    queue.link_outage.worked()
+    queue.link_outage.record_success()
     return checked
 
 

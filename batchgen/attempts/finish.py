@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from batchgen.admission.failover import Moved, next_way
+from batchgen.admission.failover import Moved, next_candidate
 from batchgen.admission.next_step import (
     Buy,
     Decision,
@@ -18,13 +18,13 @@ from batchgen.admission.next_step import (
 )
 from batchgen.admission.provider_health import (
     BoughtAgain,
-    buy_excused,
+    buy_waived,
     record_unreachable,
     record_wait,
     waive,
 )
 from batchgen.admission.provider_queue import ProviderQueue
-from batchgen.admission.provider_stop import Judged, judge, was_useless
+from batchgen.admission.provider_stop import Judged, judge, record_useless_reply
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules, Run
 from batchgen.attempts.attempt_log import log_ended
@@ -86,7 +86,7 @@ async def fail(
     """
     drop_tracebacks(error)
     judged = judge(run, context, error)
-    charge = charge_of_failure(run.price, context, judged.error)
+    charge = charge_of_failure(run.prices.find, context, judged.error)
     error = await without_lost_uploads(run, context, judged.error, charge)
     judged = replace(judged, error=error)
     if charge[0] is Charge.UNKNOWN:
@@ -173,10 +173,10 @@ def _queue_again(
         wait = wait_s(tries, error.retry_after_s, run.rng)
         queue.retries.add(context.part, wait)
     elif isinstance(decision, Moved):
-        run.queues[decision.provider].moved.append(context.part.row_id)
+        run.queues[decision.provider].moved_rows.append(context.part.row_id)
     elif error.again is Again.STOP and queue is not None and queue.stopped is None:
-        queue.aside.append(context.part)
-    buy_excused(run, ended.waived)
+        queue.deferred.append(context.part)
+    buy_waived(run, ended.waived)
 
 
 def _write_end(
@@ -218,7 +218,7 @@ def _settle(
     if is_held and not isinstance(decision, Settled):
         return Leave(), planned, None  # a person decides, for all its parts
     if not is_held and _may_go_elsewhere(rules.queues, decision, planned, end):
-        way = next_way(rules, ledger, row.row_id, history)
+        way = next_candidate(rules, ledger, row.row_id, history)
         if way is not None:
             ledger.move(row.row_id, way)
             decision, planned = Moved(way.provider), way.provider
@@ -308,4 +308,4 @@ def _heed(run: Run, context: AttemptContext, error: AttemptError) -> None:
         record_unreachable(run.progress, queue, error)
     else:
         queue.was_reached = True
-    was_useless(run, context, error)
+    record_useless_reply(run, context, error)

@@ -146,7 +146,7 @@ class Poller:
             if isinstance(error, GenerationFailed | NoImage):
                 raise
             self._troubles += 1
-            self._lane.asking.failed(self._handle)
+            self._lane.poll_outage.record_failure(self._handle)
             if error.retry_after_s:
                 words = self._run.redactor.redact(error.message)
                 record_wait(self._run.progress, self._lane, error.retry_after_s, words)
@@ -156,7 +156,7 @@ class Poller:
             self._keep_silence(is_asked_for=bool(error.retry_after_s))
             return Running()
         self._troubles = 0
-        self._lane.asking.worked()
+        self._lane.poll_outage.record_success()
         self._heard_at = self._run.time.monotonic()
         return outcome
 
@@ -214,7 +214,7 @@ class Poller:
     def _keep_silence(self, *, is_asked_for: bool) -> None:
         """Count the time since the last try, if the task is not to blame for it."""
         began, self._heard_at = self._heard_at, self._run.time.monotonic()
-        is_down = self._lane.asking.excuses or self._lane.breaker.is_open
+        is_down = self._lane.poll_outage.waives_failures or self._lane.breaker.is_open
         if (is_down or is_asked_for) and self.silent_s < Outage.PATIENCE_S:
             self.silent_s += self._heard_at - began
             self.was_answered = False
