@@ -10,7 +10,11 @@ import sys
 import click
 
 from batchgen import open_files
-from batchgen.cli.standard_streams import prepare_streams, take_leave
+from batchgen.cli.standard_streams import (
+    prepare_streams,
+    show_text_only,
+    take_leave,
+)
 from batchgen.threads import few_threads_message, may_start, threads_needed
 
 HELP = {
@@ -66,7 +70,7 @@ class Commands(click.Group):
             ctx.fail(unknown_command(args[0], list(HELP)))
         name, command, words = super().resolve_command(ctx, args)
         if command is not None:
-            from batchgen.cli.streams import write_notice
+            from batchgen.cli.messages import write_notice
             from batchgen.cli.usage import provider_given_twice
 
             if (twice := provider_given_twice(command, words)) is not None:
@@ -97,13 +101,11 @@ def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     prepare_streams()
     _start_quickly()
-    from batchgen.cli.screen import show_text_only
-
     show_text_only()
     _choose_how_to_speak()
     code = _run()
     if (problem := take_leave()) is not None:
-        from batchgen.cli.streams import write_notice
+        from batchgen.cli.messages import write_notice
 
         write_notice(f"batchgen: {problem}")
         if sys.argv[1:2] not in _ACTING:
@@ -185,7 +187,7 @@ def _choose_how_to_speak() -> None:
     """Let `run --json` speak JSON even of a command line that cannot be read."""
     words = sys.argv[1:]
     if words[:1] == ["run"] and "--json" in words:
-        from batchgen.cli.streams import speak_json_lines
+        from batchgen.cli.messages import speak_json_lines
 
         speak_json_lines(on=True)
 
@@ -201,7 +203,7 @@ def _refuse(error: click.ClickException) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    from batchgen.cli.streams import speaks_json_lines, write_document, write_error
+    from batchgen.cli.messages import speaks_json_lines, write_document, write_error
     from batchgen.runner.credentials import without_keys
 
     message = without_keys(message)

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from batchgen.addresses.characters import visible
 from batchgen.cli.display import BAR_EVERY_S, Lines
+from batchgen.cli.messages import write_notice
 from batchgen.cli.meter import Meter, View
-from batchgen.cli.screen import drawable
-from batchgen.cli.streams import write_notice
+from batchgen.cli.standard_streams import drawable
 from batchgen.runner.progress import Progress
 
 

@@ -1,25 +1,107 @@
-"""The command that carries on with a run, as it is to be typed the next time."""
+"""The run folder that a command means, and the command that carries on with it."""
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchgen.cli.runfolder import this_command
-from batchgen.cli.stored_command import join_words, stored_words
-from batchgen.errors import BudgetReached, DayFull, DayTooSmall, LedgerMissing
+import click
+
+from batchgen.addresses.characters import visible
+from batchgen.errors import (
+    BatchgenError,
+    BudgetReached,
+    DayFull,
+    DayTooSmall,
+    LedgerMissing,
+    UsageError,
+)
+from batchgen.job import load_job_with_options
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
+from batchgen.manifest.wording import nearest
 from batchgen.model.price import NANO
+from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.providers import PROVIDERS
 from batchgen.runner.edited import rebuy_of
-from batchgen.runner.folder import LEDGER, read_ledger
+from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX, read_ledger
 from batchgen.runner.needed import Needed, needed_in
+from batchgen.runner.quoting import quoted_word
 
 if TYPE_CHECKING:
+    from batchgen.ledger import Reader
     from batchgen.runner.config import RunResult
+
+_OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
+_COMMAND = "batchgen.command"
+
+
+def folder_of(run: Path) -> Path:
+    """Return the run folder that RUN means: a folder, or a SOURCE that stands for it.
+
+    Raises:
+        SpecError: there is no such run.
+    """
+    if run.is_dir():
+        return run
+    if not run.exists():
+        raise UsageError(_no_run(run))
+    if run.name in _OUTPUTS and (run.parent / LEDGER).exists():
+        command = click.get_current_context().info_name
+        raise UsageError(
+            f"{run} is a file of a run folder: name the folder, as in "
+            f"batchgen {command} {run.parent}"
+        )
+    any_provider = next(iter(PROVIDERS))
+    try:
+        job = load_job_with_options(run, {})
+    except BatchgenError:
+        job = load_job_with_options(run, {"provider": any_provider})
+    rehearsal = job.out.with_name(job.out.name + REHEARSAL_SUFFIX)
+    if not job.out.exists() and rehearsal.exists():
+        return rehearsal
+    return job.out
+
+
+def _no_run(run: Path) -> str:
+    message = f"no such run folder, job file or manifest: {run}"
+    try:
+        folders = sorted(path.parent for path in Path("out").glob(f"*/{LEDGER}"))
+    except OSError:
+        folders = []
+    near = nearest(run.name, [folder.name for folder in folders])
+    if near:
+        return f"{message}; did you mean {Path('out') / near}?"
+    if len(folders) == 1:
+        return f"{message}; the run folder is {folders[0]}"
+    there = ", ".join(map(str, folders[:3]))
+    return (
+        f"{message}; run folders are {there or 'below out/, as a rule: out/products'}"
+    )
+
+
+def this_command() -> str:
+    """Return the command that carries on: as it was typed; it holds no key."""
+    return join_words(these_words())
+
+
+def these_words() -> list[str]:
+    """Return the words of that command."""
+    context = click.get_current_context(silent=True)
+    message = context.meta.get(_COMMAND) if context else None
+    return ["batchgen", *(message or sys.argv[1:])]
+
+
+def carry_on_by(*message: str) -> None:
+    """Let `this_command` return another command than the one that was typed."""
+    click.get_current_context().meta[_COMMAND] = message
+
 
 MAX_COST = "--max-cost"
 PER_DAY = "--max-cost-per-day"
@@ -120,3 +202,98 @@ def _shares(needed: Needed) -> Iterator[str]:
     for column, values in needed.by.items():
         for value, nano in values.items():
             yield f"{column} {value!r} to {amount(nano)}"
+
+
+BASE_URL = "--base-url"
+
+
+def stored_words(ledger: Reader) -> list[str] | None:
+    """Return the words of the command that a folder remembers.
+
+    What is no plain `batchgen run` command is left out: then only SOURCE is named. None
+    where the folder knows neither.
+    """
+    words = _read_words(ledger.meta.command)
+    if words is not None and _is_run_command(words):
+        return words
+    source = ledger.meta.source
+    if source is None or visible(source) != source:
+        return None
+    path = os.path.normpath(ledger.path.parent / source)
+    return ["batchgen", "run", os.path.relpath(path)]
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return a command as it can be pasted into a shell."""
+    return " ".join(map(quoted_word, words))
+
+
+def address_notes(command: str) -> Iterator[str]:
+    """Yield what to look at before a command of a folder is pasted: who gets a key."""
+    words = shlex.split(command)
+    addresses = list(_values(words, BASE_URL))
+    if not addresses:
+        return
+    from batchgen.providers import PROVIDERS
+
+    chosen = _values(words, "--provider")
+    names = [name for value in chosen for name in value.split(",") if name in PROVIDERS]
+    for value in addresses:
+        name, equals, url = value.partition("=")
+        if not equals or name not in PROVIDERS:
+            name, url = (names or [""])[0], value
+        if not _is_own(name, url):
+            whose = f"the key for {name}" if name else "a key"
+            yield f"it sends {whose} to {url}: use it only if you know that address"
+
+
+def _read_words(stored: object) -> list[str] | None:
+    if not isinstance(stored, str):
+        return None
+    try:
+        words = json.loads(stored)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        is_list = isinstance(words, list)
+        return (
+            words if is_list and all(isinstance(word, str) for word in words) else None
+        )
+    try:
+        return shlex.split(stored)  # as older versions kept it
+    except ValueError:
+        return None
+
+
+def _is_run_command(words: Sequence[str]) -> bool:
+    is_run = len(words) > 2 and tuple(words[:2]) == ("batchgen", "run")
+    asks_for_help = "-h" in words or "--help" in words  # click would print it
+    if not is_run or asks_for_help or any(visible(word) != word for word in words):
+        return False
+    from batchgen.cli.run import command  # it imports us
+
+    try:
+        command.make_context("run", list(words[2:])).close()
+    except (click.ClickException, click.exceptions.Exit):
+        return False
+    return True
+
+
+def _values(words: Sequence[str], option: str) -> Iterator[str]:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == option:
+            yield following
+        elif word.startswith(f"{option}="):
+            yield word.partition("=")[2]
+
+
+def _is_own(name: str, url: str) -> bool:
+    import httpx
+
+    from batchgen.planning.own_address import is_own_address
+    from batchgen.providers import PROVIDERS
+
+    try:
+        return name in PROVIDERS and is_own_address(url, PROVIDERS[name].defaults)
+    except httpx.InvalidURL:
+        return False

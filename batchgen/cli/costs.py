@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.costs_shown import as_json, as_text, total_words
+from batchgen.cli.costs_output import as_json, as_text, total_words
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import REHEARSAL, mode_in
 from batchgen.manifest.wording import (

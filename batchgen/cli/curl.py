@@ -12,9 +12,9 @@ import anyio
 import click
 
 from batchgen.admission.next_step import missing_parts
+from batchgen.cli.curl_script import REPLY, Readying, Script
 from batchgen.cli.formatting import counted
-from batchgen.cli.script import REPLY, Readying, Script
-from batchgen.cli.source import job_options, overrides_of, read_job
+from batchgen.cli.options import job_options, overrides_of, read_job
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.judging import REPEATED

@@ -14,13 +14,13 @@ import click
 from batchgen.billing.bill import BillFormat, micros_of, read_bill
 from batchgen.billing.comparing import Bill, Comparison, Period
 from batchgen.billing.reconciling import reconcile, unsettle
-from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.reconcile_shown import (
+from batchgen.cli.carry_on import folder_of
+from batchgen.cli.json_writer import exact_json, tagged
+from batchgen.cli.reconcile_output import (
     reconciled_fields,
     tell_reconciled,
     tell_taken_back,
 )
-from batchgen.cli.runfolder import folder_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
 from batchgen.runner.folder import current_ledger

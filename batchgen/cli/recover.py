@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from batchgen.addresses.characters import visible
 from batchgen.addresses.url import read_url
-from batchgen.cli.carry_on import ONCE
-from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.logged_command import logged_command
-from batchgen.cli.recovered_shown import fields_of, lines_of
-from batchgen.cli.runfolder import (
+from batchgen.cli.carry_on import (
+    ONCE,
+    address_notes,
     carry_on_by,
     folder_of,
     these_words,
     this_command,
 )
-from batchgen.cli.source import Options, job_options, overrides_of
-from batchgen.cli.stored_command import address_notes
+from batchgen.cli.json_writer import exact_json, tagged
+from batchgen.cli.options import Options, job_options, overrides_of
+from batchgen.cli.recover_output import fields_of, lines_of
+from batchgen.cli.run import command as run_command
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.ledger import REHEARSAL
@@ -161,3 +165,30 @@ def _remember_command(
     if is_rehearsal:
         arguments.append("--rehearse")
     carry_on_by("run", str(source), *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommand:
+    """A `run` command.
+
+    Attributes:
+        words: Behind `batchgen`.
+        overrides: What its options say of the job.
+    """
+
+    words: Sequence[str]
+    overrides: Options
+
+
+def logged_command(text: str | None) -> LoggedCommand | None:
+    """Read a command; None for anything but `batchgen run` with options that it has."""
+    if text is None or visible(text) != text:
+        return None
+    try:
+        program, name, *words = shlex.split(text)
+        if (program, name) != ("batchgen", "run"):
+            return None
+        context = run_command.make_context("run", [*words])
+    except (ValueError, click.ClickException, click.exceptions.Exit):
+        return None
+    return LoggedCommand((name, *words), overrides_of(context.params))

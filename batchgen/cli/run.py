@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
+from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.display import choose_display
-from batchgen.cli.option_types import LatencyType
-from batchgen.cli.run_document import summary_fields
-from batchgen.cli.run_options import run_options
-from batchgen.cli.source import job_options, overrides_of, read_job
-from batchgen.cli.streams import (
+from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.messages import (
     speak_json_lines,
     speaks_json_lines,
     write_document,
 )
+from batchgen.cli.option_types import LatencyType
+from batchgen.cli.options import job_options, overrides_of, read_job, run_options
 from batchgen.cli.summary import (
     Rehearsed,
     causes_in,
@@ -24,9 +24,22 @@ from batchgen.cli.summary import (
     show_real_run,
     show_summary,
 )
-from batchgen.model import Job
+from batchgen.ledger import Totals
+from batchgen.model import Job, Status, to_usd
+from batchgen.output import ARCHIVE, TABLE
 from batchgen.runner.config import RunResult
 from batchgen.runner.job_checks import check_zero_budget
+
+_NOTHING = Totals(
+    spent=0,
+    superseded=0,
+    at_risk=0,
+    at_risk_attempts=0,
+    unpriced=0,
+    unpriced_risk=0,
+    rows={},
+    images=0,
+)
 
 
 @click.command("run")
@@ -75,7 +88,7 @@ def command(context: click.Context, /, **given: Any) -> None:
     job = read_job(given["source"], overrides_of(given), rehearse=options.rehearse)
     check_zero_budget(job, overrides_of(given))
     # Only here: whatever is wrong with the job is told before the engine is loaded.
-    from batchgen.cli.launch import launch
+    from batchgen.cli.run_job import launch
 
     display = choose_display(quiet=given["quiet"], json_lines=given["json_lines"])
     context.exit(launch(job, options, display, _end))
@@ -89,3 +102,38 @@ def _end(job: Job, result: RunResult, rehearsed: Rehearsed | None) -> int:
     if speaks_json_lines():
         write_document("summary", summary_fields(job, result, rehearsed, code))
     return code
+
+
+def summary_fields(
+    job: Job, result: RunResult, rehearsed: Rehearsed | None, exit_code: int
+) -> dict[str, Any]:
+    """Return how a run ended; the last line of `run --json`.
+
+    Args:
+        job: The job.
+        result: How it ended.
+        rehearsed: What a rehearsal found out; None after a run in earnest.
+        exit_code: Of the process.
+    """
+    totals = result.totals or _NOTHING
+    error = result.error
+    command = carry_on_after(job.out, result)
+    return {
+        "exit_code": exit_code,
+        "folder": str(job.out),
+        **folder_fields(totals),
+        "archive": str(job.out / ARCHIVE) if totals.images else None,
+        "table": str(job.out / TABLE),
+        "signal": result.stop_reason,
+        "error": error and {"error": error.kind, "message": str(error)},
+        "stopped": [
+            {"provider": stop.provider, "error": stop.kind, "message": str(stop)}
+            for stop in result.stopped
+        ],
+        "command": command if totals.rows.get(Status.PENDING) else None,
+        "rehearsal": rehearsed
+        and {
+            "bill_usd": to_usd(rehearsed.bill),
+            "real_run": list(rehearsed.real_run),
+        },
+    }

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.carry_on import carry_on_after, way_out
-from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
-from batchgen.cli.formatting import counted, counted_rows, money_lines, rows_line
-from batchgen.cli.runfolder import this_command
-from batchgen.cli.stop_words import exit_code, stopped_line
-from batchgen.cli.streams import write_error, write_result
+from batchgen.cli.carry_on import carry_on_after, this_command, way_out
+from batchgen.cli.formatting import (
+    cause_lines,
+    counted,
+    counted_rows,
+    money_lines,
+    quoted,
+    retry_line,
+    rows_line,
+)
+from batchgen.cli.messages import write_error, write_result
+from batchgen.cli.signals import exit_code, stopped_line
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -64,6 +70,10 @@ class Rehearsed:
 
     bill: int
     real_run: Sequence[str] = ()
+
+
+End = Callable[[Job, RunResult, Rehearsed | None], int]
+"""Shows how a job ended; returns the exit code."""
 
 
 def show_summary(

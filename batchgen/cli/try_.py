@@ -19,15 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
+from batchgen.cli.carry_on import carry_on_by
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
 from batchgen.cli.formatting import NO_MONEY, may_have_been_charged, money_lines
-from batchgen.cli.launch import launch
+from batchgen.cli.messages import write_error, write_result
 from batchgen.cli.option_types import FolderType
-from batchgen.cli.run_options import run_options
-from batchgen.cli.runfolder import carry_on_by
-from batchgen.cli.source import overrides_of, read_job
-from batchgen.cli.streams import write_error, write_result
+from batchgen.cli.options import overrides_of, read_job, run_options
+from batchgen.cli.run_job import launch
 from batchgen.cli.summary import Rehearsed, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader

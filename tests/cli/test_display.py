@@ -9,10 +9,9 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from batchgen.cli.display import Lines
-from batchgen.cli.exact import exact_json
+from batchgen.cli.display import Lines, progress_fields
+from batchgen.cli.json_writer import exact_json
 from batchgen.cli.meter import Meter
-from batchgen.cli.run_document import progress_fields
 from batchgen.model import Status
 from batchgen.runner.progress import Progress
 from tests.virtual import live_through

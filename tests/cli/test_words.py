@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from batchgen.cli.costs_shown import total_words
+from batchgen.cli.costs_output import total_words
 from batchgen.cli.formatting import money_lines
 from batchgen.output.amounts import Amounts
 from tests.cli.test_refused import NOTHING

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from batchgen.cli.exact import moment_text
 from batchgen.cli.formatting import counted, money_lines, rows_line
-from batchgen.cli.vocabulary import folder_fields
+from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.json_writer import moment_text
 from batchgen.ledger import Totals
 from batchgen.model import dollars, to_usd, utc
 from batchgen.runner.recover import RecoveryReport

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 from batchgen.addresses.characters import visible
-from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.json_writer import exact_json, tagged
 
 Level = Literal["notice", "error"]
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.formatting import NO_MONEY, counted, may_have_been_charged
+from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.model import dollars
 from batchgen.output.amounts import Amounts
 from batchgen.output.cost_report import REHEARSED, Costs

@@ -8,9 +8,9 @@ import click
 
 from batchgen.billing.comparing import Bill, Difference, Kind
 from batchgen.billing.reconciling import Reconciliation, TakenBack
-from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.formatting import NO_MONEY, counted, money_lines
-from batchgen.cli.vocabulary import folder_fields
+from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.model import dollars, to_usd, utc
 
 

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from batchgen.addresses import is_local, shown
 from batchgen.addresses.url import read_url
-from batchgen.cli.shell import Shell, curl
+from batchgen.cli.curl_command import Shell, curl
 from batchgen.errors import AttemptError, SpecError
 from batchgen.model import (
     Attachment,
