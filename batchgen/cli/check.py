@@ -17,8 +17,8 @@ from batchgen.cli.check_output import gaps_document, lines_of
 from batchgen.cli.json_fields import (
     budget_fields,
     known_usd,
+    mode_fields,
     money_fields,
-    realm_fields,
     rebuy_fields,
     rows_by_status,
 )
@@ -50,7 +50,13 @@ PROBLEMS_SHOWN = 20
 )
 @click.pass_context
 def command(
-    context: click.Context, /, *, online: bool, as_json: bool, **given: Any
+    context: click.Context,
+    /,
+    source: Path,
+    *,
+    online: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Say all that can be known of SOURCE before paying; send nothing.
 
@@ -59,9 +65,9 @@ def command(
 
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """
-    job = read_job(given["source"], overrides_of(given))
-    most = EVERY if as_json else PROBLEMS_SHOWN
-    findings = check_job(job, PROVIDERS, prices_of(job), most)
+    job = read_job(source, overrides_of(options))
+    max_problems = EVERY if as_json else PROBLEMS_SHOWN
+    findings = check_job(job, PROVIDERS, prices_of(job), max_problems)
     accounts = _accounts(job) if online else None
     if as_json:
         click.echo(exact_json(document_of(job, findings, accounts)))
@@ -71,19 +77,19 @@ def command(
 
 
 def _accounts(job: Job) -> list[Account]:
-    # Only here: a check that sends nothing needs nothing that sends.
+    # Imported here: only --online sends requests.
     from batchgen.billing.balances import ask_balances
 
-    chosen = [PROVIDERS[name] for name in job.providers]
+    providers = [PROVIDERS[name] for name in job.providers]
     urls = {provider: base_url_of(job, provider) or "" for provider in job.providers}
-    return anyio.run(ask_balances, job, chosen, urls, known_keys())
+    return anyio.run(ask_balances, job, providers, urls, known_keys())
 
 
-def _code(found: Findings) -> int:
-    invalid = found.totals.rows.get(Status.INVALID, 0)
+def _code(findings: Findings) -> int:
+    invalid = findings.totals.rows.get(Status.INVALID, 0)
     if not invalid:
         return 0
-    return 1 if invalid == sum(found.totals.rows.values()) else 3
+    return 1 if invalid == sum(findings.totals.rows.values()) else 3
 
 
 def document_of(
@@ -94,7 +100,7 @@ def document_of(
     document = {
         "folder": str(job.out),
         "base_urls": [_address(job, name) for name in job.providers],
-        **realm_fields(findings.mode),
+        **mode_fields(findings.mode),
         "rows": rows_by_status(totals.rows),
         "bought": _bought(totals),
         "rehearsal": None

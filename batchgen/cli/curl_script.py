@@ -120,7 +120,7 @@ class Script:
 
 
 @dataclass(slots=True)
-class Readying:
+class ReferencePreparation:
     """Makes references ready as the runner does, and keeps where a shell finds them."""
 
     job: Job

@@ -32,14 +32,14 @@ class Display(Protocol):
         ...
 
 
-class Silence:
+class NoDisplay:
     """Shows nothing."""
 
     async def show(self, progress: Progress) -> None:
         """Show nothing; what must be read now is still said."""
 
 
-class Lines:
+class LineDisplay:
     """Plain lines, for a stderr that is no terminal."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Lines:
         self._last = line
 
 
-class JsonLines:
+class JsonLinesDisplay:
     """One JSON object a second, for programs."""
 
     async def show(self, progress: Progress) -> None:
@@ -105,15 +105,15 @@ class JsonLines:
 def choose_display(*, quiet: bool, json_lines: bool) -> Display:
     """Return how progress is to be shown."""
     if quiet:
-        return Silence()
+        return NoDisplay()
     if json_lines:
-        return JsonLines()
+        return JsonLinesDisplay()
     if not sys.stderr.isatty():
-        return Lines()
+        return LineDisplay()
     # Only here: a run that draws nothing does without what draws.
-    from batchgen.cli.bar import Bar
+    from batchgen.cli.bar import BarDisplay
 
-    return Bar()
+    return BarDisplay()
 
 
 def progress_fields(view: View, at: datetime) -> dict[str, Any]:

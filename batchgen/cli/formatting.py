@@ -35,10 +35,10 @@ def money_lines(totals: Totals, *, is_running: bool = False) -> list[str]:
     if totals.rehearsed:
         lines = [f"pretend cost {spent} ({NO_MONEY})"]
     if totals.unpriced:
-        bought = counted(totals.unpriced, "purchase")
+        purchases = counted(totals.unpriced, "purchase")
         lines.append(
-            f"{bought} without a known price: the cost is null in the table (give one "
-            "with --price)"
+            f"{purchases} without a known price: the cost is null in the table (give "
+            "one with --price)"
         )
     if totals.superseded:
         paid = "pretend cost of" if totals.rehearsed else "paid earlier for"
@@ -86,8 +86,8 @@ def _task_lines(totals: Totals, *, is_running: bool) -> list[str]:
     """Say which purchases are at risk that a later run asks for, and buys no more."""
     lines = []
     if totals.accepted:
-        made = still_being_made(totals.accepted)
-        lines.append(made.partition(";")[0] if is_running else made)
+        line = still_being_made(totals.accepted)
+        lines.append(line.partition(";")[0] if is_running else line)
     if totals.overdue:
         tasks = counted(totals.overdue, "accepted task")
         verb = "has" if totals.overdue == 1 else "have"
@@ -212,10 +212,10 @@ def _line(cause: Cause) -> str:
     return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
 
 
-def quoted(words: Words) -> str:
+def quoted(message: Words) -> str:
     """Return a message in which the provider's words alone are in quotation marks."""
-    quote = f'"{_cut(words.quote)}"' if words.quote else ""
-    return f"{words.before}{quote}{words.after}"
+    quote = f'"{_cut(message.quote)}"' if message.quote else ""
+    return f"{message.before}{quote}{message.after}"
 
 
 def _cut(text: str | None) -> str:

@@ -60,7 +60,7 @@ class TimeLeft:
                 self._grew_from_s = min(self._grew_from_s, self._shown_s)
             else:
                 self._grew_from_s = self._shown_s
-            self._reason = reason or self._pace_words(now, is_larger_job=is_larger_job)
+            self._reason = reason or self._pace_reason(now, is_larger_job=is_larger_job)
             self._reason_until = now + REASON_S
         elif estimate_s <= self._grew_from_s:
             self._reason_until = now  # it is less again than before
@@ -73,7 +73,7 @@ class TimeLeft:
     def _reason_at(self, now: float) -> str:
         return self._reason if now < self._reason_until else ""
 
-    def _pace_words(self, now: float, *, is_larger_job: bool) -> str:
+    def _pace_reason(self, now: float, *, is_larger_job: bool) -> str:
         if is_larger_job:
             return "more rows were read"
         minutes = int((now - self._ended_at) // 60)
@@ -194,8 +194,8 @@ class Meter:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._seen: deque[tuple[float, int, int]] = deque()
-        self._began: tuple[int, int] | None = None
+        self._samples: deque[tuple[float, int, int]] = deque()
+        self._at_start: tuple[int, int] | None = None
         self._time_left = TimeLeft(lambda: progress.wait_reasons())  # it is set later
 
     def view(self, now: float) -> View:
@@ -235,14 +235,14 @@ class Meter:
         rows none is returned, unless some seconds have passed.
         """
         counts = self._progress.bought, tried
-        if not self._seen or self._seen[-1][1:] != counts:
-            self._seen.append((now, *counts))
-        while len(self._seen) > 1 and (
-            self._seen[1][0] < now - RATE_OVER_S
-            and tried - self._seen[1][2] >= RATE_OVER_ROWS
+        if not self._samples or self._samples[-1][1:] != counts:
+            self._samples.append((now, *counts))
+        while len(self._samples) > 1 and (
+            self._samples[1][0] < now - RATE_OVER_S
+            and tried - self._samples[1][2] >= RATE_OVER_ROWS
         ):
-            self._seen.popleft()
-        then, bought, ended = self._seen[0]
+            self._samples.popleft()
+        then, bought, ended = self._samples[0]
         span_s = now - then
         if span_s <= 1:
             return 0.0, 0.0
@@ -252,7 +252,7 @@ class Meter:
         if rows < RATE_OVER_ROWS and span_s < FIRST_ROWS_S:
             return images_per_s, 0.0
         # Between two rows the pace is what it was: it only falls when one is overdue.
-        until_last_s = self._seen[-1][0] - then
+        until_last_s = self._samples[-1][0] - then
         if rows and until_last_s > 0:
             span_s = max(until_last_s, span_s - until_last_s / rows)
         return images_per_s, rows / span_s
@@ -260,11 +260,11 @@ class Meter:
     def _projected(self, pending: int, tried: int) -> int | None:
         """Return what the folder will have cost: the rest as dear as what was tried."""
         progress = self._progress
-        if self._began is None and progress.phase == "running":
-            self._began = progress.spent, tried
-        if self._began is None or tried <= self._began[1]:
+        if self._at_start is None and progress.phase == "running":
+            self._at_start = progress.spent, tried
+        if self._at_start is None or tried <= self._at_start[1]:
             return None
-        each = (progress.spent - self._began[0]) // (tried - self._began[1])
+        each = (progress.spent - self._at_start[0]) // (tried - self._at_start[1])
         return progress.spent + pending * each
 
 

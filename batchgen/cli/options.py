@@ -35,6 +35,25 @@ def job_options(function: F) -> F:
     return function
 
 
+def rehearsal_options(function: F) -> F:
+    """Add the options of a rehearsal."""
+    for option in (
+        click.option("--seed", type=int, help="Which requests go wrong (default 0)."),
+        click.option(
+            "--faults",
+            type=click.Choice(["calm", "storm", "outage"]),
+            help="What goes wrong in a rehearsal (default calm).",
+        ),
+        click.option(
+            "--rehearse",
+            is_flag=True,
+            help="Practice run against a built-in fake provider: free, no key.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def _decorator(setting: Setting) -> Callable[[F], F]:
     is_flag = setting.python_type is bool
     return click.option(
@@ -98,7 +117,7 @@ def _check_base_url(url: str, job: Job, overrides: Options) -> None:
         raise
 
 
-def run_options(given: Mapping[str, Any]) -> RunOptions:
+def run_options_of(values: Mapping[str, Any]) -> RunOptions:
     """Return the options of running among a command's values.
 
     Raises:
@@ -106,7 +125,7 @@ def run_options(given: Mapping[str, Any]) -> RunOptions:
     """
     names = {option.name for option in fields(RunOptions)}
     options = RunOptions(
-        **{name: value for name, value in given.items() if name in names}
+        **{name: value for name, value in values.items() if name in names}
     )
     options.check(lambda name: f"--{name}")
     return options

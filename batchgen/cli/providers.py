@@ -45,15 +45,15 @@ def command(name: str | None, *, as_json: bool, verifies: bool) -> None:
     if verifies:
         _verify(name, as_json=as_json)
         return
-    chosen = [PROVIDERS[name]] if name else list(PROVIDERS.values())
+    providers = [PROVIDERS[name]] if name else list(PROVIDERS.values())
     if as_json:
-        facts = [facts_of(provider) for provider in chosen]
+        facts = [facts_of(provider) for provider in providers]
         every = tagged("providers", {"providers": facts})
         click.echo(exact_json(tagged("provider", facts[0]) if name else every))
     elif name:
         show(detail(PROVIDERS[name]))
     else:
-        show(overview(chosen))
+        show(overview(providers))
         click.echo("all about one: batchgen providers NAME")
         for other, problem in PROVIDERS.problems.items():
             write_notice(f"provider `{other}`: {problem}")

@@ -1,4 +1,4 @@
-"""Providers as tables to read, and what an image of theirs costs."""
+"""Providers as tables to read, and the prices in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from batchgen.cli.standard_streams import drawable
+from batchgen.cli.standard_streams import unescaped
 from batchgen.model import (
     Capabilities,
     OptionRule,
@@ -22,8 +22,8 @@ from batchgen.model import (
 from batchgen.providers import key_variable
 from batchgen.providers.base import Provider, TaskProvider, UploadProvider
 
-# Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 100
+"""Columns of a table that is not written to a terminal."""
 
 TRAVELS = {
     "link": "as a URL",
@@ -37,22 +37,22 @@ def show(table: Table) -> None:
     """Print a table as wide as the terminal."""
     is_terminal = sys.stdout.isatty()
     width = None if is_terminal else PLAIN_WIDTH
-    Console(width=width, file=drawable(sys.stdout)).print(table)
+    Console(width=width, file=unescaped(sys.stdout)).print(table)
 
 
 def capabilities_of(provider: Provider) -> Capabilities:
-    """Return what the provider can do with its own model."""
+    """Return the capabilities of the provider's default model."""
     return provider.capabilities.for_model(provider.defaults.model)
 
 
 def rate_of(provider: Provider, unit: str) -> Price | None:
-    """Return what a unit costs that replies count for the provider's own model."""
+    """Return the price of a unit that replies of the default model count."""
     price_key = PriceKey(provider.name, None, provider.defaults.model)
     return find_price(provider.rates[unit], price_key)
 
 
 def price_at(provider: Provider, resolution: str) -> Price | None:
-    """Return what an image of the provider's own model costs."""
+    """Return the price of an image of the default model."""
     model = provider.capabilities.models.get(resolution, provider.defaults.model)
     return find_price(provider.prices, PriceKey(provider.name, resolution, model))
 
@@ -83,8 +83,8 @@ def _prices_at_a_glance(provider: Provider) -> str:
         for resolution in capabilities_of(provider).resolutions
         if (price := price_at(provider, resolution))
     ]
-    shown = (f"{size} {dollars(price.expected)}" for size, price in prices)
-    return "\n".join(shown) or "unknown"
+    lines = (f"{size} {dollars(price.expected)}" for size, price in prices)
+    return "\n".join(lines) or "unknown"
 
 
 def detail(provider: Provider) -> Table:
@@ -92,8 +92,8 @@ def detail(provider: Provider) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for label, words in _lines(provider):
-        table.add_row(label, words)
+    for label, text in _lines(provider):
+        table.add_row(label, text)
     return table
 
 
@@ -119,16 +119,16 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     yield "limits from", defaults.source
     for resolution in capabilities.resolutions:
         price = price_at(provider, resolution)
-        yield f"price at {resolution}", _price_words(price)
+        yield f"price at {resolution}", _price_text(price)
     for unit in provider.rates:
-        yield f"price of 1 {unit}", _price_words(rate_of(provider, unit))
+        yield f"price of 1 {unit}", _price_text(rate_of(provider, unit))
     if isinstance(provider, TaskProvider):
         source = defaults.failed_tasks_source
         yield "failed tasks", f"{defaults.failed_tasks} ({source})"
     for model, end in capabilities.shutdowns.items():
-        seen = "seen" if end.is_observed else "announced, not seen"
+        basis = "seen" if end.is_observed else "announced, not seen"
         use = f"use {end.successor}; " if end.successor else ""
-        source = f"{seen}; {end.page}, read {end.read_on}"
+        source = f"{basis}; {end.page}, read {end.read_on}"
         yield f"{model}", f"shut down on {end.day}; {use}{source}"
 
 
@@ -154,32 +154,34 @@ def _reference_lines(
         yield "an upload lasts", f"{provider.upload_life_s / 3600:g} h"
 
 
-def _bytes(most: int | None) -> str:
-    return "no limit documented" if most is None else f"at most {most:,}"
+def _bytes(max_bytes: int | None) -> str:
+    return "no limit documented" if max_bytes is None else f"at most {max_bytes:,}"
 
 
 def _option_lines(capabilities: Capabilities) -> Iterator[tuple[str, str]]:
     for name, rule in capabilities.options.items():
-        yield f"option {name}", _rule_words(name, rule)
+        yield f"option {name}", _rule_text(name, rule)
     if not capabilities.options:
         yield "options", "none"
 
 
-def _rule_words(name: str, rule: OptionRule) -> str:
-    words = {"str": "any text", "bool": "true or false", "int": "a whole number"}
-    said = ", ".join(rule.choices) or words.get(type_of_option[name].__name__, "number")
+def _rule_text(name: str, rule: OptionRule) -> str:
+    types = {"str": "any text", "bool": "true or false", "int": "a whole number"}
+    text = ", ".join(rule.choices) or types.get(type_of_option[name].__name__, "number")
     if rule.min_value is not None:
-        said += f" from {rule.min_value:g}"
+        text += f" from {rule.min_value:g}"
     if rule.max_value is not None:
-        said += f" to {rule.max_value:g}"
-    return said + (f", only together with {rule.needs}" if rule.needs else "")
+        text += f" to {rule.max_value:g}"
+    return text + (f", only together with {rule.needs}" if rule.needs else "")
 
 
-def _price_words(price: Price | None) -> str:
+def _price_text(price: Price | None) -> str:
     if price is None:
         return "unknown"
-    most = f", at most {dollars(price.ceiling)}"
     read = f", read {price.read_on}" if price.read_on else ""
-    most += f", {dollars(price.per_search)} more for a search" * bool(price.per_search)
-    limit = most if price.ceiling != price.expected else ""
+    limit = ""
+    if price.ceiling != price.expected:
+        limit = f", at most {dollars(price.ceiling)}"
+        if price.per_search:
+            limit += f", {dollars(price.per_search)} more for a search"
     return f"{dollars(price.expected)}{limit} ({price.page}{read})"

@@ -30,11 +30,11 @@ def lines_of(folder: Path, report: RecoveryReport, run_command: str) -> Iterator
 
 
 def _images_line(report: RecoveryReport) -> str:
-    words = f"{counted(report.images, 'image')} in the ZIP"
+    text = f"{counted(report.images, 'image')} in the ZIP"
     if report.newer_images and report.tables_until is not None:
         of_them = f"{report.newer_images} of them" if report.images > 1 else "it is"
-        words += f", {of_them} newer than attempts.parquet"
-    return words
+        text += f", {of_them} newer than attempts.parquet"
+    return text
 
 
 def _purchase_lines(report: RecoveryReport) -> Iterator[str]:

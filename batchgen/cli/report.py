@@ -75,7 +75,7 @@ def _compact(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
         if not are_fresh(opened.ledger, opened.archive, folder):
             write_outputs(opened.ledger, opened.archive, folder)
-        _tell(folder, opened.ledger)
+        _show_totals(folder, opened.ledger)
         click.echo(f"archive: {folder / ARCHIVE}")
 
 
@@ -83,7 +83,7 @@ def _write_all(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
         adopted = recover(opened.ledger, opened.archive, now_micros())
         write_outputs(opened.ledger, opened.archive, folder)
-        _tell(folder, opened.ledger)
+        _show_totals(folder, opened.ledger)
         if adopted:
             click.echo(f"{counted(adopted, 'image')} stored just before a stop: kept")
         click.echo(f"archive: {folder / ARCHIVE}")
@@ -93,7 +93,7 @@ def _write_tables(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
         written = write_tables_beside(ledger, folder)
-        _tell(folder, ledger, is_running=True)
+        _show_totals(folder, ledger, is_running=True)
         what = "the ZIP" if written else "its outputs"
         click.echo(f"the run is working: it finishes {what} itself")
     finally:
@@ -112,7 +112,7 @@ def _write_page(folder: Path) -> None:
     click.echo(f"report: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
-def _tell(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
+def _show_totals(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
     totals = ledger.totals(EVERY_ROW)
     click.echo(
         "\n".join([rows_line(totals), *money_lines(totals, is_running=is_running)])
@@ -128,13 +128,13 @@ def _tell(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
 SILENT_S = 5.0
 EVERY_S = 10.0
 
-Told = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 
 
 def compact_archive(folder: RunFolder) -> None:
     """Compact the ZIP and say what came of it."""
     done = compact(folder, progress_lines("compacting"))
-    click.echo(_compacted_words(done))
+    click.echo(_compaction_line(done))
     if done.removed_superseded:
         superseded = counted(done.removed_superseded, "image")
         click.echo(
@@ -148,7 +148,7 @@ def compact_archive(folder: RunFolder) -> None:
         )
 
 
-def _compacted_words(done: CompactionResult) -> str:
+def _compaction_line(done: CompactionResult) -> str:
     if not done.removed and not done.freed_bytes:
         return f"nothing to compact: the ZIP holds {_images(done.kept)}, all in use"
     removed = counted(done.removed, "image")
@@ -219,7 +219,7 @@ def _images(count: int) -> str:
     return f"{count:,} image" if count == 1 else f"{count:,} images"
 
 
-def progress_lines(verb: str) -> Told:
+def progress_lines(verb: str) -> ProgressCallback:
     """Return what writes a line to stderr now and then, if it takes long."""
     due_at = time.monotonic() + SILENT_S
 

@@ -59,11 +59,11 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
         marked_rows = mark_rows(opened.ledger, statuses, selection)
     verb = "is" if marked_rows == 1 else "are"
     click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
-    _tell_causes(selected, others)
+    _show_causes(selected, others)
     if marked_rows:
-        _tell_price(folder)
+        _show_price(folder)
     if selection is not None and REJECT not in statuses:
-        _tell_left_alone(folder, selection)
+        _show_unmarked(folder, selection)
 
 
 def _causes(
@@ -92,7 +92,7 @@ def _causes(
     return selected, others
 
 
-def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
+def _show_causes(selected: list[Cause], others: list[Cause]) -> None:
     """Say why rows did not succeed that were marked, or left as they are."""
     for line in cause_lines(selected):
         click.echo(f"  {line}")
@@ -101,16 +101,16 @@ def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
     count = sum(cause.rows for cause in others)
     verb = "is" if count == 1 else "are"
     statuses = sorted({cause.status for cause in others})
-    words = " and ".join(f"--status {status}" for status in statuses)
+    options = " and ".join(f"--status {status}" for status in statuses)
     click.echo(
         f"{counted(count, 'row')} {verb} not marked, because trying again will not "
-        f"help; {words} would mark all rows of that status all the same:"
+        f"help; {options} would mark all rows of that status all the same:"
     )
     for line in cause_lines(others):
         click.echo(f"  {line}")
 
 
-def _tell_left_alone(folder: Path, selection: list[SelectedRow]) -> None:
+def _show_unmarked(folder: Path, selection: list[SelectedRow]) -> None:
     ledger = read_ledger(folder)
     try:
         rows = set(rows_named(ledger, {entry.id for entry in selection}).values()) - {
@@ -131,7 +131,7 @@ def _tell_left_alone(folder: Path, selection: list[SelectedRow]) -> None:
         )
 
 
-def _tell_price(folder: Path) -> None:
+def _show_price(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
         rest = outstanding_after_retry(ledger)

@@ -11,14 +11,20 @@ from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.display import choose_display
 from batchgen.cli.json_fields import folder_fields
 from batchgen.cli.messages import (
-    speak_json_lines,
-    speaks_json_lines,
+    use_json_lines,
+    uses_json_lines,
     write_document,
 )
 from batchgen.cli.option_types import LatencyType
-from batchgen.cli.options import job_options, overrides_of, read_job, run_options
+from batchgen.cli.options import (
+    job_options,
+    overrides_of,
+    read_job,
+    rehearsal_options,
+    run_options_of,
+)
 from batchgen.cli.summary import (
-    Rehearsed,
+    RehearsalResult,
     causes_in,
     finish,
     show_real_run,
@@ -45,17 +51,7 @@ _NOTHING = Totals(
 @click.command("run")
 @click.argument("source", type=click.Path(path_type=Path))
 @job_options
-@click.option(
-    "--rehearse",
-    is_flag=True,
-    help="Practice run against a built-in fake provider: free, no key.",
-)
-@click.option(
-    "--faults",
-    type=click.Choice(["calm", "storm", "outage"]),
-    help="What goes wrong in a rehearsal (default calm).",
-)
-@click.option("--seed", type=int, help="Which requests go wrong (default 0).")
+@rehearsal_options
 @click.option(
     "--latency",
     type=LatencyType(),
@@ -74,7 +70,15 @@ _NOTHING = Totals(
 @click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
-def command(context: click.Context, /, **given: Any) -> None:
+def command(
+    context: click.Context,
+    /,
+    source: Path,
+    *,
+    json_lines: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Run SOURCE, a job file or a manifest, or carry on where it stopped.
 
     \b
@@ -83,38 +87,31 @@ def command(context: click.Context, /, **given: Any) -> None:
     4 stopped at the budget; 5 key or credit refused;
     129 the terminal was closed; 130 Ctrl-C; 143 a request to end (SIGTERM).
     """  # noqa: D301 - click's mark for lines that stay as they are
-    options = run_options(given)
-    speak_json_lines(on=given["json_lines"])
-    job = read_job(given["source"], overrides_of(given), rehearse=options.rehearse)
-    check_zero_budget(job, overrides_of(given))
-    # Only here: whatever is wrong with the job is told before the engine is loaded.
+    run_options, overrides = run_options_of(options), overrides_of(options)
+    use_json_lines(on=json_lines)
+    job = read_job(source, overrides, rehearse=run_options.rehearse)
+    check_zero_budget(job, overrides)
+    # Imported here: errors in the job are reported before the engine is loaded.
     from batchgen.cli.run_job import launch
 
-    display = choose_display(quiet=given["quiet"], json_lines=given["json_lines"])
-    context.exit(launch(job, options, display, _end))
+    display = choose_display(quiet=quiet, json_lines=json_lines)
+    context.exit(launch(job, run_options, display, _end))
 
 
-def _end(job: Job, result: RunResult, rehearsed: Rehearsed | None) -> int:
+def _end(job: Job, result: RunResult, rehearsed: RehearsalResult | None) -> int:
     causes = causes_in(job, result)
     show_summary(job, result, rehearsed, causes)
     show_real_run(rehearsed)
     code = finish(job, result, causes)
-    if speaks_json_lines():
+    if uses_json_lines():
         write_document("summary", summary_fields(job, result, rehearsed, code))
     return code
 
 
 def summary_fields(
-    job: Job, result: RunResult, rehearsed: Rehearsed | None, exit_code: int
+    job: Job, result: RunResult, rehearsed: RehearsalResult | None, exit_code: int
 ) -> dict[str, Any]:
-    """Return how a run ended; the last line of `run --json`.
-
-    Args:
-        job: The job.
-        result: How it ended.
-        rehearsed: What a rehearsal found out; None after a run in earnest.
-        exit_code: Of the process.
-    """
+    """Return how a run ended: the last line of `run --json`."""
     totals = result.totals or _NOTHING
     error = result.error
     command = carry_on_after(job.out, result)

@@ -1,4 +1,4 @@
-"""Run a job, and show how it goes meanwhile: in earnest, or as a rehearsal."""
+"""Run a job, real or as a rehearsal, and show its progress."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ import click
 from batchgen.admission.reference_uploads import UNTRIED
 from batchgen.budget import limits_of
 from batchgen.checks.findings import Cost
-from batchgen.cli.carry_on import these_words, this_command
+from batchgen.cli.carry_on import current_arguments, current_command
 from batchgen.cli.display import Display
 from batchgen.cli.formatting import counted
-from batchgen.cli.messages import speaks_json_lines, write_error, write_notice
+from batchgen.cli.messages import uses_json_lines, write_error, write_notice
 from batchgen.cli.signals import default_ctrl_c, watch_signals
-from batchgen.cli.summary import End, Rehearsed
+from batchgen.cli.summary import End, RehearsalResult
 from batchgen.errors import (
-    BatchgenError,
     LedgerMissing,
     SpecError,
     StorageError,
@@ -55,9 +54,9 @@ from batchgen.wire import check_base_url
 if TYPE_CHECKING:
     from batchgen.sandbox import SandboxProcess
 
-# A thread that has written to the disk waits this long for a busy event loop, and all
-# that it wrote for waits with it; Python's own 5 ms stood twice in each commit.
 SWITCH_S = 0.0005
+"""Longest wait of the writing thread for a busy event loop. Python's own 5 ms would be
+waited for twice in each commit."""
 
 
 def launch(job: Job, options: RunOptions, display: Display, end: End) -> int:
@@ -67,12 +66,12 @@ def launch(job: Job, options: RunOptions, display: Display, end: End) -> int:
         BatchgenError: it could not run, or must stop at once.
     """
     caller = Caller(
-        notice=write_notice, ask=ask, handle=RunHandle(), command=these_words()
+        notice=write_notice, ask=ask, handle=RunHandle(), command=current_arguments()
     )
     with open_session(job, options, caller) as session:
         if session.sandbox is None:
             return end(job, _run(session, display), None)
-        sentences = known_before(job, session.job)
+        sentences = warnings_before_run(job, session.job)
         for sentence in sentences:
             write_notice(sentence)
         result = _run(session, display)
@@ -81,19 +80,19 @@ def launch(job: Job, options: RunOptions, display: Display, end: End) -> int:
 
 
 def _run(session: Session, display: Display) -> RunResult:
-    """Run the engine until it ends, and show how it goes meanwhile.
+    """Run the engine to its end, and show the progress.
 
     Raises:
         BatchgenError: it could not run, or must stop at once.
     """
     raise_limit()  # each purchase in flight has a socket
-    gc.freeze()  # what lives as long as the process is 7 % of a run's CPU to collect
+    gc.freeze()  # without it, collecting modules and classes takes 7 % of a run's CPU
     sys.setswitchinterval(SWITCH_S)
 
     async def run_and_show() -> RunResult:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, session)
-            # Not before it: the engine's first notices come before its first wait.
+            # After the signals: the engine writes notices before its first wait.
             tasks.start_soon(display.show, session.progress)
             result = await session.run()
             tasks.cancel_scope.cancel()
@@ -103,19 +102,18 @@ def _run(session: Session, display: Display) -> RunResult:
         with plain_errors(session.config.log):
             return run_loop(run_and_show)
     except Crash as crash:
-        raise Crash(f"{crash}; carry on:\n  {this_command()}") from crash
+        raise Crash(f"{crash}; carry on:\n  {current_command()}") from crash
     except StorageError as error:
-        raise _with_the_way_on(error) from error
+        raise _with_advice(error) from error
 
 
-def _with_the_way_on(error: StorageError) -> BatchgenError:
+def _with_advice(error: StorageError) -> StorageError:
     if isinstance(error, LedgerMissing):
         return error  # the same command would be refused again
-    words = (
-        "what was stored is kept, and what was on its way stands as at risk; "
-        "when it is mended, carry on"
+    return type(error)(
+        f"{error}\nwhat was stored is kept, and what was on its way stands as at risk; "
+        f"when it is mended, carry on:\n  {current_command()}"
     )
-    return type(error)(f"{error}\n{words}:\n  {this_command()}")
 
 
 def _rehearsed(
@@ -124,19 +122,19 @@ def _rehearsed(
     session: Session,
     sandbox: SandboxProcess,
     sentences: list[str],
-) -> Rehearsed:
-    """Return what a rehearsal found out, besides what became of the rows."""
-    # Only here: what is bought in earnest needs no sandbox.
+) -> RehearsalResult:
+    """Return what a rehearsal shows besides the results of the rows."""
+    # Imported here: only a rehearsal needs the sandbox.
     from batchgen.runner.rehearsal import keep_bills
 
     bill = keep_bills(job.out, sandbox)
     real_run = [
         *sentences,
-        *needs_of(job, may_spend=options.yes),
-        *known_of_plan(job, session.folder.ledger),
+        *real_run_needs(job, may_spend=options.yes),
+        *warnings_from_plan(job, session.folder.ledger),
         *({UNTRIED} & session.progress.shown_once),
     ]
-    return Rehearsed(bill, real_run)
+    return RehearsalResult(bill, real_run)
 
 
 def ask(estimate: Estimate) -> None:
@@ -146,38 +144,38 @@ def ask(estimate: Estimate) -> None:
         unpriced = f"{counted(estimate.unpriced, 'row')} whose price nobody knows"
         price = f"{price} and {unpriced}" if estimate.usd else unpriced
     rows, images = counted(estimate.rows, "row"), counted(estimate.images, "image")
-    words = f"{rows} to be bought, {images}, for {price}"
-    is_asked = sys.stdin.isatty() and sys.stderr.isatty() and not speaks_json_lines()
-    if not is_asked:
+    purchase = f"{rows} to be bought, {images}, for {price}"
+    can_ask = sys.stdin.isatty() and sys.stderr.isatty() and not uses_json_lines()
+    if not can_ask:
         raise UsageError(
-            f"{words}. Say --max-cost USD for a budget, or --yes. Nothing was sent"
+            f"{purchase}. Say --max-cost USD for a budget, or --yes. Nothing was sent"
         )
     try:
         with default_ctrl_c():
-            agreed = click.confirm(f"{words}. Spend it?", err=True)
+            consents = click.confirm(f"{purchase}. Spend it?", err=True)
     except (KeyboardInterrupt, click.Abort):
-        write_error("")  # behind what the terminal shows of Ctrl-C
-        agreed = False
-    if not agreed:
+        write_error("")  # ends the line in which the terminal shows ^C
+        consents = False
+    if not consents:
         raise UsageError("not agreed. Nothing was sent")
 
 
 STOP = "the real run would stop"
 
 
-def known_before(job: Job, rehearsed: Job) -> list[str]:
-    """Return what is known of a real run before anything is tried.
+def warnings_before_run(job: Job, rehearsed: Job) -> list[str]:
+    """Return what is known of the real run before the rehearsal starts.
 
     Args:
-        job: The job as the user gave it.
-        rehearsed: The same against the sandbox, whose notices the engine gives.
+        job: The job of the user.
+        rehearsed: The same job at the sandbox; the engine itself shows its notices.
     """
     today = datetime.now(UTC).date()
     common = set(notices_of(rehearsed, PROVIDERS, today))
     return [
         *_stops(job),
         *(f"{STOP}: {problem}" for problem in network_problems()),
-        *_unknown_models(job),
+        *_unknown_model_lines(job),
         *(
             f"in the real run {text}"
             for text in notices_of(job, PROVIDERS, today)
@@ -205,16 +203,16 @@ def _stops(job: Job) -> Iterator[str]:
         )
 
 
-def _unknown_models(job: Job) -> Iterator[str]:
+def _unknown_model_lines(job: Job) -> Iterator[str]:
     for name in job.providers:
-        if (model := job.terms_of(name).model) and not _is_known(name, model):
+        if (model := job.terms_of(name).model) and not _is_known_model(name, model):
             yield (
                 f"the real run may stop: batchgen does not know the model {model!r} at "
                 f"{name}, and a rehearsal cannot tell whether it is there"
             )
 
 
-def needs_of(job: Job, *, may_spend: bool) -> Iterator[str]:
+def real_run_needs(job: Job, *, may_spend: bool) -> Iterator[str]:
     """Yield what a real run needs besides: keys and consent."""
     set_keys = known_keys()
     for name in job.providers:
@@ -236,7 +234,7 @@ def needs_of(job: Job, *, may_spend: bool) -> Iterator[str]:
         )
 
 
-def _is_known(name: str, model: str) -> bool:
+def _is_known_model(name: str, model: str) -> bool:
     provider = PROVIDERS[name]
     capabilities = provider.capabilities
     priced = (price.models for price in provider.prices)
@@ -249,7 +247,7 @@ def _is_known(name: str, model: str) -> bool:
     }
 
 
-def known_of_plan(job: Job, ledger: Reader) -> list[str]:
+def warnings_from_plan(job: Job, ledger: Reader) -> list[str]:
     """Return what real prices mean for the rows that were rehearsed.
 
     Args:
@@ -257,10 +255,10 @@ def known_of_plan(job: Job, ledger: Reader) -> list[str]:
         ledger: The rehearsal's.
     """
     prices = prices_of(job)
-    below = EVERY_ROW if job.limit is None else job.limit
+    end = EVERY_ROW if job.limit is None else job.limit
     limits, sentences = limits_of(job), []
     cost, unpriced = Cost(), 0
-    for planned in planned_sales(ledger, below):
+    for planned in planned_sales(ledger, end):
         price_key = planned.price_key
         price = find_price(prices.get(price_key.provider, ()), price_key)
         if price is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.cli.carry_on import this_command
+from batchgen.cli.carry_on import current_command
 from batchgen.cli.formatting import counted, still_being_made
 from batchgen.cli.messages import write_notice
 from batchgen.ledger import OpenAttempts
@@ -39,18 +39,18 @@ async def watch_signals(
         task_status.started()
         async for number in signals:
             if handle.reason is not None:
-                _tell_what_is_left(session)
+                _show_open_attempts(session)
                 os._exit(128 + number)
             log.warning("signal", extra={"number": int(number)})
             handle.stop(number.name)
 
 
-def _tell_what_is_left(session: Session) -> None:
+def _show_open_attempts(session: Session) -> None:
     """Say what is left at risk as the process ends; nothing is waited for long."""
     ledger = session.folder.ledger
-    left = open_attempts(ledger.path) if ledger.is_in_place() else None
-    line = stopped_now_line(left, pretend=session.progress.rehearsed)
-    write_notice(f"{line}. To carry on:\n  {this_command()}")
+    open_now = open_attempts(ledger.path) if ledger.is_in_place() else None
+    line = stopped_now_line(open_now, pretend=session.progress.rehearsed)
+    write_notice(f"{line}. To carry on:\n  {current_command()}")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def prepare_streams() -> None:
         sys.stderr = _patient(2, sys.stderr)
 
 
-def take_leave() -> str | None:
+def finish_output() -> str | None:
     """Write out what is left of the output.
 
     Returns:
@@ -61,7 +61,7 @@ def take_leave() -> str | None:
         was there to read it.
     """
     try:
-        stream = drawable(sys.stdout)
+        stream = unescaped(sys.stdout)
         stream.flush()
         raw = getattr(stream.buffer, "raw", None)
     except (OSError, ValueError, AttributeError):
@@ -89,7 +89,7 @@ def _patient(descriptor: int, stream: TextIO | None) -> TextIO:
     )
 
 
-class Screen:
+class EscapingStream:
     """A text stream that shows what it is given, and obeys nothing in it."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -119,14 +119,14 @@ class Screen:
         return getattr(self._stream, name)
 
 
-def show_text_only() -> None:
+def escape_output() -> None:
     """Let stdout and stderr obey nothing from now on."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, Screen):
-            setattr(sys, name, Screen(stream))
+        if stream is not None and not isinstance(stream, EscapingStream):
+            setattr(sys, name, EscapingStream(stream))
 
 
-def drawable(stream: TextIO) -> TextIO:
+def unescaped(stream: TextIO) -> TextIO:
     """Return a stream that obeys what is drawn: texts in it must be `visible` ones."""
-    return stream._stream if isinstance(stream, Screen) else stream  # noqa: SLF001 - ours
+    return stream._stream if isinstance(stream, EscapingStream) else stream  # noqa: SLF001 - ours
