@@ -343,7 +343,7 @@ async def test_a_full_share_is_told_at_once_whatever_is_in_flight() -> None:
     await money.reserve(by(BRIO))
 
     assert money.full_column_values(by(ACME)) == [ACME]
-    assert money.words() == ["1 of [budget.by] full"]
+    assert money.describe() == ["1 of [budget.by] full"]
 
 
 @pytest.mark.parametrize(

@@ -87,14 +87,18 @@ class Client:
                     await self._changed.wait()
                 await self._departures.grant()
                 self._in_flight += 1
-                tasks.start_soon(self._one, self.limiter.leaving(self._in_flight))
+                tasks.start_soon(
+                    self._one, self.limiter.record_departure(self._in_flight)
+                )
 
     async def _one(self, use: Load) -> None:
         self._departures.record_sent(anyio.current_time())
         if await self._server.ask():
-            self.limiter.accepted(use)
+            self.limiter.record_acceptance(use)
         else:
-            self._departures.pause(self.limiter.throttled(use, self._in_flight, None))
+            self._departures.pause(
+                self.limiter.record_throttle(use, self._in_flight, None)
+            )
         self._in_flight -= 1
         self._changed.set()
         self._changed = anyio.Event()
@@ -336,11 +340,11 @@ def test_refusals_of_one_burst_lower_it_once_to_what_was_taken() -> None:
     aimd_limit = AimdLimit(100.0)
 
     for taken in range(99, 79, -1):
-        aimd_limit.refused(taken, left=1.0, now=2.0)
+        aimd_limit.record_refusal(taken, sent_at=1.0, now=2.0)
 
     assert (aimd_limit.value, aimd_limit.ceiling) == (72.0, 80.0)
 
-    aimd_limit.refused(taken=71, left=2.5, now=4.0)
+    aimd_limit.record_refusal(working_limit=71, sent_at=2.5, now=4.0)
 
     assert aimd_limit.ceiling == 71
 
@@ -349,7 +353,7 @@ def test_one_burst_halves_it_at_most() -> None:
     aimd_limit = AimdLimit(100.0)
 
     for _ in range(50):
-        aimd_limit.refused(taken=0, left=1.0, now=2.0)
+        aimd_limit.record_refusal(working_limit=0, sent_at=1.0, now=2.0)
 
     assert aimd_limit.value == 50.0
 
@@ -363,16 +367,16 @@ def test_answers_while_little_is_under_way_say_nothing_of_the_limit() -> None:
     )
 
     for _ in range(1000):
-        limiter.accepted(limiter.leaving(11))
+        limiter.record_acceptance(limiter.record_departure(11))
     assert limiter.slots == 16
 
-    limiter.accepted(limiter.leaving(12))
+    limiter.record_acceptance(limiter.record_departure(12))
     assert limiter.slots == 17
 
 
 def test_what_was_found_outlives_the_process() -> None:
     aimd_limit = AimdLimit(100.0)
-    aimd_limit.refused(taken=80, left=1.0, now=2.0)
+    aimd_limit.record_refusal(working_limit=80, sent_at=1.0, now=2.0)
     text = aimd_limit.dump()
     assert text is not None
 
@@ -395,9 +399,9 @@ def test_it_is_never_below_one_nor_beyond_its_end(
     for refused, taken, passed_s in events:
         now += passed_s
         if refused:
-            aimd_limit.refused(taken, now - passed_s / 2, now)
+            aimd_limit.record_refusal(taken, now - passed_s / 2, now)
         else:
-            aimd_limit.worked()
+            aimd_limit.record_success()
         assert 1.0 <= aimd_limit.value <= 64.0
 
 
@@ -413,17 +417,19 @@ def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() 
         )
         pauses = []
         for _ in range(9):
-            use = limiter.leaving(1)
+            use = limiter.record_departure(1)
             await anyio.sleep(1)
             # The second left with the first: it says nothing more.
-            assert limiter.throttled(use, 1, None) == limiter.throttled(use, 1, None)
-            pauses.append(limiter.throttled(use, 1, None))
+            assert limiter.record_throttle(use, 1, None) == limiter.record_throttle(
+                use, 1, None
+            )
+            pauses.append(limiter.record_throttle(use, 1, None))
             await anyio.sleep(1)
 
         assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-        use = limiter.leaving(1)
-        assert limiter.throttled(use, 1, 300.0) == 300.0
-        limiter.accepted(limiter.leaving(1))
-        assert limiter.throttled(limiter.leaving(1), 1, None) == 1
+        use = limiter.record_departure(1)
+        assert limiter.record_throttle(use, 1, 300.0) == 300.0
+        limiter.record_acceptance(limiter.record_departure(1))
+        assert limiter.record_throttle(limiter.record_departure(1), 1, None) == 1
 
     live_through(work)

@@ -30,7 +30,7 @@ def test_what_took_seconds_may_have_been_bought(
 ) -> None:
     """However long other purchases take: it may have been passed on and lost."""
     times = ReplyTimes(lambda: 0.0)
-    times.succeeded(0.0, purchase_s)
+    times.record_success(0.0, purchase_s)
 
     assert times.is_too_quick(answer_s) is is_too_quick
 
@@ -52,7 +52,7 @@ def test_others_succeed_beside_it_only_before_and_after(
     times = ReplyTimes(clock)
     clock.now = 30.0
     for left_at in successes:
-        times.succeeded(left_at, 2.0)
+        times.record_success(left_at, 2.0)
 
     assert times.others_succeed(10.0) is says
 
@@ -67,8 +67,8 @@ def test_before_a_success_nobody_knows_what_is_too_quick() -> None:
 def test_one_that_is_waited_for_was_passed_on() -> None:
     clock = Clock()
     times = ReplyTimes(clock)
-    times.succeeded(9.0, 2.0)
-    times.left(1, 11.0)
+    times.record_success(9.0, 2.0)
+    times.record_sent(1, 11.0)
     clock.now = 11.1
 
     assert times.others_succeed(10.0) is None
@@ -77,7 +77,7 @@ def test_one_that_is_waited_for_was_passed_on() -> None:
 
     assert times.others_succeed(10.0) is True
 
-    times.answered(1)  # by a 503, too
+    times.record_answer(1)  # by a 503, too
     clock.now = 30.0
 
     assert times.others_succeed(10.0) is False

@@ -56,23 +56,21 @@ for command in commands:
 """
 
 LATE = {
-    "cli.main: batchgen.cli.screen": "closed streams are opened before anything loads",
-    "cli.main: batchgen.cli.streams": "for an output that is not complete alone",
+    "cli.main: batchgen.cli.messages": "for an output that is not complete alone",
     "cli._run: batchgen.errors": "the limit of open files is looked at before",
     "cli._run: batchgen.drives": "likewise",
     "cli._run: batchgen.cli.own_faults": "for a fault of ours alone",
-    "cli._refuse_odd_bytes: batchgen.errors": "for odd words alone",
-    "cli.standard_streams.take_leave: batchgen.cli.screen": "as in cli.main",
-    "cli.stored_command._is_run_command: batchgen.cli.run": "it imports us",
-    "cli.stored_command._is_own: httpx": "for a command with an address alone",
-    "cli.stored_command._is_own: batchgen.providers": "likewise",
-    "cli.stored_command._is_own: batchgen.planning.own_address": "likewise",
-    "cli.stored_command.address_notes: batchgen.providers": "likewise",
-    "cli._say: batchgen.runner.credentials": "likewise",
-    "cli._say: batchgen.cli.streams": "likewise",
+    "cli._refuse_undecodable_arguments: batchgen.errors": "for odd words alone",
+    "cli.carry_on._is_run_command: batchgen.cli.run": "it imports us",
+    "cli.carry_on._is_own_url: httpx": "for a command with an address alone",
+    "cli.carry_on._is_own_url: batchgen.providers": "likewise",
+    "cli.carry_on._is_own_url: batchgen.planning.own_address": "likewise",
+    "cli.carry_on.address_notes: batchgen.providers": "likewise",
+    "cli._fail: batchgen.runner.credentials": "likewise",
+    "cli._fail: batchgen.cli.messages": "likewise",
     "cli._refuse: batchgen.cli.usage": "for what is wrong with a command alone",
-    "cli._choose_how_to_speak: batchgen.cli.streams": "for `run --json` alone",
-    "cli.Commands.resolve_command: batchgen.cli.streams": "for what is odd alone",
+    "cli._choose_output_format: batchgen.cli.messages": "for `run --json` alone",
+    "cli.Commands.resolve_command: batchgen.cli.messages": "for what is odd alone",
     "cli.Commands.resolve_command: batchgen.cli.usage": "for a mistyped command alone",
     "cli.usage._command_of: batchgen.cli": "which loads it: the other way round",
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",
@@ -83,7 +81,7 @@ LATE = {
     "runner.credentials.without_keys: batchgen.wire.redaction": (
         "httpx, where a proxy has a password alone"
     ),
-    "cli.launch._rehearsed: batchgen.runner.rehearsal": (
+    "cli.run_job._rehearsed: batchgen.runner.rehearsal": (
         "the sandbox is for rehearsals alone"
     ),
     "runner.session.open_session: batchgen.runner.rehearsal": "likewise",
@@ -94,8 +92,8 @@ LATE = {
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_kept: polars": "likewise",
-    "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
-    "cli.providers.command: batchgen.cli.verification": (
+    "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
+    "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
     "cli.report._write_page: batchgen.report.page": (

@@ -140,7 +140,7 @@ async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
     """
     while True:
         version = run.changed.version
-        first_answer_in_s = queue.first_answer_in_s(model)
+        wait_s = queue.slot_in_s(model)
         if run.fails_too_often:
             # A refusal comes sooner than an image: those under way are awaited, and
             # may say otherwise.
@@ -149,7 +149,7 @@ async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
                 return
         elif queue.stopped is not None:
             return  # whoever asks for its departure is told so
-        elif not first_answer_in_s and queue.has_slot:
+        elif not wait_s:
             images, image_bytes = run.live + 1, _image_bytes(run.progress)
             look = run.room.look(images, image_bytes)
             if look is DiskRoomState.HELD:
@@ -160,7 +160,7 @@ async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
                 continue
             if run.live == 0:
                 raise run.room.explain(images, image_bytes)
-        with anyio.move_on_after(first_answer_in_s or None):
+        with anyio.move_on_after(wait_s or None):
             await run.changed.wait(version)
 
 
@@ -179,12 +179,12 @@ def _reservation(run: Run, queue: ProviderQueue, queued: QueuedPart) -> Reservat
     price_key = PriceKey.of(
         queue.name, planned.row.request, planned.model, planned.resolution
     )
-    if run.budget.limits and run.budget.ceiling(price_key) is None:
-        raise UsageError(unpriced_message(price_key, elsewhere=queue.elsewhere))
-    column_values = column_values_of(planned.row.budget_group)
-    return Reservation(
-        price_key=price_key, images=queued.part.images, column_values=column_values
-    )
+    reservation = Reservation(price_key=price_key, images=queued.part.images)
+    if run.budget.is_limited:
+        if run.budget.ceiling(price_key) is None:
+            raise UsageError(unpriced_message(price_key, elsewhere=queue.elsewhere))
+        reservation.column_values = column_values_of(planned.row.budget_group)
+    return reservation
 
 
 # -- does the rate let it leave?
@@ -195,11 +195,11 @@ async def _may_depart(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
     if queue.stopped is not None or run.gives_up:
         return False
     if queue.rate_limiter.may_grant():
-        permit.let_depart()
+        permit.may_depart = True
         return True
-    with anyio.CancelScope() as queue.leaving:
+    with anyio.CancelScope() as queue.rate_wait:
         await queue.rate_limiter.grant()
-        permit.let_depart()
+        permit.may_depart = True
         return queue.stopped is None and not run.gives_up
     return False
 

@@ -52,7 +52,7 @@ class Feed:
 
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
-        self._lane = queue
+        self._queue = queue
         limit = run.job.limit
         end = limit if limit is not None else 1 << 62
         self.scan = RowScan(run.ledger, run.budget, queue.name, end)
@@ -70,13 +70,13 @@ class Feed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lane.is_dry = True
+        self._queue.is_exhausted = True
         self._run.wake()
         self._preparation.close()
 
     async def next(self) -> QueuedPart | None:
         """Return the next part, waiting while some may still come; None at the end."""
-        while self._lane.stopped is None and not self._run.gives_up:
+        while self._queue.stopped is None and not self._run.gives_up:
             # Read before all looks: what changes during one of them ends the wait.
             version = self._run.changed.version
             if (ready := self._preparation.take_ready()) is not None:
@@ -101,12 +101,12 @@ class Feed:
             return True
         reopened = list(self.scan.reopen())
         for part in reopened:
-            self._lane.retries.add(part, 0.0)
+            self._queue.retries.add(part, 0.0)
         return bool(reopened)
 
     def retry(self, part: Part, wait_s: float) -> None:
         """Let a part come again after a while."""
-        self._lane.retries.add(part, wait_s)
+        self._queue.retries.add(part, wait_s)
 
     def put_back(self, part: Part) -> None:
         """Let a part come again, and what is ready be made ready anew.
@@ -123,12 +123,12 @@ class Feed:
         Args:
             version: Of the run's notifier, before what was looked at.
         """
-        is_idle = not self._preparation.is_busy and not len(self._lane.retries)
+        is_idle = not self._preparation.is_busy and not len(self._queue.retries)
         if is_idle and len(self._run.queues) > 1:
             if await self._take_over.take():
                 return True
-            if not self._lane.is_dry:
-                self._lane.is_dry = True
+            if not self._queue.is_exhausted:
+                self._queue.is_exhausted = True
                 self._run.wake()
             # While others were asked, a retry may have come due, money may have come
             # back to a full budget, or the plan may have ended.
@@ -137,18 +137,18 @@ class Feed:
         return await self._wait(version)
 
     def _others_are_dry(self) -> bool:
-        """Say whether no other lane has anything that could still come here."""
+        """Say whether no other queue has anything that could still come here."""
         others = (
-            queue for queue in self._run.queues.values() if queue is not self._lane
+            queue for queue in self._run.queues.values() if queue is not self._queue
         )
-        return not any(queue.may_hand_on for queue in others)
+        return not any(queue.may_hand_over for queue in others)
 
     async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
-        wait_s = self._lane.retries.next_in_s()
+        wait_s = self._queue.retries.next_in_s()
         if self._preparation.is_busy:
             wait_s = None if self._preparation.is_full else wait_s
-        elif self._lane.moved:
+        elif self._queue.moved_rows:
             return True
         elif (
             wait_s is None
@@ -165,25 +165,25 @@ class Feed:
     def _take(self) -> QueuedPart | None:
         queued = self._next_part()
         if queued is not None:
-            self._lane.is_dry = False
+            self._queue.is_exhausted = False
         return queued
 
     def _next_part(self) -> QueuedPart | None:
-        if not self._lane.is_in_doubt:
+        if not self._queue.is_in_doubt:
             return self._again() or self._fresh() or self._put_off()
         # It may be an outage. Rows that were never lost find out: one that is lost
         # twice is held.
-        first = self._tried_for_free() if self._lane.breaker.is_open else None
+        first = self._tried_for_free() if self._queue.breaker.is_open else None
         queued = first or self._untried() or self._again() or self._put_off()
         return None if queued is None else replace(queued, as_probe=True)
 
     def _put_off(self) -> QueuedPart | None:
         """Return a part that was to be asked again when nothing else is left."""
-        queue = self._lane
+        queue = self._queue
         if self._run.planning or queue.in_flight or len(queue.retries):
             return None
-        while queue.aside:
-            queue.retries.add(queue.aside.popleft(), 0.0)
+        while queue.deferred:
+            queue.retries.add(queue.deferred.popleft(), 0.0)
         return self._again()
 
     def _tried_for_free(self) -> QueuedPart | None:
@@ -195,23 +195,23 @@ class Feed:
         history = history_of(queued.attempts, queued.part, tries_from)
         if may_lose(history, self._run.policy):
             return queued
-        self._lane.retries.add(queued.part, 0.0)
+        self._queue.retries.add(queued.part, 0.0)
         return None
 
     def _untried(self) -> QueuedPart | None:
         while (queued := self._fresh()) is not None:
             if not queued.attempts:
                 return queued
-            self._lane.retries.add(queued.part, 0.0)
+            self._queue.retries.add(queued.part, 0.0)
         return None
 
     def _again(self) -> QueuedPart | None:
-        while (part := self._lane.retries.take_due()) is not None:
+        while (part := self._queue.retries.take_due()) is not None:
             planned = self._planned(part.row_id)
             if planned is None:
                 continue
             attempts = self._run.ledger.attempts_of(part.row_id)
-            if part.images <= self._lane.capabilities.images_per_request:
+            if part.images <= self._queue.capabilities.images_per_request:
                 return QueuedPart(part, planned, attempts)
             # It comes from a provider that makes more at once.
             self._parts.extend(self._missing(planned))
@@ -219,15 +219,17 @@ class Feed:
         return None
 
     def _planned(self, row_id: int) -> PlannedRow | None:
-        """Return a row, if this lane is to make it."""
+        """Return a row, if this queue is to make it."""
         planned = self._run.ledger.planned(row_id)
-        is_ours = planned is not None and planned.provider == self._lane.name
+        is_ours = planned is not None and planned.provider == self._queue.name
         return planned if is_ours else None
 
     def _fresh(self) -> QueuedPart | None:
         while not self._parts:
-            while self._lane.moved:
-                if (planned := self._planned(self._lane.moved.popleft())) is not None:
+            while self._queue.moved_rows:
+                if (
+                    planned := self._planned(self._queue.moved_rows.popleft())
+                ) is not None:
                     self._rows.append(planned)
             if not self._rows:
                 self._rows.extend(self.scan.read())
@@ -245,9 +247,9 @@ class Feed:
             tries_from = planned.row.tries_from
             history = history_of(queued.attempts, queued.part, tries_from)
             last = history[-1] if history else None
-            is_ours = last is not None and last.provider == self._lane.name
+            is_ours = last is not None and last.provider == self._queue.name
             if last is not None and is_ours and last.again is Again.STOP:
-                self._lane.aside.append(queued.part)
+                self._queue.deferred.append(queued.part)
             else:
                 yield queued
 
@@ -255,7 +257,7 @@ class Feed:
         row, ledger = planned.row, self._run.ledger
         attempts = ledger.attempts_of(row.row_id)
         have = ledger.stored_images(row.row_id) if attempts else set()
-        max_images = self._lane.capabilities.images_per_request
+        max_images = self._queue.capabilities.images_per_request
         for part in missing_parts(
             row.row_id, row.request.n, have, attempts, max_images
         ):

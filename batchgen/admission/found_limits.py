@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from batchgen.ledger import Reader
-from batchgen.limits import MOST_AT_ONCE, AimdLimit, ConcurrencyLimiter, RateLimiter
+from batchgen.limits import MAX_CONCURRENCY, AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Terms
 from batchgen.providers.base import Defaults
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from batchgen.admission.run_context import Run
 
 
-def purchases_wanted(terms: Terms, defaults: Defaults) -> int:
+def max_concurrency_of(terms: Terms, defaults: Defaults) -> int:
     """Return how many purchases at a time a provider may have in a run at most."""
     if terms.concurrency == "auto":
-        return MOST_AT_ONCE
+        return MAX_CONCURRENCY
     return terms.concurrency or defaults.concurrency
 
 
@@ -49,7 +49,7 @@ def limiters_of(
             return AimdLimit.load(dumps[name], max_value, is_rate=is_rate)
         return AimdLimit(start, max_value, is_rate=is_rate)
 
-    end = purchases_wanted(terms, defaults)
+    end = max_concurrency_of(terms, defaults)
     if max_purchases is not None:
         end = min(end, max_purchases)
     concurrency: int | AimdLimit = end
@@ -70,12 +70,12 @@ def limiters_of(
 
 
 def found_limits(ledger: Reader) -> Iterator[str]:
-    """Yield in words what was found for each provider."""
+    """Yield what was found for each provider."""
     for provider, text in ledger.meta.all_found_limits():
         limits = {key: AimdLimit.load(dump) for key, dump in json.loads(text).items()}
-        words = [f"{key} {limit.value:.0f}" for key, limit in limits.items()]
-        if words:
-            yield f"found for {provider}: {', '.join(words)}"
+        parts = [f"{key} {limit.value:.0f}" for key, limit in limits.items()]
+        if parts:
+            yield f"found for {provider}: {', '.join(parts)}"
 
 
 async def remember(run: Run, queue: ProviderQueue) -> None:

@@ -43,7 +43,9 @@ class LinkHost:
         self._failing_since = inf
         self._has_answered = False  # since it began to fail
 
-    def failed(self, row_id: int, error: Retryable, *, is_network_down: bool) -> None:
+    def record_failure(
+        self, row_id: int, error: Retryable, *, is_network_down: bool
+    ) -> None:
         """Record a download that may work later.
 
         Args:
@@ -56,13 +58,13 @@ class LinkHost:
         self.failure = error
         if not isinstance(error, Incomplete) or error.connection == "made":
             self._has_answered = True
-        self._outage.failed(row_id)
-        probe_provider = self._has_answered or is_network_down
-        self._outage.patience_s = Outage.PATIENCE_S if probe_provider else UNREACHED_S
+        self._outage.record_failure(row_id)
+        can_recover = self._has_answered or is_network_down
+        self._outage.patience_s = Outage.PATIENCE_S if can_recover else UNREACHED_S
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         """Record an answer that brought something."""
-        self._outage.worked()
+        self._outage.record_success()
         self._failing_since, self.failure = inf, None
 
     @property
@@ -71,9 +73,9 @@ class LinkHost:
         return self._outage.is_on
 
     @property
-    def excuses(self) -> bool:
+    def waives_failures(self) -> bool:
         """Whether a failure now says nothing about the link itself."""
-        return self._outage.excuses
+        return self._outage.waives_failures
 
     def was_gone_since(self, moment: float) -> bool:
         """Say whether it took no connection of several rows since then, for long."""
@@ -97,15 +99,15 @@ class LinkHosts:
         host = self._hosts.get(name)
         if host is None:
             host = LinkHost(name, self._clock)
-            idle = (key for key, each in self._hosts.items() if not each.waiting)
+            idle = (name for name, host in self._hosts.items() if not host.waiting)
             if len(self._hosts) >= MAX_HOSTS and (oldest := next(idle, None)):
                 del self._hosts[oldest]
             self._hosts[name] = host
         return host
 
-    def worked(self, host: LinkHost) -> None:
+    def record_success(self, host: LinkHost) -> None:
         """Record a download that brought something."""
-        host.worked()
+        host.record_success()
         self.last_success = self._clock()
 
     def are_gone(self, host: LinkHost) -> bool:

@@ -76,6 +76,7 @@ class Permit(Presence):
         is_probe: Whether it tries if a provider that gave no answers is back.
         is_recorded: Whether the attempt is in the ledger: then its money is no longer
             given back here, but becomes what the attempt costs.
+        may_depart: Whether the rate has granted a departure that was not used yet.
         has_left: Whether its request really left.
     """
 
@@ -85,8 +86,9 @@ class Permit(Presence):
     def __init__(self, run: Run, queue: ProviderQueue, queued: QueuedPart) -> None:
         super().__init__(run, queue)
         self.queued, self.part = queued, queued.part
-        self.is_probe = self.is_recorded = self.has_left = False
-        self._holds_money = self._may_depart = False
+        self.is_probe = self.is_recorded = False
+        self.may_depart = self.has_left = False
+        self._holds_money = False
         self._left_at: float | None = None
         self._head_at: float | None = None
 
@@ -95,10 +97,6 @@ class Permit(Presence):
     def hold(self, reservation: Reservation) -> None:
         """Keep money that the budget holds."""
         self.reservation, self._holds_money = reservation, True
-
-    def let_depart(self) -> None:
-        """Keep a departure that the rate has granted."""
-        self._may_depart = True
 
     def begin(self) -> None:
         """Take the slot: nothing stands in the way of the purchase any more."""
@@ -109,18 +107,18 @@ class Permit(Presence):
         self.is_probe = self.queued.as_probe and queue.breaker.is_open
         if self.is_probe:
             queue.breaker.probing = self
-        self.load = queue.limiter.leaving(queue.in_flight)
+        self.load = queue.limiter.record_departure(queue.in_flight)
 
     # -- used
 
-    def depart(self) -> None:
+    def record_sent(self) -> None:
         """Count the departure, at this moment."""
-        self.has_left, self._may_depart = True, False
+        self.has_left, self.may_depart = True, False
         self._left_at = self.run.time.monotonic()
         self.queue.rate_limiter.record_sent(self._left_at)
-        self.queue.reply_times.left(id(self), self._left_at)
+        self.queue.reply_times.record_sent(id(self), self._left_at)
 
-    def note_head(self) -> None:
+    def record_head(self) -> None:
         """Note that the head of the reply is here, at this moment."""
         self._head_at = self.run.time.monotonic()
 
@@ -129,24 +127,24 @@ class Permit(Presence):
 
         Nobody waits for it any more.
         """
-        self.queue.reply_times.answered(id(self))
+        self.queue.reply_times.record_answer(id(self))
         now = self.run.time.monotonic()
         left_at = now if self._left_at is None else self._left_at
         return left_at, (self._head_at or now) - left_at
 
     # -- given back
 
-    def stay(self) -> None:
+    def cancel_departure(self) -> None:
         """Give the departure back if nothing left."""
-        if self._may_depart:
-            self._may_depart = False
+        if self.may_depart:
+            self.may_depart = False
             self.queue.rate_limiter.cancel()
 
     def close(self) -> None:
         """Give back whatever was not used; nothing happens the second time."""
         self.run.reference_buffer.drop(self.part)
-        self.stay()
-        self.queue.reply_times.answered(id(self))
+        self.cancel_departure()
+        self.queue.reply_times.record_answer(id(self))
         if self._holds_money and not self.is_recorded:
             self._holds_money = False
             self.run.release(self.reservation)

@@ -11,7 +11,7 @@ import anyio
 from batchgen.admission.next_step import Settled
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.row_changes import end_row
-from batchgen.admission.row_faults import EVERYBODYS, fail_by_fault
+from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
 from batchgen.errors import ProviderStopped, ReferenceRejected, StorageError
 from batchgen.model import Link, Status
 from batchgen.tracebacks import drop_tracebacks
@@ -31,7 +31,7 @@ class Preparation:
 
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
-        self._lane = queue
+        self._queue = queue
         self._references = references
         self._ready: deque[QueuedPart] = deque()
         self._under_way: set[anyio.CancelScope] = set()
@@ -60,14 +60,14 @@ class Preparation:
 
     async def add(self, queued: QueuedPart) -> bool:
         """Take a part; True if it is ready at once, since it has links alone."""
-        request, rules = queued.planned.row.request, self._lane.capabilities.references
+        request, rules = queued.planned.row.request, self._queue.capabilities.references
         if any(rules.carrier_of(each) != "link" for each in request.references):
             scope = anyio.CancelScope()
             self._under_way.add(scope)
             self._run.tasks.start_soon(self._prepare, queued, scope)
             return False
         if request.references:
-            self._references.tell_untried(self._lane, request)
+            self._references.tell_untried(self._queue, request)
             links = [Link(reference) for reference in request.references]
             await self._run.reference_buffer.put(queued.part, links)
         return True
@@ -84,7 +84,7 @@ class Preparation:
         request = queued.planned.row.request
         try:
             with scope:
-                carried = await self._references.ready(self._lane, request)
+                carried = await self._references.ready(self._queue, request)
                 await self._run.reference_buffer.put(queued.part, carried)
                 if self._is_closed:
                     self._run.reference_buffer.drop(queued.part)
@@ -94,16 +94,16 @@ class Preparation:
             await self._reject(queued, error)
         except ProviderStopped as error:
             drop_tracebacks(error)
-            stop(self._run, self._lane, error)
+            stop(self._run, self._queue, error)
         except StorageError as error:
             # A drive that failed says nothing about the row, which waits for the next
             # run; what is in flight comes in first.
             self._run.end(error)
-        except EVERYBODYS:
+        except RUN_WIDE_ERRORS:
             raise
         except Exception as fault:
             self._run.log.exception("row_fault", extra={"row": queued.part.row_id})
-            await fail_by_fault(self._run, self._lane, queued.part.row_id, fault)
+            await fail_by_fault(self._run, self._queue, queued.part.row_id, fault)
         finally:
             self._under_way.discard(scope)
             self._run.wake()

@@ -70,7 +70,7 @@ class Interpreted:
 
 
 def record_success(
-    run: Run, queue: ProviderQueue, use: Load, *, is_accepted: bool
+    run: Run, queue: ProviderQueue, load: Load, *, is_accepted: bool
 ) -> None:
     """Record a purchase that was taken.
 
@@ -79,9 +79,9 @@ def record_success(
     queue.was_reached = True
     queue.is_answered |= is_accepted
     queue.stuck_since = queue.task_error = None
-    queue.limiter.accepted(use)
-    queue.verdicts.succeeded(run.time.monotonic())
-    if queue.breaker.succeeded(use.at):
+    queue.limiter.record_acceptance(load)
+    queue.verdicts.record_success(run.time.monotonic())
+    if queue.breaker.record_success(load.at):
         # All places at once would be too much for a provider that just came back.
         queue.rate_limiter.begin_slowly()
         run.progress.notice(f"{queue.name} answers again")
@@ -89,7 +89,12 @@ def record_success(
 
 
 def record_failure(
-    run: Run, context: AttemptContext, use: Load, error: AttemptError, *, is_probe: bool
+    run: Run,
+    context: AttemptContext,
+    load: Load,
+    error: AttemptError,
+    *,
+    is_probe: bool,
 ) -> Interpreted:
     """Record a purchase that failed, and say what its error means."""
     queue = context.queue
@@ -98,14 +103,14 @@ def record_failure(
         queue.rate_limiter.pause(SILENT_S)
         return Interpreted(error)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        return Interpreted(_record_answer(run, context, use, error, is_probe=is_probe))
+        return Interpreted(_record_answer(run, context, load, error, is_probe=is_probe))
     # An outcome that is unknown cannot be excused: it may have been charged.
     excusable = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
-    verdict = queue.breaker.lost(
+    verdict = queue.breaker.record_loss(
         context.part.row_id,
         context.attempt.attempt_id if excusable else None,
-        use.at,
+        load.at,
         is_probe=is_probe,
     )
     _give_up_if_stuck(queue, Unreachable(error.provider, error.message))
@@ -113,25 +118,32 @@ def record_failure(
 
 
 def _record_answer(
-    run: Run, context: AttemptContext, use: Load, error: AttemptError, *, is_probe: bool
+    run: Run,
+    context: AttemptContext,
+    load: Load,
+    error: AttemptError,
+    *,
+    is_probe: bool,
 ) -> AttemptError:
     """Record an answer that is no success; return the error that it is treated as."""
     queue = context.queue
-    pause_s = queue.breaker.answered(is_probe=is_probe)
+    pause_s = queue.breaker.record_answer(is_probe=is_probe)
     if pause_s is not None:
         queue.rate_limiter.hold(pause_s)
     if isinstance(error, Throttled):
         row_id, is_alone = context.part.row_id, queue.in_flight == 1
         # A gateway that is down refuses the last row alone, too: no fault of that row.
         is_own = not error.is_unavailable
-        if is_own and queue.verdicts.throttled(row_id, is_alone=is_alone):
-            words = f"asked again and again, with nothing else: {error.message}"
-            return RequestInvalid(error.provider, words, request_id=error.request_id)
-        wait_s = queue.limiter.throttled(use, queue.in_flight, error.retry_after_s)
+        if is_own and queue.verdicts.record_throttle(row_id, is_alone=is_alone):
+            message = f"asked again and again, with nothing else: {error.message}"
+            return RequestInvalid(error.provider, message, request_id=error.request_id)
+        wait_s = queue.limiter.record_throttle(
+            load, queue.in_flight, error.retry_after_s
+        )
         record_wait(run.progress, queue, wait_s, error.message)
         _give_up_if_stuck(queue, QuotaReached(error.provider, error.message))
     elif not isinstance(error, ProviderStopped):
-        queue.verdicts.answered()
+        queue.verdicts.record_answer()
         queue.stuck_since = None
         # What nobody can use does not show that images can be had here.
         queue.is_answered |= not isinstance(error, ReplyMalformed | Internal | NoImage)
@@ -145,7 +157,7 @@ def _give_up_if_stuck(queue: ProviderQueue, error: ProviderStopped) -> None:
 
 
 def record_wait(
-    progress: Progress, queue: ProviderQueue, seconds: float, words: str
+    progress: Progress, queue: ProviderQueue, seconds: float, message: str
 ) -> None:
     """Let nothing leave for as long as the provider asks; say so if that is long.
 
@@ -153,18 +165,18 @@ def record_wait(
         progress: Of the run.
         queue: The provider.
         seconds: For how long.
-        words: The provider's own, without the key.
+        message: The provider's own, without the key.
     """
     queue.rate_limiter.pause(seconds)
     long = [span for least_s, span in LONG_WAITS if seconds >= least_s]
     # Numbers differ from reply to reply, and say nothing new.
-    shape = f"{long[-1:]} {_NUMBERS.sub('#', words)}"
+    shape = f"{long[-1:]} {_NUMBERS.sub('#', message)}"
     if not long or shape in queue.waits_shown or len(queue.waits_shown) >= WAITS_SHOWN:
         return
     queue.waits_shown.add(shape)
     progress.notice(
-        f'{queue.name}: "{words}". {queue.name} lets nothing through for {long[-1]} or '
-        "more: rows wait, and carry on by themselves"
+        f'{queue.name}: "{message}". {queue.name} lets nothing through for {long[-1]} '
+        "or more: rows wait, and carry on by themselves"
     )
 
 
@@ -180,7 +192,7 @@ def record_no_answer(
         record_unreachable(run.progress, queue, error)
         if error.lacks_socket:
             return ()
-    return _record_verdict(run, queue, queue.breaker.silent(), error)
+    return _record_verdict(run, queue, queue.breaker.record_silence(), error)
 
 
 def _record_verdict(
@@ -242,22 +254,22 @@ def waive(
     A step of the commit that ends the one by which it became known: a kill behind it
     would leave rows failed that nobody tries again.
     """
-    parts = (_excuse(rules, ledger, attempt_id) for attempt_id in attempt_ids)
+    parts = (_waive_one(rules, ledger, attempt_id) for attempt_id in attempt_ids)
     return [part for part in parts if part is not None]
 
 
-def buy_excused(run: Run, parts: Iterable[BoughtAgain]) -> None:
+def buy_waived(run: Run, parts: Iterable[BoughtAgain]) -> None:
     """Count what `waive` returned and let it be bought again, once that is on disk."""
-    for waived in parts:
-        run.record(waived.change)
-        if (queue := run.queues.get(waived.provider)) is not None:
-            queue.retries.add(waived.part, 0.0)
+    for part in parts:
+        run.record(part.change)
+        if (queue := run.queues.get(part.provider)) is not None:
+            queue.retries.add(part.part, 0.0)
     run.wake()
 
 
-def _excuse(rules: RowRules, ledger: Ledger, attempt_id: int) -> BoughtAgain | None:
+def _waive_one(rules: RowRules, ledger: Ledger, attempt_id: int) -> BoughtAgain | None:
     if not ledger.waive(attempt_id):
-        return None  # it has not ended yet, and will be excused as it does
+        return None  # it has not ended yet, and will be waived as it does
     attempt = ledger.attempt(attempt_id)
     row = ledger.row(attempt.row_id)
     provider = ledger.planned_provider(row.row_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchgen.admission.provider_health import (
-    buy_excused,
+    buy_waived,
     record_no_answer,
     record_wait,
     waive,
@@ -39,32 +39,32 @@ async def probe_provider(run: Run, queue: ProviderQueue) -> bool:
     answer it, and yet sell: one that is silent is asked a few times, one that says that
     it is away for hours.
     """
-    if queue.counter is None or queue.breaker.age_s > Outage.PATIENCE_S:
+    if queue.purchase_url is None or queue.breaker.age_s > Outage.PATIENCE_S:
         return True
-    call = Call(method="GET", url=queue.counter)
+    call = Call(method="GET", url=queue.purchase_url)
     try:
         reply = await run.wire.send(queue.name, call, reply_timeout_s=TIMEOUT_S)
     except ProviderStopped as error:
         stop(run, queue, error)  # its certificate, or a proxy that refuses
         return False
     except (NotConnected, OutcomeUnknown) as error:
-        if isinstance(error, OutcomeUnknown) and queue.silences is not None:
-            queue.silences += 1
-            if queue.silences > SILENT_TIMES:
+        if isinstance(error, OutcomeUnknown) and queue.unanswered_probes is not None:
+            queue.unanswered_probes += 1
+            if queue.unanswered_probes > SILENT_TIMES:
                 return True
         await _stay_away(run, queue, error)
         return False
     queue.was_reached = True
-    queue.silences = None
+    queue.unanswered_probes = None
     wait_s = retry_after_s(reply.headers)
     if wait_s:
-        words = run.redactor.redact(message_of(reply.body))
-        record_wait(run.progress, queue, wait_s, words)
+        message = run.redactor.redact(message_of(reply.body))
+        record_wait(run.progress, queue, wait_s, message)
     if _is_away(reply):
-        words = f"HTTP {reply.status} also where nothing is bought"
-        await _stay_away(run, queue, ProviderDown(queue.name, words))
+        message = f"HTTP {reply.status} also where nothing is bought"
+        await _stay_away(run, queue, ProviderDown(queue.name, message))
         return False
-    queue.breaker.questions_are_answered()
+    queue.breaker.record_probe_answer()
     return not wait_s
 
 
@@ -80,5 +80,5 @@ async def _stay_away(run: Run, queue: ProviderQueue, error: AttemptError) -> Non
         return
     await run.writer.commit(
         lambda ledger: waive(run.rules, ledger, waived),
-        then=lambda parts: buy_excused(run, parts),
+        then=lambda parts: buy_waived(run, parts),
     )

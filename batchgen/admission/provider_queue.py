@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
+from math import inf
 
 import anyio
 
@@ -33,7 +34,7 @@ POLLS_AT_ONCE = 32
 UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each slot."""
 
-WAITING_MOST = 256
+MAX_WAITING = 256
 """Attempts that may wait for their links beside those that are bought: each takes some
 memory [assumed]."""
 
@@ -69,31 +70,31 @@ class ProviderQueue:
         self.breaker = CircuitBreaker(clock)
         self.reply_times = ReplyTimes(clock)
         self.waived: set[int] = set()  # attempts that end without counting
-        self.asking = Outage(clock)  # of polls
+        self.poll_outage = Outage(clock)  # of polls
         self.link_hosts = LinkHosts(clock)
         self.link_outage = Outage(clock)  # of links at their first try
-        self.uploads = Outage(clock)
+        self.upload_outage = Outage(clock)
         self.waiting = 0  # attempts that wait for a link, and hold nothing
         self.in_flight = 0  # purchases between SENT and DELIVERED
         self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
         self.retries = Retries(clock)
-        self.moved: deque[int] = deque()  # rows that came from another lane
-        self.aside: deque[Part] = deque()  # asked again when nothing else is left
-        self.is_dry = False  # whether nothing is left that it could begin with
+        self.moved_rows: deque[int] = deque()  # rows that came from another lane
+        self.deferred: deque[Part] = deque()  # asked again when nothing else is left
+        self.is_exhausted = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
         # Why a task could not be asked for, while nothing has worked since.
         self.task_error: ProviderStopped | None = None
-        self.leaving: anyio.CancelScope | None = None  # around the wait for the rate
+        self.rate_wait: anyio.CancelScope | None = None  # around the wait for the rate
         self.was_reached = False
         self.is_answered = False  # whether some answer showed that images can be had
         self.alone_since = -float("inf")  # when a purchase left with none under way
         self.stuck_since: float | None = None  # when it last began to let nothing in
         self.waits_shown: set[str] = set()
-        # Questions there that were left unanswered; None once one was answered.
-        self.silences: int | None = 0
-        self.counter: str | None = None  # the URL that purchases were last sent to
+        # Probes in a row without an answer; None once one was answered.
+        self.unanswered_probes: int | None = 0
+        self.purchase_url: str | None = None  # the URL that purchases were last sent to
         self._unreached_since: float | None = None
 
     @cached_property
@@ -121,21 +122,26 @@ class ProviderQueue:
         """Whether it is not about one row, as far as can be told."""
         return self.breaker.has_lost_several or bool(self.reply_times.undecided)
 
-    @property
-    def has_slot(self) -> bool:
-        """Whether one more purchase may be under way."""
+    def slot_in_s(self, model: str) -> float:
+        """Return for how long to wait for a slot: 0 if one is free.
+
+        It is infinite where only a change at the provider can free one.
+        """
+        if (first_answer_in_s := self._first_answer_in_s(model)) > 0:
+            return first_answer_in_s
         slots = self.concurrency
         is_crowded = self._crowd() >= UNSTORED_FACTOR * slots
-        return self.in_flight < slots and not is_crowded and not self.breaker.probing
+        is_free = self.in_flight < slots and not is_crowded and not self.breaker.probing
+        return 0.0 if is_free else inf
 
     def _crowd(self) -> int:
         """Return how many attempts under way hold up new ones.
 
         Those that wait for a link do not, unless no link works at all.
         """
-        if not self.waiting or self.link_outage.excuses:
+        if not self.waiting or self.link_outage.waives_failures:
             return self.live
-        return self.live - min(self.waiting, WAITING_MOST)
+        return self.live - min(self.waiting, MAX_WAITING)
 
     @property
     def elsewhere(self) -> str | None:
@@ -160,20 +166,20 @@ class ProviderQueue:
     def stop(self, error: ProviderStopped) -> None:
         """Send nothing more in this run, and end the wait for the rate."""
         self.stopped = error
-        self.let_none_leave()
+        self.end_rate_wait()
 
-    def let_none_leave(self) -> None:
+    def end_rate_wait(self) -> None:
         """End the wait for the rate: nothing more is to be sent."""
-        if self.leaving is not None:
-            self.leaving.cancel()
+        if self.rate_wait is not None:
+            self.rate_wait.cancel()
 
     @property
-    def may_hand_on(self) -> bool:
+    def may_hand_over(self) -> bool:
         """Whether parts wait here that another provider may have to make."""
-        waits = bool(self.moved) or bool(self.aside) or len(self.retries) > 0
-        return (waits or not self.is_dry) and self.stopped is None
+        waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
+        return (waits or not self.is_exhausted) and self.stopped is None
 
-    def first_answer_in_s(self, model: str) -> float:
+    def _first_answer_in_s(self, model: str) -> float:
         """Return how long others still wait for the first answer; 0 if not at all."""
         if self.is_answered or not self.live or self.proof.held_before(model):
             return 0.0

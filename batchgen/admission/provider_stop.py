@@ -47,12 +47,12 @@ def _of_the_row(job: Job, context: AttemptContext, error: AttemptError) -> Attem
     if not isinstance(error, ModelGone):
         return error
     if context.request.references and blames_reference(error.message):
-        words = error.message
-        return RequestInvalid(error.provider, words, request_id=error.request_id)
+        message = error.message
+        return RequestInvalid(error.provider, message, request_id=error.request_id)
     if stated in (None, common):
         return error
-    words = f"model {context.attempt.model!r}: {error.message}"
-    return RequestInvalid(error.provider, words, request_id=error.request_id)
+    message = f"model {context.attempt.model!r}: {error.message}"
+    return RequestInvalid(error.provider, message, request_id=error.request_id)
 
 
 def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
@@ -73,15 +73,15 @@ def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
         refused_at=run.time.monotonic(),
     )
     rows = queue.proof.rows_needed(error, model)
-    together = queue.verdicts.refused(refusal, rows)
+    together = queue.verdicts.record_refusal(refusal, rows)
     if together is not None:
         stop(run, queue, error)
         others = [other for other in together if other.row_id != refusal.row_id]
         return Judged(error, others)
     if error.is_certain or not queue.proof.holds_for(model):
         return Judged(error)  # the row is asked again when nothing else is left
-    words = error.message
-    return Judged(RequestInvalid(queue.name, words, request_id=error.request_id))
+    message = error.message
+    return Judged(RequestInvalid(queue.name, message, request_id=error.request_id))
 
 
 def stop(run: Run, queue: ProviderQueue, error: ProviderStopped) -> None:
@@ -94,7 +94,9 @@ def stop(run: Run, queue: ProviderQueue, error: ProviderStopped) -> None:
     run.log.error("provider_stopped", extra={"provider": queue.name})
 
 
-def was_useless(run: Run, context: AttemptContext, error: AttemptError) -> None:
+def record_useless_reply(
+    run: Run, context: AttemptContext, error: AttemptError
+) -> None:
     """Stop the provider if different rows in turn brought nothing usable."""
     queue, row_id = context.queue, context.part.row_id
     if context.attempt.state in (State.FAILED, State.UNKNOWN):
@@ -102,18 +104,18 @@ def was_useless(run: Run, context: AttemptContext, error: AttemptError) -> None:
     is_accepted = context.task_id is not None
     match error:
         case ImageRejected():
-            is_enough = queue.verdicts.image_was_useless(row_id)
+            is_enough = queue.verdicts.record_useless_image(row_id)
         case Internal() | ReplyMalformed():
-            is_enough = queue.verdicts.answer_was_useless(
+            is_enough = queue.verdicts.record_useless_answer(
                 row_id, is_accepted=is_accepted
             )
         case NoImage() if not queue.proof.holds_for(context.attempt.model):
             # Nothing strange where others brought theirs; but here nobody has.
-            is_enough = queue.verdicts.answer_was_useless(
+            is_enough = queue.verdicts.record_useless_answer(
                 row_id, is_accepted=is_accepted
             )
         case _:
             return
     if is_enough and queue.stopped is None:
-        words = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
-        stop(run, queue, UnusableReplies(queue.name, words))
+        message = f"{ROWS_LATER} rows in turn brought nothing usable: {error.message}"
+        stop(run, queue, UnusableReplies(queue.name, message))

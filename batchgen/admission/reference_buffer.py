@@ -25,7 +25,7 @@ class ReferenceBuffer:
         self._changed = Notifier()
 
     async def put(self, part: Part, references: Sequence[Payload]) -> None:
-        """Keep the images of a part for `taken`; wait while the buffer is full."""
+        """Keep the images of a part for `take`; wait while the buffer is full."""
         while (new_bytes := self._new_bytes(references)) and self._users:
             if self._bytes + new_bytes <= self._max_bytes:
                 break
@@ -38,7 +38,7 @@ class ReferenceBuffer:
                 self._users[id(reference)] += 1
 
     @contextmanager
-    def taken(self, part: Part) -> Iterator[Sequence[Payload]]:
+    def take(self, part: Part) -> Iterator[Sequence[Payload]]:
         """Yield the images of a part, and drop them afterwards."""
         references = self._parts.pop(part, ())
         try:

@@ -212,7 +212,7 @@ class References:
             except AttemptError as error:
                 raise _upload_failed(error) from error
             else:
-                queue.uploads.worked()
+                queue.upload_outage.record_success()
                 await self._keep(queue, provider, image, link, began)
                 return link
 
@@ -221,8 +221,8 @@ class References:
         """Tell whether a failed upload counts against its image."""
         if isinstance(error, Throttled | NotConnected):
             return False
-        queue.uploads.failed(image.name)
-        return not queue.uploads.excuses
+        queue.upload_outage.record_failure(image.name)
+        return not queue.upload_outage.waives_failures
 
     async def _wait_out(
         self, queue: ProviderQueue, error: AttemptError, tries: int

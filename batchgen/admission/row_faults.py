@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batchgen.admission.run_context import Run
     from batchgen.ledger import Ledger
 
-EVERYBODYS = (StorageError, SpecError, BudgetReached)
+RUN_WIDE_ERRORS = (StorageError, SpecError, BudgetReached)
 """What is raised on purpose, and is about the whole run."""
 
 

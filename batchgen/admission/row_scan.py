@@ -24,7 +24,7 @@ class _Closed:
     """A group without room.
 
     Attributes:
-        wanted: What did not fit.
+        reservation: What did not fit.
         held: What its attempts in flight could cost when it was closed.
         first: Position of the first row that was passed over; None for none.
         aside: Parts that had been read before it was closed, first what did not fit.
@@ -46,22 +46,22 @@ class _Again:
 
 
 class RowScan:
-    """Reads the rows of one lane.
+    """Reads the rows of one provider.
 
     Args:
         ledger: Where they stand.
         budget: Says what fits.
-        queue: The provider that makes them.
-        below: Position behind the last.
+        provider: That makes them.
+        end: Position behind the last.
 
     Attributes:
         may_have_more: Whether another slice may follow at once.
     """
 
-    def __init__(self, ledger: Reader, budget: Budget, queue: str, end: int) -> None:
+    def __init__(self, ledger: Reader, budget: Budget, provider: str, end: int) -> None:
         self._ledger = ledger
         self._budget = budget
-        self._lane = queue
+        self._provider = provider
         self._end = end
         self._after = -1
         self._closed: dict[str, _Closed] = {}
@@ -85,14 +85,14 @@ class RowScan:
         return [row for row in rows if not self._is_passed_over(row)]
 
     def _read_on(self) -> list[PlannedRow]:
-        rows = self._ledger.waiting(self._lane, self._after, self._end, SLICE)
+        rows = self._ledger.waiting(self._provider, self._after, self._end, SLICE)
         if rows:
             self._after = rows[-1].position
         return rows
 
     def _read_again(self, again: _Again) -> list[PlannedRow]:
         rows = self._ledger.waiting(
-            self._lane, again.after, again.end, SLICE, again.firsts
+            self._provider, again.after, again.end, SLICE, again.firsts
         )
         if rows:
             again.after = rows[-1].position
@@ -110,15 +110,15 @@ class RowScan:
 
     # -- groups without room
 
-    def close(self, price_key: str, reservation: Reservation, part: Part) -> None:
+    def close(self, budget_group: str, reservation: Reservation, part: Part) -> None:
         """Close a group for a part that did not fit; the part comes again."""
-        if price_key not in self._closed:
-            self._closed[price_key] = _Closed(reservation, self._held(reservation))
-        self._closed[price_key].aside.append(part)
+        if budget_group not in self._closed:
+            self._closed[budget_group] = _Closed(reservation, self._held(reservation))
+        self._closed[budget_group].aside.append(part)
 
-    def set_aside(self, price_key: str | None, part: Part) -> bool:
+    def set_aside(self, budget_group: str | None, part: Part) -> bool:
         """Keep a part for later if its group is closed; False if it is not."""
-        closed = self._closed.get(price_key or "")
+        closed = self._closed.get(budget_group or "")
         if closed is not None:
             closed.aside.append(part)
         return closed is not None
@@ -162,7 +162,10 @@ class RowScan:
         return held == 0 and self._ledger.status(row_id) is not Status.PENDING
 
     def _held(self, reservation: Reservation) -> int:
-        return sum(self._budget.held(share) for share in reservation.column_values)
+        return sum(
+            self._budget.held(column_value)
+            for column_value in reservation.column_values
+        )
 
     def may_reopen(self) -> bool:
         """Say whether money in flight could still come back to a closed group."""
@@ -171,7 +174,7 @@ class RowScan:
     def full_column_values(self) -> set[ColumnValue]:
         """Return the budgets by column that keep rows from being bought."""
         return {
-            share
+            column_value
             for closed in self._closed.values()
-            for share in self._budget.full_column_values(closed.reservation)
+            for column_value in self._budget.full_column_values(closed.reservation)
         }

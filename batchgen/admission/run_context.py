@@ -24,9 +24,9 @@ from batchgen.model import (
     ImageRequest,
     Job,
     Price,
+    PriceBook,
     PriceKey,
     Status,
-    to_nano,
 )
 from batchgen.notifier import Notifier
 
@@ -75,16 +75,15 @@ class Run:
     """One run: its parts, and what is going on in it.
 
     Attributes:
-        price: Says what one image of a sale costs, None if unknown.
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
-        following: Scopes of what a stop cuts short: polls, and waits for links.
+        cut_short_scopes: Scopes of what a stop cuts short: polls, and waits for links.
         failures: How the last rows ended.
         fails_too_often: Whether so many of them failed that it is better to stop.
         gives_up: Whether nothing more is bought, because nearly every row fails.
-        full: Budgets by column that kept rows from being bought.
-        places: Where attempts can be asked for, by provider and base URL.
+        full_column_values: Budgets by column that kept rows from being bought.
+        all_queues: Where attempts can be asked for, by provider and base URL.
         end: Ends the run by an error; what is in flight comes in.
     """
 
@@ -96,7 +95,7 @@ class Run:
     wire: Wire
     budget: Budget
     queues: dict[str, ProviderQueue]
-    price: PriceOf
+    prices: PriceBook
     progress: Progress
     redactor: Redactor
     time: Time
@@ -116,15 +115,15 @@ class Run:
     stopping: bool = False
     fails_too_often: bool = False
     gives_up: bool = False
-    full: set[ColumnValue] = field(default_factory=set)
-    places: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
-    following: set[anyio.CancelScope] = field(default_factory=set)
+    full_column_values: set[ColumnValue] = field(default_factory=set)
+    all_queues: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
+    cut_short_scopes: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
     def expected(self, price_key: PriceKey) -> int | None:
         """Return what one image costs as a rule in nano-dollars; None if unknown."""
-        price = self.price(price_key)
-        return None if price is None else to_nano(price.expected)
+        price = self.prices.find_nano(price_key)
+        return None if price is None else price.expected
 
     @property
     def rules(self) -> RowRules:
@@ -135,13 +134,13 @@ class Run:
     def cut_short(self) -> Iterator[anyio.CancelScope]:
         """Let a stop end what waits within."""
         with anyio.CancelScope() as scope:
-            self.following.add(scope)
+            self.cut_short_scopes.add(scope)
             if self.stopping:
                 scope.cancel()
             try:
                 yield scope
             finally:
-                self.following.discard(scope)
+                self.cut_short_scopes.discard(scope)
 
     def wake(self) -> None:
         """Let whoever waits for something to change look again."""
@@ -153,7 +152,7 @@ class Run:
             return
         self.progress.settle(change.now, change.was, change.rows)
         if change.now is Status.SUCCEEDED or change.is_own_fault:
-            self.failures.ended(well=change.now is Status.SUCCEEDED)
+            self.failures.record_end(well=change.now is Status.SUCCEEDED)
             self.fails_too_often = self.failures.are_too_many
 
     def rows_waiting(self) -> int | None:
@@ -164,7 +163,7 @@ class Run:
         """Let nothing more be bought."""
         self.gives_up = True
         for queue in self.queues.values():
-            queue.let_none_leave()
+            queue.end_rate_wait()
         self.wake()
 
     def release(self, reservation: Reservation) -> None:

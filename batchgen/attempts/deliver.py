@@ -66,7 +66,7 @@ async def deliver(
         lease: Memory of the images that came with the reply.
     """
     context.queue.task_error = None
-    context.queue.verdicts.answer_was_useful()
+    context.queue.verdicts.record_useful_answer()
     try:
         links, charge, lost = await take(run, context, delivered)
     except DiskFull as full:
@@ -145,7 +145,7 @@ async def _decode_link(offload: Offload, link: Link) -> Link | Blob:
 async def _write_links(
     run: Run, context: AttemptContext, links: Numbered, delivered: Delivered
 ) -> Charged:
-    charge = charge_of(run.price, context, delivered)
+    charge = charge_of(run.prices.find, context, delivered)
     raised = charge_budget(run, context, charge)
     latency_s = latency_of(context, run.time.monotonic())
     log_delivered(run.log, context, charge, delivered.request_id)
@@ -167,7 +167,7 @@ async def _store_inline(
     """
     with anyio.CancelScope(shield=True):
         checked, lost = await _check_all(run, context, parcel.blobs)
-        charge = charge_of(run.price, context, delivered)
+        charge = charge_of(run.prices.find, context, delivered)
         raised = charge_budget(run, context, charge)
         if lost is not None:
             lost.request_id = delivered.request_id

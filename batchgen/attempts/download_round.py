@@ -38,14 +38,14 @@ async def try_links(
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
-                queue.host_of(link).failed(
+                queue.host_of(link).record_failure(
                     context.part.row_id,
                     error,
                     is_network_down=queue.breaker.is_in_doubt,
                 )
             if missing.rounds == 0:
                 # Once for each attempt: a few that wait long prove no outage.
-                queue.link_outage.failed(context.part.row_id)
+                queue.link_outage.record_failure(context.part.row_id)
         else:
             del missing.links[image]
     missing.rounds += 1
@@ -76,9 +76,9 @@ async def _download(
         error.is_final = True
         raise error
     blob = await download(run.wire, run.downloads, queue, link, lease)
-    queue.link_hosts.worked(queue.host_of(link))
+    queue.link_hosts.record_success(queue.host_of(link))
     checked = await check_image(run, context, image, blob.data, keep=keep)
-    queue.link_outage.worked()
+    queue.link_outage.record_success()
     return checked
 
 

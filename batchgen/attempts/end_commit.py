@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchgen.admission.failover import Moved, next_way
+from batchgen.admission.failover import Moved, next_candidate
 from batchgen.admission.next_step import (
     Decision,
     Leave,
@@ -94,7 +94,7 @@ def _settle_row(
     if is_held and not isinstance(decision, Settled):
         return Leave(), planned, None  # the user decides about all its parts
     if not is_held and _may_fail_over(rules.queues, decision, planned, end):
-        candidate = next_way(rules, ledger, row.row_id, history)
+        candidate = next_candidate(rules, ledger, row.row_id, history)
         if candidate is not None:
             ledger.move(row.row_id, candidate)
             decision, planned = Moved(candidate.provider), candidate.provider

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from batchgen.admission.provider_stop import was_useless
-from batchgen.admission.row_faults import EVERYBODYS, fail_row
+from batchgen.admission.provider_stop import record_useless_reply
+from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_row
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.finish import fail, leave_at_risk
 from batchgen.errors import (
@@ -36,7 +36,7 @@ async def fenced(
     """
     try:
         yield
-    except EVERYBODYS:
+    except RUN_WIDE_ERRORS:
         raise
     except Exception as fault:
         extra = {"attempt": context.attempt.attempt_id}
@@ -56,7 +56,7 @@ async def _end(run: Run, context: AttemptContext, error: Internal) -> None:
         return
     if state in (State.ACCEPTED, State.OVERDUE) and not context.reservation.is_settled:
         leave_at_risk(run, context)
-    was_useless(run, context, error)
+    record_useless_reply(run, context, error)
     if state in (State.ACCEPTED, State.OVERDUE, State.DELIVERED):
         await fail_row(run, context.part.row_id, error)
     run.wake()

@@ -137,7 +137,9 @@ async def _download_all(
         # A row that may be bought again does not wait for an outage of the links.
         hosts = [queue.host_of(link) for link in missing.links.values()]
         is_outage = (
-            is_first_chance and is_retryable and all(host.excuses for host in hosts)
+            is_first_chance
+            and is_retryable
+            and all(host.waives_failures for host in hosts)
         )
         if is_first_chance and all(map(queue.link_hosts.are_gone, hosts)):
             stop_for(run, queue, hosts[0], missing)

@@ -10,11 +10,11 @@ from batchgen.admission.next_step import (
     wait_s,
 )
 from batchgen.admission.provider_health import (
-    buy_excused,
+    buy_waived,
     record_unreachable,
     record_wait,
 )
-from batchgen.admission.provider_stop import Judged, judge, was_useless
+from batchgen.admission.provider_stop import Judged, judge, record_useless_reply
 from batchgen.admission.row_changes import RowChange
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_ended
@@ -59,7 +59,7 @@ async def fail(
     """
     drop_tracebacks(error)
     judged = judge(run, context, error)
-    charge = charge_of_failure(run.price, context, judged.error)
+    charge = charge_of_failure(run.prices.find, context, judged.error)
     error = await without_lost_uploads(run, context, judged.error, charge)
     judged = replace(judged, error=error)
     if charge.charge is Charge.UNKNOWN:
@@ -141,10 +141,10 @@ def _queue_again(
         wait = wait_s(tries, error.retry_after_s, run.rng)
         queue.retries.add(context.part, wait)
     elif isinstance(decision, Moved):
-        run.queues[decision.provider].moved.append(context.part.row_id)
+        run.queues[decision.provider].moved_rows.append(context.part.row_id)
     elif error.again is Again.STOP and queue is not None and queue.stopped is None:
-        queue.aside.append(context.part)
-    buy_excused(run, outcome.waived)
+        queue.deferred.append(context.part)
+    buy_waived(run, outcome.waived)
 
 
 async def leave_open(run: Run, context: AttemptContext, error: ProviderStopped) -> None:
@@ -190,4 +190,4 @@ def _record_for_provider(
         record_unreachable(run.progress, queue, error)
     else:
         queue.was_reached = True
-    was_useless(run, context, error)
+    record_useless_reply(run, context, error)

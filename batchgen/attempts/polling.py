@@ -145,7 +145,7 @@ class Poller:
             if isinstance(error, GenerationFailed | NoImage):
                 raise
             self._failures += 1
-            self._queue.asking.failed(self._handle)
+            self._queue.poll_outage.record_failure(self._handle)
             if error.retry_after_s:
                 message = self._run.redactor.redact(error.message)
                 record_wait(
@@ -157,7 +157,7 @@ class Poller:
             self._count_silence(is_pause=bool(error.retry_after_s))
             return Running()
         self._failures = 0
-        self._queue.asking.worked()
+        self._queue.poll_outage.record_success()
         self._last_answer_at = self._run.time.monotonic()
         return outcome
 
@@ -215,7 +215,7 @@ class Poller:
     def _count_silence(self, *, is_pause: bool) -> None:
         """Count the time since the last reply, if the task is not its cause."""
         began, self._last_answer_at = self._last_answer_at, self._run.time.monotonic()
-        is_down = self._queue.asking.excuses or self._queue.breaker.is_open
+        is_down = self._queue.poll_outage.waives_failures or self._queue.breaker.is_open
         if (is_down or is_pause) and self.silent_s < Outage.PATIENCE_S:
             self.silent_s += self._last_answer_at - began
             self.was_answered = False

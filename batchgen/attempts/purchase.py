@@ -27,13 +27,12 @@ from batchgen.errors import (
     Unreachable,
     WrongAddress,
 )
-from batchgen.ledger import AttemptRecord, AttemptStart, Ledger, just_sent
+from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
 from batchgen.model import (
     Accepted,
     Call,
     Delivered,
     Reply,
-    to_nano,
 )
 from batchgen.providers._decoding import message_of
 from batchgen.providers._reasons import blames_model
@@ -76,12 +75,12 @@ async def _send_and_handle(
             await remember(run, queue)
         return
     is_accepted = isinstance(outcome, Accepted)
-    queue.reply_times.succeeded(*permit.times())
+    queue.reply_times.record_success(*permit.times())
     record_success(run, queue, permit.load, is_accepted=is_accepted)
     is_first = not queue.proof.holds_for(model)
     queue.proof.add(model)
     if isinstance(outcome, Accepted):
-        queue.verdicts.task_was_accepted()
+        queue.verdicts.record_task()
         await _accepted(run, context, outcome, lease, is_first=is_first)
         return
     permit.free_slot()
@@ -124,15 +123,11 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
     def step(ledger: Ledger) -> AttemptRecord | None:
         # A refusal of another part would refuse this one, too. And images in flight,
         # also those of an earlier run, are not bought a second time.
-        if not ledger.may_be_sent(part.row_id, part.span, provider):
-            return None
-        return just_sent(ledger.mark_sent(start), start)
+        return ledger.send(start, provider)
 
     # Links that the row does not name itself are uploads of batchgen.
-    row_links = set(request.references)
-    uploads = tuple(
-        link for link in run.reference_buffer.links(part) if link not in row_links
-    )
+    links = run.reference_buffer.links(part) if request.references else ()
+    uploads = tuple(link for link in links if link not in request.references)
     attempt = await run.writer.commit(step)
     if attempt is None:
         return None
@@ -154,7 +149,8 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
 def _start_of(run: Run, permit: Permit, aspect_ratio: str | None) -> AttemptStart:
     """Return the ledger's record of a purchase that is about to be sent."""
     queue, part, price_key = permit.queue, permit.part, permit.reservation.price_key
-    price, ceiling = run.price(price_key), run.budget.ceiling(price_key)
+    price = run.prices.find_nano(price_key)
+    ceiling = run.budget.ceiling(price_key)
     return AttemptStart(
         row_id=part.row_id,
         first_image=part.first_image,
@@ -164,8 +160,8 @@ def _start_of(run: Run, permit: Permit, aspect_ratio: str | None) -> AttemptStar
         base_url=queue.endpoint.base_url,
         aspect_ratio=aspect_ratio,
         resolution=price_key.resolution,
-        expected=None if price is None else to_nano(price.expected) * part.images,
-        floor=None if price is None else to_nano(price.floor) * part.images,
+        expected=None if price is None else price.expected * part.images,
+        floor=None if price is None else price.floor * part.images,
         ceiling=None if ceiling is None else ceiling * part.images,
         sent_at=run.time.now(),
     )
@@ -177,23 +173,23 @@ async def _send(
     queue, model = permit.queue, context.attempt.model
     request = context.request.for_images(context.part.images)
     timeout_s = queue.provider.defaults.reply_timeout_s
-    with run.reference_buffer.taken(context.part) as references:
+    with run.reference_buffer.take(context.part) as references:
         call = queue.provider.encode(request, model, queue.endpoint, references)
-        queue.counter = call.url
+        queue.purchase_url = call.url
         try:
             reply = await run.wire.send(
                 queue.name,
                 call,
                 reply_timeout_s=timeout_s,
-                on_sent=permit.depart,
-                on_head=permit.note_head,
+                on_sent=permit.record_sent,
+                on_head=permit.record_head,
                 lease=lease,
             )
         except OutcomeUnknown as error:
             error.request_id = _id_in_head(queue.provider, error)
             raise
         finally:
-            permit.stay()
+            permit.cancel_departure()
     reply = replace(reply, is_own=queue.is_own)
     try:
         return await read_or_keep(run, context, reply, queue.provider.decode)

@@ -97,7 +97,7 @@ async def store(
 
     change = await run.writer.store(incoming, step, then=count)
     if checked:
-        context.queue.verdicts.image_was_useful()
+        context.queue.verdicts.record_useful_image()
         context.queue.is_answered = True
     run.progress.bought += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)

@@ -72,6 +72,8 @@ class Budget:
         pretend: Whether this is a rehearsal, which spends no money.
 
     Attributes:
+        limits: The limits.
+        is_limited: Whether there are any.
         settled: How many reservations were settled.
     """
 
@@ -83,7 +85,7 @@ class Budget:
         *,
         pretend: bool = False,
     ) -> None:
-        self.limits = limits
+        self.limits, self.is_limited = limits, bool(limits)
         self._pretend = pretend
         self._ceilings = ceilings
         self._now = now
@@ -96,11 +98,11 @@ class Budget:
 
     def ceiling(self, price_key: PriceKey) -> int | None:
         """Return the most that one image may cost, by price list or real charge."""
-        listed = self._ceilings(price_key)
+        list_price = self._ceilings(price_key)
         raised = self._raised.get(price_key[:2])
-        if listed is None or raised is None:
-            return listed if raised is None else raised
-        return max(listed, raised)
+        if list_price is None or raised is None:
+            return list_price if raised is None else raised
+        return max(list_price, raised)
 
     def committed(self, scope: Scope = "run") -> int:
         """Return nano-dollars that are spent or at risk, without open attempts."""
@@ -144,7 +146,7 @@ class Budget:
             DayTooSmall: likewise, and it would not fit on a day without other costs.
             BudgetReached: likewise, but for the whole run.
         """
-        if not self.limits:
+        if not self.is_limited:
             self.hold(request)
             return request
         while True:
@@ -199,7 +201,7 @@ class Budget:
 
         A charge above the ceiling may have raised other reservations meanwhile.
         """
-        if not self.limits:
+        if not self.is_limited:
             return True
         is_within = all(self._left(scope) >= 0 for scope in reservation.scopes)
         return is_within and (self.limits.day is None or reservation.day == self.today)
@@ -213,19 +215,20 @@ class Budget:
     def explain_groups(self, column_values: Sequence[ColumnValue]) -> str:
         """Say which column values have used up their budgets, by name at first."""
         parts = [
-            f"{share}: {self._used(share)}"
-            for share in column_values[:MAX_VALUES_SHOWN]
+            f"{column_value}: {self._spent(column_value)}"
+            for column_value in column_values[:MAX_VALUES_SHOWN]
         ]
         rest = len(column_values) - len(parts)
         return ", ".join([*parts, f"and {rest} more"] if rest else parts)
 
     def _limited(self, scopes: Sequence[Scope]) -> Iterator[_Account]:
         for scope in scopes:
-            if scope == "run" or self.limits.of(scope) is not None:
+            is_counted = self.is_limited and self.limits.of(scope) is not None
+            if scope == "run" or is_counted:
                 yield self._accounts.setdefault(scope, _Account())
 
     def _exceeded(self, request: Reservation) -> Iterator[Scope]:
-        if not self.limits:
+        if not self.is_limited:
             return iter(())
         price = self._price(request)
         return (scope for scope in request.scopes if self._left(scope) < price)
@@ -261,27 +264,26 @@ class Budget:
 
     # -- messages
 
-    def words(self) -> list[str]:
+    def describe(self) -> list[str]:
         """Describe the budgets of the day and of column values, in short."""
         parts = []
         if self.limits.day is not None:
-            parts.append(f"{self._used(self.today)} today")
+            parts.append(f"{self._spent(self.today)} today")
         if self._full:
             parts.append(f"{len(self._full)} of [budget.by] full")
         return parts
 
-    def _used(self, scope: Scope) -> str:
-        used, limit = self.committed(scope), self.limits.of(scope) or 0
-        return f"{self._dollars(used)} of {dollars(limit)}"
+    def _spent(self, scope: Scope) -> str:
+        spent, limit = self.committed(scope), self.limits.of(scope) or 0
+        return f"{self._dollars(spent)} of {dollars(limit)}"
 
     def _dollars(self, nano: int) -> str:
         return dollars(nano, pretend=self._pretend)
 
     def _explain(self, request: Reservation) -> str:
         price = self._dollars(self._price(request))
-        return (
-            f"{self._used('run')} are spent or at risk; the next image may cost {price}"
-        )
+        spent = self._spent("run")
+        return f"{spent} are spent or at risk; the next image may cost {price}"
 
     def _day_is_full(self, request: Reservation) -> BudgetReached:
         price, limit = self._price(request), self.limits.of(request.day) or 0
@@ -292,7 +294,7 @@ class Budget:
             )
         ends = datetime.fromtimestamp(0, UTC) + timedelta(days=request.day + 1)
         return DayFull(
-            f"{self._used(request.day)} are spent or at risk of what was sent today; "
+            f"{self._spent(request.day)} are spent or at risk of what was sent today; "
             f"the next image may cost {self._dollars(price)}; the day ends at "
             f"{ends:%Y-%m-%d %H:%M} UTC"
         )

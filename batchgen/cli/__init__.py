@@ -10,7 +10,11 @@ import sys
 import click
 
 from batchgen import open_files
-from batchgen.cli.standard_streams import prepare_streams, take_leave
+from batchgen.cli.standard_streams import (
+    escape_output,
+    finish_output,
+    prepare_streams,
+)
 from batchgen.threads import few_threads_message, may_start, threads_needed
 
 HELP = {
@@ -33,7 +37,7 @@ _MODULES = {"try": "try_"}
 """Modules of commands whose names are words of Python's own."""
 
 
-_ACTING: tuple[list[str], ...] = (
+_COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     [],
     ["run"],
     ["try"],
@@ -66,7 +70,7 @@ class Commands(click.Group):
             ctx.fail(unknown_command(args[0], list(HELP)))
         name, command, words = super().resolve_command(ctx, args)
         if command is not None:
-            from batchgen.cli.streams import write_notice
+            from batchgen.cli.messages import write_notice
             from batchgen.cli.usage import provider_given_twice
 
             if (twice := provider_given_twice(command, words)) is not None:
@@ -97,16 +101,14 @@ def main() -> None:
     """Run the command line; every error of the user's ends in one clear message."""
     prepare_streams()
     _start_quickly()
-    from batchgen.cli.screen import show_text_only
-
-    show_text_only()
-    _choose_how_to_speak()
+    escape_output()
+    _choose_output_format()
     code = _run()
-    if (problem := take_leave()) is not None:
-        from batchgen.cli.streams import write_notice
+    if (problem := finish_output()) is not None:
+        from batchgen.cli.messages import write_notice
 
         write_notice(f"batchgen: {problem}")
-        if sys.argv[1:2] not in _ACTING:
+        if sys.argv[1:2] not in _COMMANDS_THAT_ACT:
             code = code or 1
     sys.exit(code)
 
@@ -118,36 +120,36 @@ def _run() -> int:
 
     open_files.raise_limit()
     if open_files.limit() < open_files.MIN_FILES:
-        return _say(open_files.shortage_message(), 1)
+        return _fail(open_files.shortage_message(), 1)
     try:
-        _refuse_odd_bytes()
+        _refuse_undecodable_arguments()
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        code = _say("stopped by Ctrl-C", 130)
+        code = _fail("stopped by Ctrl-C", 130)
     except KeyboardInterrupt:
         code = 130
     except click.ClickException as error:
         code = _refuse(error)
     except UsageError as error:
-        code = _say(str(error), 2)
+        code = _fail(str(error), 2)
     except BatchgenError as error:
-        code = _say(str(error), 1)
+        code = _fail(str(error), 1)
     except OSError as error:
         # A drive can fail at any look at any file: the user needs its name alone.
         is_shortage = open_files.is_shortage(error)
         words = open_files.shortage_message() if is_shortage else message_for(error)
-        code = _say(words, 1)
+        code = _fail(words, 1)
     except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
         ring = ring_of_links(fault) if isinstance(fault, RuntimeError) else None
-        from batchgen.cli.own_faults import words_of_fault
+        from batchgen.cli.own_faults import fault_message
 
-        code = _say(ring or words_of_fault(fault), 1)
+        code = _fail(ring or fault_message(fault), 1)
     except BaseException as error:  # noqa: BLE001 - what polars raises is of no kind
         code = _without_threads(error)
     return code if isinstance(code, int) else 0
 
 
-def _refuse_odd_bytes() -> None:
+def _refuse_undecodable_arguments() -> None:
     """Refuse words that are no text: tables, ledger and reports could not hold them."""
     for word in sys.argv[1:]:
         raw = os.fsencode(word)
@@ -169,7 +171,7 @@ def _without_threads(error: BaseException) -> int:
     """
     if type(error).__name__ != "PanicException" or may_start(threads_needed()):
         raise error
-    return _say(few_threads_message(), 1)
+    return _fail(few_threads_message(), 1)
 
 
 def _start_quickly() -> None:
@@ -181,13 +183,13 @@ def _start_quickly() -> None:
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
 
 
-def _choose_how_to_speak() -> None:
+def _choose_output_format() -> None:
     """Let `run --json` speak JSON even of a command line that cannot be read."""
     words = sys.argv[1:]
     if words[:1] == ["run"] and "--json" in words:
-        from batchgen.cli.streams import speak_json_lines
+        from batchgen.cli.messages import use_json_lines
 
-        speak_json_lines(on=True)
+        use_json_lines(on=True)
 
 
 def _refuse(error: click.ClickException) -> int:
@@ -195,17 +197,17 @@ def _refuse(error: click.ClickException) -> int:
     if len(sys.argv) == 1:
         error.show()
         return error.exit_code
-    from batchgen.cli.usage import words_of
+    from batchgen.cli.usage import usage_message
 
-    return _say(words_of(error), error.exit_code)
+    return _fail(usage_message(error), error.exit_code)
 
 
-def _say(message: str, code: int) -> int:
-    from batchgen.cli.streams import speaks_json_lines, write_document, write_error
+def _fail(message: str, code: int) -> int:
+    from batchgen.cli.messages import uses_json_lines, write_document, write_error
     from batchgen.runner.credentials import without_keys
 
     message = without_keys(message)
-    if speaks_json_lines():
+    if uses_json_lines():
         write_document("error", {"exit_code": code, "message": message})
     else:
         write_error(f"batchgen: {message}")

@@ -12,22 +12,22 @@ from rich.table import Table
 from rich.text import Text
 
 from batchgen.addresses.characters import visible
-from batchgen.cli.display import BAR_EVERY_S, Lines
+from batchgen.cli.display import BAR_EVERY_S, LineDisplay
+from batchgen.cli.messages import write_notice
 from batchgen.cli.meter import Meter, View
-from batchgen.cli.screen import drawable
-from batchgen.cli.streams import write_notice
+from batchgen.cli.standard_streams import unescaped
 from batchgen.runner.progress import Progress
 
 
-class Bar:
+class BarDisplay:
     """A bar in a terminal, gone when the summary comes."""
 
     async def show(self, progress: Progress) -> None:
         """Draw the bar until cancelled."""
-        console = Console(file=drawable(sys.stderr))
+        console = Console(file=unescaped(sys.stderr))
         meter = Meter(progress)
         # No bar yet: a question may come, and the bar would be drawn over it.
-        await Lines().follow(progress, meter, until="running")
+        await LineDisplay().follow(progress, meter, until="running")
         try:
             with Live(console=console, auto_refresh=False, transient=True) as live:
                 progress.notice = lambda text: console.print(
@@ -35,15 +35,15 @@ class Bar:
                 )
                 while progress.phase not in ("stopping", "writing"):
                     view = meter.view(anyio.current_time())
-                    live.update(_drawn(view), refresh=True)
+                    live.update(_rendered(view), refresh=True)
                     await anyio.sleep(BAR_EVERY_S)
         except OSError:
             pass  # the terminal was closed
         progress.notice = write_notice
-        await Lines().follow(progress, meter)
+        await LineDisplay().follow(progress, meter)
 
 
-def _drawn(view: View) -> RenderableType:
+def _rendered(view: View) -> RenderableType:
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(no_wrap=True)
     bar.add_column(ratio=1)

@@ -33,10 +33,10 @@ def folded(text: str) -> list[str]:
 def disk_line(disk: Disk) -> str:
     """Say what the images take of what is free."""
     size = "sizes assumed" if disk.assumed else "by the images that are there"
-    words = "" if disk.is_enough else ": THIS IS NOT ENOUGH"
+    warning = "" if disk.is_enough else ": THIS IS NOT ENOUGH"
     return (
         f"disk: about {_size(disk.needed_bytes)} ({size}), "
-        f"{_size(disk.free_bytes)} free{words}"
+        f"{_size(disk.free_bytes)} free{warning}"
     )
 
 
@@ -58,7 +58,7 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
         else:
             name = "the budget" if limit.scope == "run" else "the budget of a day"
             yield from folded(
-                f"{name}, {_used(limit)}, {_enough(limit)}{_days(job, limit)}"
+                f"{name}, {_limit_text(limit)}, {_verdict(limit)}{_days(job, limit)}"
             )
     column_values = sum(
         isinstance(limit.scope, ColumnValue) for limit in findings.limits
@@ -74,7 +74,8 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
     for limit in full[:SHARES_SHOWN]:
         cost = dollars(limit.cost.expected)
         needed = dollars(limit.used + limit.cost.highest)
-        yield f"    {limit.scope}: {_used(limit)}, and {cost} to come: needs {needed}"
+        level = f"{limit.scope}: {_limit_text(limit)}"
+        yield f"    {level}, and {cost} to come: needs {needed}"
     if len(full) > SHARES_SHOWN:
         yield f"    and {len(full) - SHARES_SHOWN} more"
     if findings.limits and findings.forecast.unpriced:
@@ -92,12 +93,12 @@ def _days(job: Job, limit: Limit) -> str:
     return f"; the run goes on after midnight UTC, for about {days} days"
 
 
-def _used(limit: Limit) -> str:
+def _limit_text(limit: Limit) -> str:
     so_far = f" with {dollars(limit.used)} used" if limit.used else ""
     return f"{dollars(limit.limit)}{so_far}"
 
 
-def _enough(limit: Limit) -> str:
+def _verdict(limit: Limit) -> str:
     if limit.unpriced and limit.is_enough:
         return "is enough for what has a known price"
     if limit.is_enough_at_most:
@@ -123,10 +124,12 @@ def account_line(account: Account, forecast: Forecast) -> str:
             return f"{name}: without a limit"
         case Balance(amount=Decimal() as amount, unit=unit) if account.nano is None:
             return f"{name}: {amount:,f} {unit}s, whose worth in dollars is not known"
-    return f"{name}: {dollars(account.nano or 0)}, {_covered(account, forecast)}"
+    return (
+        f"{name}: {dollars(account.nano or 0)}, {_balance_verdict(account, forecast)}"
+    )
 
 
-def _covered(account: Account, forecast: Forecast) -> str:
+def _balance_verdict(account: Account, forecast: Forecast) -> str:
     balance, needed = account.nano or 0, forecast.cost(account.provider)
     groups = [group for group in forecast.groups if group.provider == account.provider]
     if balance < needed.expected:

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.costs_shown import as_json, as_text, total_words
+from batchgen.cli.costs_output import as_json, as_text, total_lines
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import REHEARSAL, mode_in
 from batchgen.manifest.wording import (
@@ -26,9 +26,9 @@ from batchgen.output.parquet import mode_of, write_parquet
 from batchgen.output.whole import replacing
 from batchgen.runner.folder import LEDGER
 
-# Where there is no terminal whose width could be asked for.
 PLAIN_WIDTH = 120
-_WANTED = f"give a run folder or its {TABLE}"
+"""Columns of a table that is not written to a terminal."""
+_EXPECTED_INPUT = f"give a run folder or its {TABLE}"
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -94,7 +94,7 @@ def command(
     if not mix_rehearsals:
         _refuse_mix(files, rehearsed)
     columns = _columns(by, read.columns)
-    # Real money first. Nothing below ever adds the one kind to the other.
+    # Real money first. The two kinds are never added up.
     kinds = [False] * (len(rehearsed) < len(files)) + [True] * bool(rehearsed)
     _write([read.costs(columns, rehearsed=each) for each in kinds], kind, output)
 
@@ -102,7 +102,7 @@ def command(
 def _is_rehearsed(file: Path) -> bool:
     """Say whether a table is a rehearsal's, by its metadata or the ledger beside it."""
     mode = mode_of(file)
-    if mode is None:  # written before tables said so
+    if mode is None:  # older tables do not state it
         mode = mode_in(file.resolve().parent / LEDGER)
     return mode == REHEARSAL
 
@@ -135,12 +135,14 @@ def _file_of(table: Path) -> Path:
                 f"{folder}` writes one"
             )
     if not table.exists():
-        raise UsageError(f"{missing_file(table)}; {_WANTED}")
+        raise UsageError(f"{missing_file(table)}; {_EXPECTED_INPUT}")
     refuse_irregular(table)
     if table.suffix.lower() not in (".parquet", ".pq"):
         run = Path("out") / table.stem
         hint = f", as in batchgen costs {run}" if (run / TABLE).exists() else ""
-        raise SpecError(f"{shown(table)} is not a result table; {_WANTED}{hint}")
+        raise SpecError(
+            f"{shown(table)} is not a result table; {_EXPECTED_INPUT}{hint}"
+        )
     return table
 
 
@@ -196,7 +198,7 @@ def _write(parts: list[Costs], kind: str, output: Path | None) -> None:
         lines = [
             line
             for part in parts
-            for line in total_words(part.total, rehearsed=part.rehearsed)
+            for line in total_lines(part.total, rehearsed=part.rehearsed)
         ]
         click.echo("\n".join([*lines, f"written: {shown(output)}"]))
 

@@ -12,9 +12,9 @@ import anyio
 import click
 
 from batchgen.admission.next_step import missing_parts
+from batchgen.cli.curl_script import REPLY, ReferencePreparation, Script
 from batchgen.cli.formatting import counted
-from batchgen.cli.script import REPLY, Readying, Script
-from batchgen.cli.source import job_options, overrides_of, read_job
+from batchgen.cli.options import job_options, overrides_of, read_job
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.judging import REPEATED
@@ -39,14 +39,14 @@ from batchgen.runner.notices import address_notice
     help="Position in the manifest, from 0.",
 )
 @job_options
-def command(**options: Any) -> None:
+def command(source: Path, row: int, **options: Any) -> None:
     """Print the request of one row of SOURCE as a curl command; send nothing.
 
     The key stays a shell variable; none is read. A reference that is a URL is looked
     at if its provider takes only bytes, for its type stands in the request.
     """
-    job = read_job(options["source"], overrides_of(options))
-    click.echo(anyio.run(command_of, job, options["row"]))
+    job = read_job(source, overrides_of(options))
+    click.echo(anyio.run(command_of, job, row))
 
 
 async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa: FBT001, FBT002 - anyio.run takes positions alone
@@ -78,7 +78,9 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
     provider = PROVIDERS[entry.provider]
     capabilities = job.terms_of(provider.name).adapt(provider.capabilities)
     script = Script(provider, _endpoint(job, provider.name))
-    payloads = await Readying(job, capabilities, script, may_fetch).ready(request)
+    payloads = await ReferencePreparation(job, capabilities, script, may_fetch).ready(
+        request
+    )
     parts = list(
         missing_parts(0, request.n, set(), (), capabilities.images_per_request)
     )

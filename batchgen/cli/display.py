@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 
+from batchgen.cli.json_fields import budget_fields, rows_by_status
+from batchgen.cli.messages import write_document, write_error
 from batchgen.cli.meter import Meter, View
-from batchgen.cli.run_document import progress_fields
-from batchgen.cli.stop_words import stopping_line
-from batchgen.cli.streams import write_document, write_error
-from batchgen.model import now_micros, utc
+from batchgen.cli.signals import stopping_line
+from batchgen.model import now_micros, to_usd, utc
 from batchgen.runner.progress import Progress
 
 BAR_EVERY_S = 0.25
@@ -31,14 +32,14 @@ class Display(Protocol):
         ...
 
 
-class Silence:
+class NoDisplay:
     """Shows nothing."""
 
     async def show(self, progress: Progress) -> None:
         """Show nothing; what must be read now is still said."""
 
 
-class Lines:
+class LineDisplay:
     """Plain lines, for a stderr that is no terminal."""
 
     def __init__(self) -> None:
@@ -82,7 +83,7 @@ class Lines:
         self._last = line
 
 
-class JsonLines:
+class JsonLinesDisplay:
     """One JSON object a second, for programs."""
 
     async def show(self, progress: Progress) -> None:
@@ -104,12 +105,32 @@ class JsonLines:
 def choose_display(*, quiet: bool, json_lines: bool) -> Display:
     """Return how progress is to be shown."""
     if quiet:
-        return Silence()
+        return NoDisplay()
     if json_lines:
-        return JsonLines()
+        return JsonLinesDisplay()
     if not sys.stderr.isatty():
-        return Lines()
+        return LineDisplay()
     # Only here: a run that draws nothing does without what draws.
-    from batchgen.cli.bar import Bar
+    from batchgen.cli.bar import BarDisplay
 
-    return Bar()
+    return BarDisplay()
+
+
+def progress_fields(view: View, at: datetime) -> dict[str, Any]:
+    """Return one moment of a run; what is still unknown is null."""
+    return {
+        "at": at,
+        "phase": view.phase,
+        "rehearsed": view.rehearsed,
+        "rows": rows_by_status(view.rows),
+        "in_flight": view.in_flight,
+        "images_this_run": view.images,
+        "images_per_minute": round(view.per_minute, 1),
+        "spent_usd": to_usd(view.spent - view.superseded),
+        "retired_usd": to_usd(view.superseded),
+        "at_risk_usd": to_usd(view.at_risk),
+        "projected_usd": None if view.projected is None else to_usd(view.projected),
+        "left_s": None if view.left_s is None else round(view.left_s),
+        "left_reason": view.left_reason or None,
+        "budgets": [budget_fields(*level) for level in view.budget_levels],
+    }

@@ -13,7 +13,7 @@ import click
 
 from batchgen.addresses.characters import visible_line
 from batchgen.cli import HELP
-from batchgen.cli.streams import write_result
+from batchgen.cli.messages import write_result
 from batchgen.errors import UsageError
 
 _SUFFIX = ".md"

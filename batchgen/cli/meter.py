@@ -1,16 +1,87 @@
-"""One moment of a run worked out for showing: rate, time left, money projected."""
+"""The time that is left, as it is shown: where it grows, the reason is shown, too."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from batchgen.budget import Scope
 from batchgen.cli.formatting import counted
-from batchgen.cli.time_left import TimeLeft
 from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
+
+NOISE = 1.25
+"""An estimate that grows by less than this factor says nothing new: it is not shown."""
+
+REASON_S = 90.0
+"""A reason is shown for so long at least: longer than from one line to the next."""
+
+
+class TimeLeft:
+    """Remembers what was shown, so that nothing larger is shown without a reason.
+
+    Args:
+        reasons: Returns what a run waits for now.
+    """
+
+    def __init__(self, reasons: Callable[[], Sequence[str]]) -> None:
+        self._reasons = reasons
+        self._shown_s = inf
+        self._rows = 0
+        self._ended = 0
+        self._ended_at = 0.0
+        self._reason = ""
+        self._reason_until = -inf
+        self._grew_from_s = inf
+
+    def show(
+        self, now: float, estimate_s: float | None, *, rows: int, ended: int
+    ) -> tuple[float | None, str]:
+        """Return the seconds to be shown, and why they grew of late ("" for no reason).
+
+        Args:
+            now: Monotonic seconds.
+            estimate_s: Seconds that are left at the present pace; None if unknown.
+            rows: Rows in scope.
+            ended: Those of them that came to their end.
+        """
+        is_larger_job, self._rows = rows > self._rows, max(rows, self._rows)
+        if ended != self._ended or not self._ended_at:
+            self._ended, self._ended_at = ended, now
+        if estimate_s is None:
+            return None, self._first_reason()
+        if estimate_s > self._shown_s:
+            reason = self._first_reason()
+            if not reason and not is_larger_job and estimate_s < self._shown_s * NOISE:
+                return self._shown_s, self._reason_at(now)
+            if self._reason_at(now):
+                self._grew_from_s = min(self._grew_from_s, self._shown_s)
+            else:
+                self._grew_from_s = self._shown_s
+            self._reason = reason or self._pace_reason(now, is_larger_job=is_larger_job)
+            self._reason_until = now + REASON_S
+        elif estimate_s <= self._grew_from_s:
+            self._reason_until = now  # it is less again than before
+        self._shown_s = estimate_s
+        return estimate_s, self._reason_at(now)
+
+    def _first_reason(self) -> str:
+        return next(iter(self._reasons()), "")
+
+    def _reason_at(self, now: float) -> str:
+        return self._reason if now < self._reason_until else ""
+
+    def _pace_reason(self, now: float, *, is_larger_job: bool) -> str:
+        if is_larger_job:
+            return "more rows were read"
+        minutes = int((now - self._ended_at) // 60)
+        if minutes:
+            noun = "minute" if minutes == 1 else "minutes"
+            return f"no row has ended for {minutes} {noun}"
+        return "rows end more slowly than before"
+
 
 RATE_OVER_S = 60.0
 RATE_OVER_ROWS = 5
@@ -123,8 +194,8 @@ class Meter:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._seen: deque[tuple[float, int, int]] = deque()
-        self._began: tuple[int, int] | None = None
+        self._samples: deque[tuple[float, int, int]] = deque()
+        self._at_start: tuple[int, int] | None = None
         self._time_left = TimeLeft(lambda: progress.wait_reasons())  # it is set later
 
     def view(self, now: float) -> View:
@@ -164,14 +235,14 @@ class Meter:
         rows none is returned, unless some seconds have passed.
         """
         counts = self._progress.bought, tried
-        if not self._seen or self._seen[-1][1:] != counts:
-            self._seen.append((now, *counts))
-        while len(self._seen) > 1 and (
-            self._seen[1][0] < now - RATE_OVER_S
-            and tried - self._seen[1][2] >= RATE_OVER_ROWS
+        if not self._samples or self._samples[-1][1:] != counts:
+            self._samples.append((now, *counts))
+        while len(self._samples) > 1 and (
+            self._samples[1][0] < now - RATE_OVER_S
+            and tried - self._samples[1][2] >= RATE_OVER_ROWS
         ):
-            self._seen.popleft()
-        then, bought, ended = self._seen[0]
+            self._samples.popleft()
+        then, bought, ended = self._samples[0]
         span_s = now - then
         if span_s <= 1:
             return 0.0, 0.0
@@ -181,7 +252,7 @@ class Meter:
         if rows < RATE_OVER_ROWS and span_s < FIRST_ROWS_S:
             return images_per_s, 0.0
         # Between two rows the pace is what it was: it only falls when one is overdue.
-        until_last_s = self._seen[-1][0] - then
+        until_last_s = self._samples[-1][0] - then
         if rows and until_last_s > 0:
             span_s = max(until_last_s, span_s - until_last_s / rows)
         return images_per_s, rows / span_s
@@ -189,11 +260,11 @@ class Meter:
     def _projected(self, pending: int, tried: int) -> int | None:
         """Return what the folder will have cost: the rest as dear as what was tried."""
         progress = self._progress
-        if self._began is None and progress.phase == "running":
-            self._began = progress.spent, tried
-        if self._began is None or tried <= self._began[1]:
+        if self._at_start is None and progress.phase == "running":
+            self._at_start = progress.spent, tried
+        if self._at_start is None or tried <= self._at_start[1]:
             return None
-        each = (progress.spent - self._began[0]) // (tried - self._began[1])
+        each = (progress.spent - self._at_start[0]) // (tried - self._at_start[1])
         return progress.spent + pending * each
 
 

@@ -13,7 +13,7 @@ from batchgen.runner.credentials import without_keys
 MAX_CHARACTERS = 200
 
 
-def words_of_fault(fault: Exception) -> str:
+def fault_message(fault: Exception) -> str:
     """Return one message about a fault that nobody foresaw.
 
     A run folder that others changed is the likely cause where one was read.

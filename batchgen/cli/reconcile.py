@@ -14,13 +14,13 @@ import click
 from batchgen.billing.bill import BillFormat, micros_of, read_bill
 from batchgen.billing.comparing import Bill, Comparison, Period
 from batchgen.billing.reconciling import reconcile, unsettle
-from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.reconcile_shown import (
-    reconciled_fields,
-    tell_reconciled,
-    tell_taken_back,
+from batchgen.cli.carry_on import folder_of
+from batchgen.cli.json_writer import exact_json, tagged
+from batchgen.cli.reconcile_output import (
+    reconciliation_fields,
+    show_reconciliation,
+    show_taken_back,
 )
-from batchgen.cli.runfolder import folder_of
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
 from batchgen.runner.folder import current_ledger
@@ -95,7 +95,7 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
             provider = _provider(ledger, options["provider"])
     if is_alone:
         taken_back = unsettle(folder, provider)
-        tell_taken_back(taken_back, as_json=options["as_json"])
+        show_taken_back(taken_back, as_json=options["as_json"])
         return 0
     if path is None or provider is None:
         raise UsageError(
@@ -105,15 +105,15 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
     bill = _bill(path, provider, options)
     before = unsettle(folder, provider) if unsettles else None
     if before is not None and not options["as_json"]:
-        tell_taken_back(before, as_json=False)
+        show_taken_back(before, as_json=False)
     settles = options["settles"]
     done = reconcile(folder, bill, settles=settles)
     code = DIFFERS if _left(done.comparison, settles=settles) else 0
     if options["as_json"]:
-        fields = reconciled_fields(bill, done, before, exit_code=code)
+        fields = reconciliation_fields(bill, done, before, exit_code=code)
         click.echo(exact_json(tagged("reconcile", fields)))
         return code
-    tell_reconciled(bill, done, settles=settles)
+    show_reconciliation(bill, done, settles=settles)
     return code
 
 

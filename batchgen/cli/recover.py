@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from batchgen.addresses.characters import visible
 from batchgen.addresses.url import read_url
-from batchgen.cli.carry_on import ONCE
-from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.logged_command import logged_command
-from batchgen.cli.recovered_shown import fields_of, lines_of
-from batchgen.cli.runfolder import (
-    carry_on_by,
+from batchgen.cli.carry_on import (
+    ONCE,
+    address_notes,
+    current_arguments,
+    current_command,
     folder_of,
-    these_words,
-    this_command,
+    replace_current_command,
 )
-from batchgen.cli.source import Options, job_options, overrides_of
-from batchgen.cli.stored_command import address_notes
+from batchgen.cli.json_writer import exact_json, tagged
+from batchgen.cli.options import Options, job_options, overrides_of
+from batchgen.cli.recover_output import fields_of, lines_of
+from batchgen.cli.run import command as run_command
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.ledger import REHEARSAL
@@ -65,26 +69,28 @@ def command(*, rehearse: bool, as_json: bool, **options: Any) -> None:
     if logged is not None:
         overrides = {**logged.overrides, **overrides}
     job = _job(source, {**overrides, "out": folder.resolve()}, remains)
-    mode = remains.mode or _realm(job, remains)
+    mode = remains.mode or _mode_of(job, remains)
     if logged is None:
         _remember_command(run, source, job, overrides, is_rehearsal=mode == REHEARSAL)
     else:
-        carry_on_by(*(word for word in logged.words if word not in ONCE))
+        replace_current_command(
+            *(argument for argument in logged.arguments if argument not in ONCE)
+        )
     recovery = Recovery(
         job=job,
         providers=PROVIDERS,
         # A rehearsal's prices are its sandbox's own.
         prices={} if mode == REHEARSAL else prices_of(job),
         mode=mode,
-        command=json.dumps(these_words()),
+        command=json.dumps(current_arguments()),
     )
     report = recover_folder(recovery, remains)
     if as_json:
-        fields = fields_of(folder, report, this_command())
+        fields = fields_of(folder, report, current_command())
         click.echo(exact_json(tagged("recover", fields)))
     else:
-        notes = address_notes(this_command())
-        click.echo("\n".join([*lines_of(folder, report, this_command()), *notes]))
+        notes = address_notes(current_command())
+        click.echo("\n".join([*lines_of(folder, report, current_command()), *notes]))
 
 
 def _folder(run: Path, overrides: Options, *, rehearse: bool) -> Path:
@@ -138,7 +144,7 @@ def _job(source: Path, overrides: Options, remains: Remains) -> Job:
     return load_job_with_options(source, {**overrides, "provider": ",".join(names)})
 
 
-def _realm(job: Job, remains: Remains) -> str:
+def _mode_of(job: Job, remains: Remains) -> str:
     urls = remains.urls
     if not urls:
         return mode_of(job)
@@ -149,7 +155,7 @@ def _realm(job: Job, remains: Remains) -> str:
 def _remember_command(
     run: Path, source: Path, job: Job, overrides: Options, *, is_rehearsal: bool
 ) -> None:
-    """Make `this_command` return the command that carries on."""
+    """Make `current_command` return the command that carries on."""
     arguments = sys.argv[2:]
     arguments = [
         word for word in arguments if word not in (str(run), "--json", "--rehearse")
@@ -160,4 +166,31 @@ def _remember_command(
         arguments += ["--out", str(run)]
     if is_rehearsal:
         arguments.append("--rehearse")
-    carry_on_by("run", str(source), *arguments)
+    replace_current_command("run", str(source), *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommand:
+    """A `run` command.
+
+    Attributes:
+        arguments: Behind `batchgen`.
+        overrides: What its options say of the job.
+    """
+
+    arguments: Sequence[str]
+    overrides: Options
+
+
+def logged_command(text: str | None) -> LoggedCommand | None:
+    """Read a command; None for anything but `batchgen run` with options that it has."""
+    if text is None or visible(text) != text:
+        return None
+    try:
+        program, name, *arguments = shlex.split(text)
+        if (program, name) != ("batchgen", "run"):
+            return None
+        context = run_command.make_context("run", [*arguments])
+    except (ValueError, click.ClickException, click.exceptions.Exit):
+        return None
+    return LoggedCommand((name, *arguments), overrides_of(context.params))

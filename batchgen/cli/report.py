@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from batchgen.cli.cause_lines import cause_lines
-from batchgen.cli.formatting import counted, money_lines, rows_line
-from batchgen.cli.report_archive import compact_archive, verify_archive
-from batchgen.cli.runfolder import folder_of
-from batchgen.errors import LedgerLocked
+from batchgen.addresses.characters import visible_line
+from batchgen.cli.carry_on import folder_of
+from batchgen.cli.formatting import cause_lines, counted, money_lines, rows_line
+from batchgen.cli.messages import write_error
+from batchgen.errors import ArchiveDamaged, LedgerLocked
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
-from batchgen.model import now_micros
+from batchgen.model import dollars, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
-from batchgen.runner.folder import open_folder, read_ledger, require_run
+from batchgen.report.compacting import CompactionResult, compact
+from batchgen.report.verifying import Damage, Verification, verify
+from batchgen.runner.folder import RunFolder, open_folder, read_ledger, require_run
 from batchgen.runner.resume import recover
 from batchgen.runner.row_causes import causes_among
 from batchgen.storage.outputs import are_fresh, write_outputs, write_tables_beside
@@ -71,7 +75,7 @@ def _compact(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
         if not are_fresh(opened.ledger, opened.archive, folder):
             write_outputs(opened.ledger, opened.archive, folder)
-        _tell(folder, opened.ledger)
+        _show_totals(folder, opened.ledger)
         click.echo(f"archive: {folder / ARCHIVE}")
 
 
@@ -79,7 +83,7 @@ def _write_all(folder: Path) -> None:
     with open_folder(folder, None, None) as opened:
         adopted = recover(opened.ledger, opened.archive, now_micros())
         write_outputs(opened.ledger, opened.archive, folder)
-        _tell(folder, opened.ledger)
+        _show_totals(folder, opened.ledger)
         if adopted:
             click.echo(f"{counted(adopted, 'image')} stored just before a stop: kept")
         click.echo(f"archive: {folder / ARCHIVE}")
@@ -89,7 +93,7 @@ def _write_tables(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
         written = write_tables_beside(ledger, folder)
-        _tell(folder, ledger, is_running=True)
+        _show_totals(folder, ledger, is_running=True)
         what = "the ZIP" if written else "its outputs"
         click.echo(f"the run is working: it finishes {what} itself")
     finally:
@@ -108,7 +112,7 @@ def _write_page(folder: Path) -> None:
     click.echo(f"report: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
 
 
-def _tell(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
+def _show_totals(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
     totals = ledger.totals(EVERY_ROW)
     click.echo(
         "\n".join([rows_line(totals), *money_lines(totals, is_running=is_running)])
@@ -119,3 +123,110 @@ def _tell(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
     click.echo(f"for accounting: {folder / PURCHASES}")
     for line in cause_lines(causes_among(ledger, totals.rows, EVERY_ROW)):
         click.echo(line)
+
+
+SILENT_S = 5.0
+EVERY_S = 10.0
+
+ProgressCallback = Callable[[int, int], None]
+
+
+def compact_archive(folder: RunFolder) -> None:
+    """Compact the ZIP and say what came of it."""
+    done = compact(folder, progress_lines("compacting"))
+    click.echo(_compaction_line(done))
+    if done.removed_superseded:
+        superseded = counted(done.removed_superseded, "image")
+        click.echo(
+            f"among them {superseded} of rows that you changed or removed: should such "
+            "a row come back, it is bought again only with --rebuy"
+        )
+    if not done.is_plan_whole:
+        click.echo(
+            "the manifest was not read to its end, so images of rows that it may have "
+            "lost were kept; `batchgen run` reads it"
+        )
+
+
+def _compaction_line(done: CompactionResult) -> str:
+    if not done.removed and not done.freed_bytes:
+        return f"nothing to compact: the ZIP holds {_images(done.kept)}, all in use"
+    removed = counted(done.removed, "image")
+    return (
+        f"compacted: {done.freed_bytes:,} bytes are free again "
+        f"({removed} without a row removed, {_images(done.kept)} kept)"
+    )
+
+
+def verify_archive(folder: Path) -> None:
+    """Verify the ZIP and say what came of it.
+
+    Raises:
+        ArchiveDamaged: something is not what was stored.
+    """
+    verification = verify(folder, progress_lines("verifying"))
+    archive = folder / ARCHIVE
+    for damage in verification.damaged:
+        click.echo(_damage_line(damage))
+    if verification.damaged_count > len(verification.damaged):
+        click.echo(
+            f"... and {verification.damaged_count - len(verification.damaged):,} more"
+        )
+    if verification.damaged_count:
+        raise ArchiveDamaged(_damaged_words(archive, verification))
+    if verification.directory is not None:
+        raise ArchiveDamaged(
+            f"{archive}: every image is whole, but {verification.directory}; "
+            "`batchgen report RUN` writes the directory anew"
+        )
+    size = f"{verification.size_bytes / 1e6:,.1f} MB"
+    click.echo(f"{archive}: {_images(verification.images)} ({size}) whole")
+    if verification.is_working:
+        click.echo("a run is working: it writes the ZIP's directory at its end")
+    elif not verification.is_finished:
+        click.echo(
+            "the ZIP's directory is older than the ledger; `batchgen report RUN` "
+            "writes it anew"
+        )
+
+
+def _damage_line(damage: Damage) -> str:
+    member = damage.member
+    where = "a row that the manifest no longer holds"
+    if member.row_name is not None:
+        where = f'row "{visible_line(str(member.row_name))}"'
+    name = visible_line(member.name)
+    return f"damaged: {name} ({where}, image {member.image}): {damage.problem}"
+
+
+def _damaged_words(archive: Path, verification: Verification) -> str:
+    verb = "is" if verification.damaged_count == 1 else "are"
+    price = f"about {dollars(verification.estimate, pretend=verification.rehearsed)}"
+    if verification.unpriced:
+        price += (
+            f", and {counted(verification.unpriced, 'image')} without a known price"
+        )
+    return (
+        f"{archive}: {verification.damaged_count} of {_images(verification.images)} "
+        f"{verb} damaged. "
+        "Restore the file from a copy and verify that; or buy these images again "
+        f"({price}): write the ids of their rows into a file, one a line, then "
+        "`batchgen retry RUN --status succeeded --ids FILE`. Nothing was changed"
+    )
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image" if count == 1 else f"{count:,} images"
+
+
+def progress_lines(verb: str) -> ProgressCallback:
+    """Return what writes a line to stderr now and then, if it takes long."""
+    due_at = time.monotonic() + SILENT_S
+
+    def show_progress(done: int, total: int) -> None:
+        nonlocal due_at
+        if time.monotonic() >= due_at:
+            due_at = time.monotonic() + EVERY_S
+            write_error(f"{verb}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+    return show_progress

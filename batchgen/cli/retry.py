@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from batchgen.cli.carry_on import amount, carry_on_command
-from batchgen.cli.cause_lines import cause_lines
-from batchgen.cli.formatting import NO_MONEY, counted
-from batchgen.cli.runfolder import folder_of
-from batchgen.cli.selection import read_selection
-from batchgen.cli.stored_command import address_notes
+from batchgen.cli.carry_on import address_notes, amount, carry_on_command, folder_of
+from batchgen.cli.formatting import NO_MONEY, cause_lines, counted
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import rows_named
+from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import Status, dollars, to_usd
+from batchgen.output.spreadsheet_cells import plain_cell
 from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.needed import needed_after_retry
 from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
@@ -59,11 +59,11 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
         marked_rows = mark_rows(opened.ledger, statuses, selection)
     verb = "is" if marked_rows == 1 else "are"
     click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
-    _tell_causes(selected, others)
+    _show_causes(selected, others)
     if marked_rows:
-        _tell_price(folder)
+        _show_price(folder)
     if selection is not None and REJECT not in statuses:
-        _tell_left_alone(folder, selection)
+        _show_unmarked(folder, selection)
 
 
 def _causes(
@@ -92,7 +92,7 @@ def _causes(
     return selected, others
 
 
-def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
+def _show_causes(selected: list[Cause], others: list[Cause]) -> None:
     """Say why rows did not succeed that were marked, or left as they are."""
     for line in cause_lines(selected):
         click.echo(f"  {line}")
@@ -101,16 +101,16 @@ def _tell_causes(selected: list[Cause], others: list[Cause]) -> None:
     count = sum(cause.rows for cause in others)
     verb = "is" if count == 1 else "are"
     statuses = sorted({cause.status for cause in others})
-    words = " and ".join(f"--status {status}" for status in statuses)
+    options = " and ".join(f"--status {status}" for status in statuses)
     click.echo(
         f"{counted(count, 'row')} {verb} not marked, because trying again will not "
-        f"help; {words} would mark all rows of that status all the same:"
+        f"help; {options} would mark all rows of that status all the same:"
     )
     for line in cause_lines(others):
         click.echo(f"  {line}")
 
 
-def _tell_left_alone(folder: Path, selection: list[SelectedRow]) -> None:
+def _show_unmarked(folder: Path, selection: list[SelectedRow]) -> None:
     ledger = read_ledger(folder)
     try:
         rows = set(rows_named(ledger, {entry.id for entry in selection}).values()) - {
@@ -131,7 +131,7 @@ def _tell_left_alone(folder: Path, selection: list[SelectedRow]) -> None:
         )
 
 
-def _tell_price(folder: Path) -> None:
+def _show_price(folder: Path) -> None:
     ledger = read_ledger(folder)
     try:
         rest = outstanding_after_retry(ledger)
@@ -153,3 +153,52 @@ def _tell_price(folder: Path) -> None:
                 click.echo(f"  ({note})")
     finally:
         ledger.close()
+
+
+def read_selection(path: Path) -> list[SelectedRow]:
+    """Read one id a line, or a .csv with a column `id`, and maybe `image`.
+
+    Raises:
+        UsageError: it is neither, or empty.
+    """
+    refuse_irregular(path)
+    try:
+        if path.suffix.lower() == ".csv":
+            selection = list(_of_csv(path))
+        else:
+            lines = path.read_text("utf-8-sig").splitlines()
+            selection = [SelectedRow(line.strip()) for line in lines if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: one id a line") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    except csv.Error as error:
+        raise UsageError(f"{path} is no CSV: {error}") from error
+    if not selection:
+        raise UsageError(f"{path} holds no id: one id a line")
+    return selection
+
+
+def _of_csv(path: Path) -> Iterator[SelectedRow]:
+    # Ids may hold line breaks and spaces of their own: nothing of them is stripped.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if "id" not in (reader.fieldnames or ()):
+            raise UsageError(
+                f"{path} has no column `id`: a .csv needs one (other files have one id "
+                "a line)"
+            )
+        for line in reader:
+            if line["id"]:
+                name = plain_cell(line["id"])
+                yield SelectedRow(
+                    name, _image(line.get("image"), path, reader.line_num)
+                )
+
+
+def _image(text: str | None, path: Path, line: int) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{path}, line {line}: image is {text!r}, not a number from 1")
+    return int(text)

@@ -7,42 +7,51 @@ from typing import Any
 
 import click
 
+from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.display import choose_display
-from batchgen.cli.option_types import LatencyType
-from batchgen.cli.run_document import summary_fields
-from batchgen.cli.run_options import run_options
-from batchgen.cli.source import job_options, overrides_of, read_job
-from batchgen.cli.streams import (
-    speak_json_lines,
-    speaks_json_lines,
+from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.messages import (
+    use_json_lines,
+    uses_json_lines,
     write_document,
 )
+from batchgen.cli.option_types import LatencyType
+from batchgen.cli.options import (
+    job_options,
+    overrides_of,
+    read_job,
+    rehearsal_options,
+    run_options_of,
+)
 from batchgen.cli.summary import (
-    Rehearsed,
+    RehearsalResult,
     causes_in,
     finish,
     show_real_run,
     show_summary,
 )
-from batchgen.model import Job
+from batchgen.ledger import Totals
+from batchgen.model import Job, Status, to_usd
+from batchgen.output import ARCHIVE, TABLE
 from batchgen.runner.config import RunResult
 from batchgen.runner.job_checks import check_zero_budget
+
+_NOTHING = Totals(
+    spent=0,
+    superseded=0,
+    at_risk=0,
+    at_risk_attempts=0,
+    unpriced=0,
+    unpriced_risk=0,
+    rows={},
+    images=0,
+)
 
 
 @click.command("run")
 @click.argument("source", type=click.Path(path_type=Path))
 @job_options
-@click.option(
-    "--rehearse",
-    is_flag=True,
-    help="Practice run against a built-in fake provider: free, no key.",
-)
-@click.option(
-    "--faults",
-    type=click.Choice(["calm", "storm", "outage"]),
-    help="What goes wrong in a rehearsal (default calm).",
-)
-@click.option("--seed", type=int, help="Which requests go wrong (default 0).")
+@rehearsal_options
 @click.option(
     "--latency",
     type=LatencyType(),
@@ -61,7 +70,15 @@ from batchgen.runner.job_checks import check_zero_budget
 @click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
-def command(context: click.Context, /, **given: Any) -> None:
+def command(
+    context: click.Context,
+    /,
+    source: Path,
+    *,
+    json_lines: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Run SOURCE, a job file or a manifest, or carry on where it stopped.
 
     \b
@@ -70,22 +87,50 @@ def command(context: click.Context, /, **given: Any) -> None:
     4 stopped at the budget; 5 key or credit refused;
     129 the terminal was closed; 130 Ctrl-C; 143 a request to end (SIGTERM).
     """  # noqa: D301 - click's mark for lines that stay as they are
-    options = run_options(given)
-    speak_json_lines(on=given["json_lines"])
-    job = read_job(given["source"], overrides_of(given), rehearse=options.rehearse)
-    check_zero_budget(job, overrides_of(given))
-    # Only here: whatever is wrong with the job is told before the engine is loaded.
-    from batchgen.cli.launch import launch
+    run_options, overrides = run_options_of(options), overrides_of(options)
+    use_json_lines(on=json_lines)
+    job = read_job(source, overrides, rehearse=run_options.rehearse)
+    check_zero_budget(job, overrides)
+    # Imported here: errors in the job are reported before the engine is loaded.
+    from batchgen.cli.run_job import launch
 
-    display = choose_display(quiet=given["quiet"], json_lines=given["json_lines"])
-    context.exit(launch(job, options, display, _end))
+    display = choose_display(quiet=quiet, json_lines=json_lines)
+    context.exit(launch(job, run_options, display, _end))
 
 
-def _end(job: Job, result: RunResult, rehearsed: Rehearsed | None) -> int:
+def _end(job: Job, result: RunResult, rehearsed: RehearsalResult | None) -> int:
     causes = causes_in(job, result)
     show_summary(job, result, rehearsed, causes)
     show_real_run(rehearsed)
     code = finish(job, result, causes)
-    if speaks_json_lines():
+    if uses_json_lines():
         write_document("summary", summary_fields(job, result, rehearsed, code))
     return code
+
+
+def summary_fields(
+    job: Job, result: RunResult, rehearsed: RehearsalResult | None, exit_code: int
+) -> dict[str, Any]:
+    """Return how a run ended: the last line of `run --json`."""
+    totals = result.totals or _NOTHING
+    error = result.error
+    command = carry_on_after(job.out, result)
+    return {
+        "exit_code": exit_code,
+        "folder": str(job.out),
+        **folder_fields(totals),
+        "archive": str(job.out / ARCHIVE) if totals.images else None,
+        "table": str(job.out / TABLE),
+        "signal": result.stop_reason,
+        "error": error and {"error": error.kind, "message": str(error)},
+        "stopped": [
+            {"provider": stop.provider, "error": stop.kind, "message": str(stop)}
+            for stop in result.stopped
+        ],
+        "command": command if totals.rows.get(Status.PENDING) else None,
+        "rehearsal": rehearsed
+        and {
+            "bill_usd": to_usd(rehearsed.bill),
+            "real_run": list(rehearsed.real_run),
+        },
+    }

@@ -10,7 +10,10 @@ import errno
 import io
 import os
 import sys
-from typing import TextIO
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from batchgen.addresses.characters import visible
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -50,17 +53,15 @@ def prepare_streams() -> None:
         sys.stderr = _patient(2, sys.stderr)
 
 
-def take_leave() -> str | None:
+def finish_output() -> str | None:
     """Write out what is left of the output.
 
     Returns:
         Why a part of the output is missing; None where it is whole, or where nobody
         was there to read it.
     """
-    from batchgen.cli.screen import drawable
-
     try:
-        stream = drawable(sys.stdout)
+        stream = unescaped(sys.stdout)
         stream.flush()
         raw = getattr(stream.buffer, "raw", None)
     except (OSError, ValueError, AttributeError):
@@ -86,3 +87,46 @@ def _patient(descriptor: int, stream: TextIO | None) -> TextIO:
         errors="backslashreplace",
         line_buffering=descriptor == 2 or raw.isatty(),
     )
+
+
+class EscapingStream:
+    """A text stream that shows what it is given, and obeys nothing in it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        if not isinstance(text, str):  # so that click takes it for a text stream
+            raise TypeError(f"text is written here, not {type(text).__name__}")
+        visible_text = visible(text)
+        try:
+            self._stream.write(visible_text)
+        except UnicodeEncodeError:
+            encoding = self._stream.encoding
+            escaped = visible_text.encode(encoding, "backslashreplace")
+            self._stream.write(escaped.decode(encoding))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("buffer", "_stream"):  # nobody writes past us
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+
+def escape_output() -> None:
+    """Let stdout and stderr obey nothing from now on."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, EscapingStream):
+            setattr(sys, name, EscapingStream(stream))
+
+
+def unescaped(stream: TextIO) -> TextIO:
+    """Return a stream that obeys what is drawn: texts in it must be `visible` ones."""
+    return stream._stream if isinstance(stream, EscapingStream) else stream  # noqa: SLF001 - ours

@@ -17,13 +17,17 @@ from batchgen.budget import (
     column_values_of,
     day_of,
 )
-from batchgen.cli.carry_on import carry_on_command
-from batchgen.cli.cause_lines import cause_lines, retry_line
-from batchgen.cli.exact import exact_json, tagged
-from batchgen.cli.formatting import counted, counted_rows, money_lines, rows_line
-from batchgen.cli.runfolder import folder_of
-from batchgen.cli.stored_command import address_notes
-from batchgen.cli.vocabulary import budget_fields, folder_fields, rebuy_fields
+from batchgen.cli.carry_on import address_notes, carry_on_command, folder_of
+from batchgen.cli.formatting import (
+    cause_lines,
+    counted,
+    counted_rows,
+    money_lines,
+    retry_line,
+    rows_line,
+)
+from batchgen.cli.json_fields import budget_fields, folder_fields, rebuy_fields
+from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.ledger import Reader, Totals
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.resuming import bookmark_of

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.carry_on import carry_on_after, way_out
-from batchgen.cli.cause_lines import cause_lines, quoted, retry_line
-from batchgen.cli.formatting import counted, counted_rows, money_lines, rows_line
-from batchgen.cli.runfolder import this_command
-from batchgen.cli.stop_words import exit_code, stopped_line
-from batchgen.cli.streams import write_error, write_result
+from batchgen.cli.carry_on import budget_advice, carry_on_after, current_command
+from batchgen.cli.formatting import (
+    cause_lines,
+    counted,
+    counted_rows,
+    money_lines,
+    quoted,
+    retry_line,
+    rows_line,
+)
+from batchgen.cli.messages import write_error, write_result
+from batchgen.cli.signals import exit_code, stopped_line
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -54,7 +60,7 @@ WRONG_JOB = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsed:
+class RehearsalResult:
     """What a rehearsal found out, besides what became of the rows.
 
     Attributes:
@@ -66,8 +72,15 @@ class Rehearsed:
     real_run: Sequence[str] = ()
 
 
+End = Callable[[Job, RunResult, RehearsalResult | None], int]
+"""Shows how a job ended; returns the exit code."""
+
+
 def show_summary(
-    job: Job, result: RunResult, rehearsed: Rehearsed | None, causes: Sequence[Cause]
+    job: Job,
+    result: RunResult,
+    rehearsed: RehearsalResult | None,
+    causes: Sequence[Cause],
 ) -> None:
     """Write the summary to stdout; why rows did not succeed stands last."""
     totals = result.totals
@@ -111,7 +124,7 @@ def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
         return causes_among(ledger, result.totals.rows, end)
 
 
-def show_real_run(rehearsed: Rehearsed | None) -> None:
+def show_real_run(rehearsed: RehearsalResult | None) -> None:
     """Say behind a rehearsal's success what the rehearsal cannot show."""
     if rehearsed is not None and rehearsed.real_run:
         write_result("\n".join(rehearsed.real_run))
@@ -119,13 +132,13 @@ def show_real_run(rehearsed: Rehearsed | None) -> None:
 
 def _bill_line(totals: Totals, bill: int) -> str:
     spent = totals.spent + totals.superseded
-    words = f"the sandbox's bill: {dollars(bill, pretend=True)}"
+    line = f"the sandbox's bill: {dollars(bill, pretend=True)}"
     if bill == spent:
-        return f"{words}, the same to the nano-dollar"
+        return f"{line}, the same to the nano-dollar"
     if spent < bill <= spent + totals.at_risk:
         more = dollars(bill - spent, pretend=True)
-        return f"{words}: {more} of what was unclear was charged"
-    return f"{words}, WHICH DOES NOT AGREE: please report this"
+        return f"{line}: {more} of what was unclear was charged"
+    return f"{line}, WHICH DOES NOT AGREE: please report this"
 
 
 def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
@@ -188,7 +201,7 @@ def _reasons(result: RunResult) -> list[str]:
         for stopped in result.stopped
     ]
     if isinstance(result.error, BudgetReached):
-        what_to_do = way_out(result.error, result.needed, this_command())
+        what_to_do = budget_advice(result.error, result.needed, current_command())
         lines.append(f"the budget is reached: {result.error}; {what_to_do}")
     elif result.error is not None:
         lines.append(str(result.error))

@@ -1,4 +1,4 @@
-"""`batchgen try`: one image now, through the same engine and with the same books."""
+"""`batchgen try`: one image now, through the same engine and ledger as a run."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
+from batchgen.cli.carry_on import replace_current_command
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
 from batchgen.cli.formatting import NO_MONEY, may_have_been_charged, money_lines
-from batchgen.cli.launch import launch
+from batchgen.cli.messages import write_error, write_result
 from batchgen.cli.option_types import FolderType
-from batchgen.cli.run_options import run_options
-from batchgen.cli.runfolder import carry_on_by
-from batchgen.cli.source import overrides_of, read_job
-from batchgen.cli.streams import write_error, write_result
-from batchgen.cli.summary import Rehearsed, causes_in, finish, show_real_run
+from batchgen.cli.options import (
+    overrides_of,
+    read_job,
+    rehearsal_options,
+    run_options_of,
+)
+from batchgen.cli.run_job import launch
+from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.listed_images import directory_images
@@ -49,8 +53,8 @@ MANIFEST = "prompt.parquet"
 FOLDER = Path("out/try")
 NAME_CHARACTERS = 40
 
-# What the job file says as it was given.
 _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "price")
+"""Options that the job file states unchanged."""
 
 
 @click.command("try")
@@ -76,53 +80,51 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
 @click.option("--max-cost", metavar="USD", help="Spend at most this.")
 @click.option("--price", metavar="USD", help="Price of one image.")
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
-@click.option(
-    "--rehearse",
-    is_flag=True,
-    help="Practice run against a built-in fake provider: free, no key.",
-)
-@click.option(
-    "--faults",
-    type=click.Choice(["calm", "storm", "outage"]),
-    help="What goes wrong in a rehearsal (default calm).",
-)
-@click.option("--seed", type=int, help="Which requests go wrong (default 0).")
+@rehearsal_options
 @click.pass_context
-def command(context: click.Context, /, **given: Any) -> None:
+def command(
+    context: click.Context,
+    /,
+    prompt: str,
+    references: tuple[str, ...],
+    out: Path | None,
+    **options: Any,
+) -> None:
     """Make one image of PROMPT now; show file, cost, time and the curl command.
 
     PROMPT is sent as it is. The exit codes are those of `run`.
     """
-    options = run_options(given)
+    run_options = run_options_of(options)
     try:
-        given["references"] = _parted(given["references"])
+        single_references = _split_references(references)
     except ValueError as error:
         raise UsageError(f"--reference: {error}") from error
-    with _new_folder(given["out"]) as folder:
+    with _new_folder(out) as folder:
         source = folder / JOB
-        _write_manifest(folder, given)
-        source.write_text(_job_text(given, base_url=None), encoding="utf-8")
+        _write_manifest(folder, prompt, single_references)
+        _write_job(source, options, single_references)
         # Without the prompt, which would be a template there.
-        overrides = overrides_of(given | {"out": folder, "prompt": None})
-        job = read_job(source, overrides, rehearse=options.rehearse)
+        overrides = overrides_of(options | {"out": folder})
+        job = read_job(source, overrides, rehearse=run_options.rehearse)
         check_zero_budget(job, overrides)
         entry = entry_at(job, 0)
         if entry.problem is not None:
             raise UsageError(problem_of(entry))
-        url = job.terms_of(given["provider"]).base_url
-        source.write_text(_job_text(given, base_url=url), encoding="utf-8")
-        carry_on_by(*_way_on(folder, given))
+        base_url = job.terms_of(options["provider"]).base_url
+        _write_job(source, options, single_references, base_url)
+        replace_current_command(*_carry_on_arguments(folder, options))
         display = choose_display(quiet=False, json_lines=False)
-        context.exit(launch(job, options, display, partial(_end, asked=job)))
+        end = partial(_end, requested_job=job)
+        context.exit(launch(job, run_options, display, end))
 
 
 # -- the job
 
 
 @contextmanager
-def _new_folder(wanted: Path | None) -> Iterator[Path]:
-    """Make a folder; one from which nothing was bought is taken away again."""
-    folder = _fresh_name() if wanted is None else wanted
+def _new_folder(path: Path | None) -> Iterator[Path]:
+    """Make a folder, and remove it afterwards if nothing was bought in it."""
+    folder = _fresh_name() if path is None else path
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"--out: {folder} is there already; name a new folder")
     above = [path for path in folder.absolute().parents if not path.exists()]
@@ -130,7 +132,7 @@ def _new_folder(wanted: Path | None) -> Iterator[Path]:
     try:
         yield folder.resolve()
     finally:
-        if not _was_used(folder):
+        if not _has_purchases(folder):
             shutil.rmtree(folder)
             for empty in above:
                 with suppress(OSError):  # another `try` may use it by now
@@ -145,45 +147,45 @@ def _fresh_name() -> Path:
     return folder
 
 
-def _was_used(folder: Path) -> bool:
+def _has_purchases(folder: Path) -> bool:
     if not (folder / LEDGER).is_file():
         return False
     with closing(Reader(folder / LEDGER)) as ledger:
         return ledger.has_attempts()
 
 
-def _write_manifest(folder: Path, given: Mapping[str, Any]) -> None:
-    # Parquet, which holds any text and a list as they are.
+def _write_manifest(folder: Path, prompt: str, references: Sequence[str]) -> None:
+    # Parquet: it can hold any text, and lists.
     row = {
-        "prompt": given["prompt"],
-        "references": [_absolute(reference) for reference in given["references"]],
-        "filename": _name_of(given["prompt"]),
+        "prompt": prompt,
+        "references": [_absolute(reference) for reference in references],
+        "filename": _name_of(prompt),
     }
-    lists = pa.list_(pa.string())
-    schema = pa.schema(
-        {"prompt": pa.string(), "references": lists, "filename": pa.string()}
-    )
+    text = pa.string()
+    schema = pa.schema({"prompt": text, "references": pa.list_(text), "filename": text})
     pq.write_table(pa.Table.from_pylist([row], schema), folder / MANIFEST)
 
 
-def _parted(references: Sequence[str]) -> list[str]:
-    """Return references one by one, parted as in a cell; a file's name is none."""
-    parted: list[str] = []
-    for each in references:
-        is_whole = not is_url(each) and _is_there(each)
-        parted += [each] if is_whole else split_references(each, _is_there)
-    return parted
+def _split_references(references: Sequence[str]) -> list[str]:
+    """Return references one by one, split as in a cell, but never a file's name."""
+    single_references: list[str] = []
+    for reference in references:
+        is_file = not is_url(reference) and _file_exists(reference)
+        single_references += (
+            [reference] if is_file else split_references(reference, _file_exists)
+        )
+    return single_references
 
 
-def _is_there(path: str) -> bool:
+def _file_exists(path: str) -> bool:
     try:
         return Path(path).is_file()
-    except (OSError, ValueError):  # too long a name, a NUL
+    except (OSError, ValueError):  # the name is too long, or has a NUL
         return False
 
 
 def _is_file(reference: str) -> bool:
-    return is_local(reference) or _is_there(reference)
+    return is_local(reference) or _file_exists(reference)
 
 
 def _absolute(reference: str) -> str:
@@ -194,53 +196,62 @@ def _name_of(prompt: str) -> str:
     return re.sub(r"\W+", "-", prompt[:NAME_CHARACTERS]).strip("-").lower() or "image"
 
 
-def _job_text(given: Mapping[str, Any], base_url: str | None) -> str:
-    """Return the job file with which the purchase can be carried on."""
-    said = {name: given[name] for name in _SETTINGS if given[name] is not None}
-    said = {"manifest": MANIFEST, "n": 1} | said
+def _write_job(
+    source: Path,
+    options: Mapping[str, Any],
+    references: Sequence[str],
+    base_url: str | None = None,
+) -> None:
+    """Write the job file with which the purchase can be carried on."""
+    settings = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    settings = {"manifest": MANIFEST, "n": 1} | settings
     if base_url is not None:
-        said["base_url"] = base_url
-    lines = [f"{name} = {_toml(value)}" for name, value in said.items()]
+        settings["base_url"] = base_url
+    lines = [f"{name} = {_toml(value)}" for name, value in settings.items()]
     folders = [
         Path(_absolute(reference)).parent
-        for reference in given["references"]
+        for reference in references
         if _is_file(reference)
     ]
     if folders:
         lines += ["", "[references]", f"folder = {_toml(os.path.commonpath(folders))}"]
-    return "\n".join([*lines, ""])
+    source.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def _toml(value: object) -> str:
-    # What JSON escapes TOML reads alike, as long as it is no pair of surrogates.
+    # TOML reads JSON's escapes, except pairs of surrogates, which are not written.
     return json.dumps(value, ensure_ascii=False)
 
 
-def _way_on(folder: Path, given: Mapping[str, Any]) -> list[str]:
-    words = ["run", shown(folder / JOB), "--out", shown(folder)]
-    words += [f"--{name}" for name in ("rehearse", "yes") if given[name]]
+def _carry_on_arguments(folder: Path, options: Mapping[str, Any]) -> list[str]:
+    arguments = ["run", shown(folder / JOB), "--out", shown(folder)]
+    arguments += [f"--{name}" for name in ("rehearse", "yes") if options[name]]
     for name in ("faults", "seed"):
-        if given[name] is not None:
-            words += [f"--{name}", str(given[name])]
-    return words
+        if options[name] is not None:
+            arguments += [f"--{name}", str(options[name])]
+    return arguments
 
 
 # -- how it ended
 
 
 def _end(
-    job: Job, result: RunResult, rehearsed: Rehearsed | None, *, asked: Job
+    job: Job,
+    result: RunResult,
+    rehearsed: RehearsalResult | None,
+    *,
+    requested_job: Job,
 ) -> int:
-    """Show what came of it; `asked` is the job before a rehearsal moved it."""
+    """Show the result; `requested_job` is the job before a rehearsal changed it."""
     with closing(read_ledger(job.out)) as ledger:
-        found = next(result_slices(ledger, ARCHIVE), None)
-        if found is not None:
-            row = found[0][0]
+        first_slice = next(result_slices(ledger, ARCHIVE), None)
+        if first_slice is not None:
+            row = first_slice[0][0]
             if row.status is Status.SUCCEEDED:
                 write_result("\n".join([*_success(row, ledger, job.out), ""]))
-                write_result(_curl(asked, is_rehearsal=rehearsed is not None))
+                write_result(_curl(requested_job, is_rehearsal=rehearsed is not None))
             else:
-                _tell_failure(row, result)
+                _show_failure(row, result)
     show_real_run(rehearsed)
     return finish(job, result, causes_in(job, result))
 
@@ -253,8 +264,8 @@ def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
     try:
         file.write_bytes(data)
     except OSError as error:
-        words = f"{error.strerror or error}; the image is safe in {folder / ARCHIVE}"
-        raise StorageError(f"{file}: {words}") from error
+        reason = f"{error.strerror or error}; the image is safe in {folder / ARCHIVE}"
+        raise StorageError(f"{file}: {reason}") from error
     size = f"{image.width_px}x{image.height_px}"
     yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
@@ -272,7 +283,7 @@ def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
         yield f"warning: {row.warning}"
 
 
-def _tell_failure(row: ResultRow, result: RunResult) -> None:
+def _show_failure(row: ResultRow, result: RunResult) -> None:
     if row.status is not Status.PENDING:
         reason = f"{row.message} ({row.error})" if row.error else "no reason known"
         write_error(f"batchgen: {row.status}: {reason}")
@@ -281,7 +292,7 @@ def _tell_failure(row: ResultRow, result: RunResult) -> None:
 
 
 def _curl(job: Job, *, is_rehearsal: bool) -> str:
-    """Return the equal command; a rehearsal fetches nothing to make one."""
+    """Return the same request as a curl command; a rehearsal fetches nothing for it."""
     if base_url_of(job, job.providers[0]) is None:
         return "curl: not known before --base-url says where the provider is"
     try:

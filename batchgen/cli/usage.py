@@ -50,20 +50,20 @@ _FILES: Mapping[str, str] = MappingProxyType(
 _LONG_DASHES = ("\N{EN DASH}", "\N{EM DASH}", "\N{MINUS SIGN}")
 
 
-def words_of(error: click.ClickException) -> str:
+def usage_message(error: click.ClickException) -> str:
     """Return one message that names what is wrong and what to do."""
     words = _long_dash(sys.argv[1:])
     if words is None:
-        words = _words_of_kind(error, _command_of(error))
+        words = _message_of_kind(error, _command_of(error))
     if words is not None:
         return words
     extra = re.search(r"unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
     if extra:
-        return _too_many_words(extra[1], _command_of(error))
+        return _too_many_arguments(extra[1], _command_of(error))
     return error.message
 
 
-def _words_of_kind(
+def _message_of_kind(
     error: click.ClickException, command: click.Command | None
 ) -> str | None:
     match error:
@@ -90,10 +90,10 @@ def provider_given_twice(command: click.Command, words: Sequence[str]) -> str | 
     typed = [word for word in words if word.partition("=")[0] == "--provider"]
     if not isinstance(option, click.Option) or len(typed) < 2:
         return None
-    words_of_both = "--provider stands there twice, and only the last one counts"
+    problem = "--provider stands there twice, and only the last one counts"
     if "," not in (option.metavar or ""):
-        return words_of_both
-    return f"{words_of_both}; for several write --provider gemini,openai"
+        return problem
+    return f"{problem}; for several write --provider gemini,openai"
 
 
 def _long_dash(words: Sequence[str]) -> str | None:
@@ -152,8 +152,8 @@ def _missing(parameter: click.Parameter, command: click.Command | None) -> str:
         return f"{name} is missing: choose from {', '.join(parameter.type.choices)}"
     of_command = (command.name or "") if command else ""
     example = EXAMPLES.get((of_command, parameter.name or ""))
-    shown = f"write {example}; " if example else ""
-    return f"{name} is missing: {shown}`{title} -h` lists all options"
+    advice = f"write {example}; " if example else ""
+    return f"{name} is missing: {advice}`{title} -h` lists all options"
 
 
 def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> str:
@@ -193,7 +193,7 @@ def _bad_usage(
     )
 
 
-def _too_many_words(extra: str, command: click.Command | None) -> str:
+def _too_many_arguments(extra: str, command: click.Command | None) -> str:
     title, name = _title(command), command.name if command else None
     what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE"}
     what |= {"providers": "NAME", "help": "TOPIC"}

@@ -15,7 +15,7 @@ class ValueType:
     """What values a setting takes.
 
     Attributes:
-        read: Reads what TOML, an option or Python code gives.
+        read: Reads a value from TOML, an option or Python code.
         schema: The same as JSON Schema.
         description: The same for the page of the job file, in Markdown.
     """
@@ -30,7 +30,7 @@ def _read_nothing(value: object) -> Any:
 
 
 UNSTATED = ValueType(_read_nothing, {}, "")
-"""In the place of a type that follows from the type in Python code."""
+"""Stands for a type that follows from the type in Python code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,21 +40,21 @@ class Setting:
     Attributes:
         meaning: For the page of the job file, in Markdown.
         example: A value, as TOML or JSON has one.
-        value: The type of its values; it may be left out where the type in Python code
-            says as much: true or false, or one of some words.
+        value: The type of its values; not needed where the Python type is bool or
+            Literal.
         default: In words, in Markdown; empty where Job states one.
         section: Section of the job file; empty for the top of the file.
         key: In the job file; empty for the name.
         field: In Job, or in Terms where a provider has its own; empty for the name.
         help: What `-h` shows of the option; empty where there is none.
         flag: The option; empty for the name with hyphens.
-        metavar: What stands for the value in `-h`; empty for the name of its type.
+        metavar: Placeholder of the value in `-h`; empty for the name of its type.
         multiple: Whether the option may be repeated.
-        per_provider: Whether a section `[providers.NAME]` may state one, too.
-        takes_table: Whether a table of values by provider may stand there, too.
-        for_one_provider: Whether a value can be meant for one provider only.
-        name: Keyword in Python code, and
-        python_type: type of its value there; both as the class declares them.
+        per_provider: Whether a section `[providers.NAME]` may also state one.
+        takes_table: Whether a table of values by provider may also stand there.
+        for_one_provider: Whether only one provider can have the value.
+        name: Keyword in Python code, from the class that declares the setting.
+        python_type: Type of its value in Python code, from the same class.
     """
 
     meaning: str

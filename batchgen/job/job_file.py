@@ -18,14 +18,14 @@ from batchgen.manifest.file_content import TABLES, TOML, kind_of, what_to_do
 from batchgen.manifest.wording import shown
 
 _MAX_DIGITS = 300
-"""As many as a floating-point number has; no amount and no count needs more."""
+"""As many as a floating-point number can have; no amount and no count needs more."""
 
 
 def read_job_file(path: Path, known_providers: Collection[str]) -> SettingsLayer:
     """Read a job file; its paths are relative to itself.
 
     Raises:
-        SpecError: it is no TOML, has an unknown key, or a value that cannot be.
+        SpecError: it is no TOML, or has an unknown key or an invalid value.
     """
     origin = file_origin(path)
     table = _parse(path)
@@ -58,7 +58,7 @@ def file_origin(path: Path) -> Origin:
 
 
 def _refuse_other_kind(path: Path) -> None:
-    """Refuse a file that is no TOML and whose kind is recognised."""
+    """Refuse a file that is recognisably of another kind."""
     kind = kind_of(path)
     if kind in (None, TOML):
         return
@@ -73,7 +73,7 @@ def _read_text(path: Path) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SpecError(f"{shown(path)}: it is UTF-16; save it as UTF-8")
     try:
-        # Windows ends lines in another way, which TOML would not take.
+        # TOML does not accept the line ends of Windows within texts.
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         _refuse_other_kind(path)
@@ -118,7 +118,7 @@ def _syntax_message(path: Path, text: str, error: tomllib.TOMLDecodeError) -> st
 
 
 def _refuse_long_numbers(value: object) -> None:
-    """Refuse numbers that Python reads and cannot write out again.
+    """Refuse numbers that Python can read, but not write.
 
     Raises:
         ValueError: there is one.

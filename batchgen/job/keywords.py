@@ -1,6 +1,6 @@
-"""Read settings that stand outside of a job file: options, and keywords of Python code.
+"""Read settings outside of a job file: options, and keywords of Python code.
 
-Both are plain mappings by the names of settings; they stand above the job file.
+Both are plain mappings by the names of settings; they override the job file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def read_options(
         known_providers: Names that a provider may have.
 
     Raises:
-        UsageError: an option has a value that cannot be.
+        UsageError: an option has an invalid value.
     """
     origin = _origin(UsageError, lambda setting: setting.flag, page="--price")
     return LayerReader(_as_in_a_file(options), origin, known_providers).read()
@@ -43,7 +43,7 @@ def read_keywords(
         known_providers: Names that a provider may have.
 
     Raises:
-        SpecError: there is no such setting, or its value cannot be.
+        SpecError: there is no such setting, or its value is invalid.
     """
     origin = _origin(SpecError, lambda setting: f"`{setting.name}`", page="`price`")
     with origin.context():
@@ -65,11 +65,11 @@ def _origin(
 def _as_in_a_file(settings: Mapping[str, object]) -> dict[str, Any]:
     """Lay settings out in sections, as a job file has them."""
     table: dict[str, Any] = {}
-    stated = [
+    stated_settings = [
         (SETTINGS[name], value) for name, value in settings.items() if value is not None
     ]
     # First whole sections (`columns`), then single keys of them (`id_column`).
-    for setting, value in sorted(stated, key=lambda entry: entry[0].section):
+    for setting, value in sorted(stated_settings, key=lambda entry: entry[0].section):
         if not setting.section:
             table[setting.key] = value
         elif isinstance(section := table.setdefault(setting.section, {}), Mapping):

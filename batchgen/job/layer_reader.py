@@ -1,4 +1,4 @@
-"""Read settings, laid out as in a job file, into a layer: every key and value."""
+"""Read settings, laid out as in a job file, into a layer; check keys and values."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from batchgen.manifest.cell_values import read_option, text_of
 from batchgen.manifest.wording import shown as shown_path
 from batchgen.model import OptionValue, Price, by_resolution, type_of_option
 
-_ABOVE: Mapping[str, str] = MappingProxyType(
+_TOP_LEVEL_HINTS: Mapping[str, str] = MappingProxyType(
     {
         key: ": it belongs to the whole job, so write it above the first [section]"
         for key in KEYS
         if key not in (*KNOWN_COLUMNS, *type_of_option)
     }
 )
-"""What to say of keys that stand below a section by mistake."""
+"""Hints about keys that stand below a section by mistake."""
 
 
 class LayerReader:
@@ -45,7 +45,7 @@ class LayerReader:
         """Return the layer.
 
         Raises:
-            SpecError: a key or a value cannot be.
+            SpecError: a key or a value is invalid.
         """
         for section in ("budget", "references"):
             with self._origin.context(section=section):
@@ -95,7 +95,7 @@ class LayerReader:
     def _store(self, setting: Setting, value: Any) -> None:
         layer = self._layer
         if setting.name == "provider":
-            layer.providers = self._chosen(value)
+            layer.providers = self._provider_names(value)
         elif setting.name == "price":
             layer.price = value
         elif setting.for_one_provider:
@@ -107,7 +107,7 @@ class LayerReader:
         else:
             layer.settings[setting.field] = value
 
-    def _chosen(self, names: list[object]) -> tuple[str, ...]:
+    def _provider_names(self, names: list[object]) -> tuple[str, ...]:
         remedy = f"choose from {', '.join(self._known_providers)}"
         if not names:
             raise ValueError(f"the list is empty: {remedy}")
@@ -116,9 +116,9 @@ class LayerReader:
             remedy = f"write --provider {others}" if others else remedy
             raw = self._table["provider"]
             raise ValueError(f"{raw!r} has a comma without a name beside it: {remedy}")
-        chosen = tuple(dict.fromkeys(read_text(name) for name in names))
-        check_names(chosen, self._known_providers, "provider")
-        return chosen
+        providers = tuple(dict.fromkeys(read_text(name) for name in names))
+        check_names(providers, self._known_providers, "provider")
+        return providers
 
     # -- values by provider
 
@@ -134,11 +134,11 @@ class LayerReader:
         """Read addresses as the command line has them: `URL` or `NAME=URL`."""
         with self._origin.context(setting.key):
             for address in addresses:
-                named = re.fullmatch(r"([A-Za-z0-9_-]+)=(.*)", address.strip())
-                if named is None:
+                parts = re.fullmatch(r"([A-Za-z0-9_-]+)=(.*)", address.strip())
+                if parts is None:
                     self._store(setting, setting.value.read(address))
                     continue
-                provider, url = named.groups()
+                provider, url = parts.groups()
                 check_names([provider], self._known_providers, "provider")
                 terms = self._layer.terms.setdefault(provider, {})
                 terms[setting.name] = setting.value.read(url)
@@ -153,7 +153,7 @@ class LayerReader:
                 with self._origin.context(key, section):
                     terms[key] = TERMS[key].value.read(raw)
             with self._origin.context("usd_per_credit", section):
-                _fold_credit(terms)
+                _move_credit_to_rates(terms)
 
     def _read_prices(self) -> None:
         for provider, table in self._tables_by_provider("prices", lists=True):
@@ -188,7 +188,7 @@ class LayerReader:
             for key in REFERENCE_ALIASES:
                 if key in columns:
                     raise ValueError(f"unknown key `{key}`: did you mean `references`?")
-            check_names(columns, KNOWN_COLUMNS, "key", _ABOVE)
+            check_names(columns, KNOWN_COLUMNS, "key", _TOP_LEVEL_HINTS)
         names = {}
         for key, raw in columns.items():
             with self._origin.context(key, "columns"):
@@ -196,10 +196,10 @@ class LayerReader:
         return names
 
     def _options(self) -> dict[str, OptionValue]:
-        """Read the options of rows that state none, as cells are read."""
+        """Read the defaults of options, as cells are read."""
         table = self._section("options")
         with self._origin.context(section="options"):
-            check_names(table, type_of_option, "key", _ABOVE)
+            check_names(table, type_of_option, "key", _TOP_LEVEL_HINTS)
         options: dict[str, OptionValue] = {}
         for key, raw in table.items():
             with self._origin.context(key, "options"):
@@ -241,8 +241,8 @@ def _as_table(value: object, name: str, section: str) -> Mapping[str, Any]:
             raise ValueError(f"`{name}` must be a table: write [{section}]")
 
 
-def _fold_credit(terms: dict[str, Any]) -> None:
-    """Put what a credit is worth among the rates, whose shorthand it is."""
+def _move_credit_to_rates(terms: dict[str, Any]) -> None:
+    """Move `usd_per_credit`, a short form, to the rates."""
     if "usd_per_credit" not in terms:
         return
     rates = terms.setdefault("rates", {})

@@ -1,4 +1,4 @@
-"""Settings from one origin, and how two layers of them become one job."""
+"""Layers: settings of one origin; an upper layer hides settings of a lower one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Origin:
     """Where settings come from: a job file, the command line, or Python code.
 
     Attributes:
-        error: What is raised for a value that cannot be.
+        error: What is raised for an invalid value.
         place_of: Names a key of a section in messages; both may be empty.
         folder: What relative paths are relative to.
         page: What is recorded as the source of prices; see `Price.page`.
-        path_hint: Ends messages about files that are not there.
+        path_hint: Ends messages about missing files.
     """
 
     error: type[SpecError]
@@ -42,7 +42,7 @@ class Origin:
 
     @contextmanager
     def context(self, key: str = "", section: str = "") -> Iterator[None]:
-        """Let a ValueError name a key, a section, or both."""
+        """Add the place, a key or a section or both, to a ValueError."""
         with error_context(self.error, self.place_of(key, section)):
             yield
 
@@ -59,12 +59,12 @@ class SettingsLayer:
 
     Attributes:
         settings: By their names in Job.
-        providers: In the order of choice; empty where none is stated.
-        common_terms: For all chosen providers.
+        providers: In the stated order; empty where none is stated.
+        common_terms: For all providers of the job.
         terms: For one provider, by its name.
-        price: For every provider and resolution not named.
-        prices: By provider; the first that holds for a sale counts.
-        unassigned: Terms that can be meant for one provider only, and name none.
+        price: For every provider and resolution without one of its own.
+        prices: By provider; the first that matches a PriceKey counts.
+        unassigned: Terms that only one provider can have, and that name none.
     """
 
     origin: Origin
@@ -76,23 +76,23 @@ class SettingsLayer:
     prices: dict[str, list[Price]] = field(default_factory=dict)
     unassigned: dict[str, Any] = field(default_factory=dict)
 
-    def assign(self, chosen: tuple[str, ...]) -> None:
-        """Give each unassigned term to the only provider that it can mean.
+    def assign(self, providers: tuple[str, ...]) -> None:
+        """Give each unassigned term to the only provider of the layer or the job.
 
         Raises:
-            SpecError: it could mean several.
+            SpecError: there are several.
         """
         for key, value in self.unassigned.items():
-            # A term in a job file belongs to the provider that stands beside it: the
-            # key of another, chosen on the command line, must not go there.
-            possible = self.providers or chosen
+            # An address in a job file belongs to the provider that the file names. If
+            # the command line names another one, its key must not be sent there.
+            possible = self.providers or providers
             if len(possible) != 1:
                 with self.origin.context(key):
-                    raise ValueError(_whose(key, value, possible))
+                    raise ValueError(_ambiguous_message(key, value, possible))
             self.terms.setdefault(possible[0], {}).setdefault(key, value)
 
 
-def _whose(key: str, value: object, providers: tuple[str, ...]) -> str:
+def _ambiguous_message(key: str, value: object, providers: tuple[str, ...]) -> str:
     first = providers[0]
     if key == "base_url":
         example = f"--base-url {first}={value}"
@@ -106,7 +106,7 @@ _TABLES: Mapping[str, Callable[..., object]] = {
     "options": dict,
     "references": ReferenceTerms,
 }
-"""Settings whose entries are put together one by one, and what they become."""
+"""Settings whose entries are merged one by one, and the type of the result."""
 
 
 def merged_settings(lower: SettingsLayer, upper: SettingsLayer) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def merged_settings(lower: SettingsLayer, upper: SettingsLayer) -> dict[str, Any
 
 
 def merged_terms(provider: str, lower: SettingsLayer, upper: SettingsLayer) -> Terms:
-    """Return the terms of a provider: the upper layer first, the provider's own first.
+    """Return the terms of a provider; its own terms hide those for all providers.
 
     A price for all providers in the upper layer hides all prices of the lower one.
     """

@@ -1,4 +1,4 @@
-"""Make a Job of a job file or a bare manifest, and of what stands above it."""
+"""Make a Job from a job file or a bare manifest, and options or keywords."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 
 _ADDRESS = re.compile(r"(https?|ftp|file|s3|gs):(?=/)", re.IGNORECASE)
-"""How a SOURCE on the web begins; Path keeps only one of its two slashes."""
+"""Begin of a SOURCE on the web; Path keeps only one of its two slashes."""
 
 
 def load_job(
@@ -35,10 +35,10 @@ def load_job(
     Args:
         path: A job file (.toml) or a manifest.
         known_providers: Names that a provider may have; None for all.
-        settings: They stand above what the file says.
+        settings: They override the file.
 
     Raises:
-        SpecError: the file cannot be read, or a setting cannot be; the message names
+        SpecError: the file cannot be read, or a setting is invalid; the message names
             it.
     """
     names = _names(known_providers)
@@ -50,7 +50,7 @@ def load_job_with_options(
     options: Mapping[str, Any],
     known_providers: Collection[str] | None = None,
 ) -> Job:
-    """Read SOURCE as the command line names it, with the options beside it.
+    """Read SOURCE of the command line, and the options beside it.
 
     Args:
         source: A job file (.toml) or a manifest.
@@ -58,8 +58,8 @@ def load_job_with_options(
         known_providers: Names that a provider may have; None for all.
 
     Raises:
-        UsageError: an option has a value that cannot be.
-        SpecError: the source cannot be read, or states something that cannot be.
+        UsageError: an option has an invalid value.
+        SpecError: the source cannot be read, or is invalid.
     """
     names = _names(known_providers)
     return _load(source, read_options(options, names), names)
@@ -71,15 +71,16 @@ def job_from(
     source: Path | None = None,
     known_providers: Collection[str] | None = None,
 ) -> Job:
-    """Make a job of settings alone.
+    """Make a job from settings alone.
 
     Args:
         settings: By their names; relative paths are relative to the working directory.
-        source: What the run folder is bound to, and named after; None for the manifest.
+        source: The file that names the run folder and belongs to it; None for the
+            manifest.
         known_providers: Names that a provider may have; None for all.
 
     Raises:
-        SpecError: a setting is missing or cannot be; the message names it.
+        SpecError: a setting is missing or invalid; the message names it.
     """
     names = _names(known_providers)
     layer = read_keywords(settings, names)
@@ -108,35 +109,35 @@ def _merged(
     source: Path, lower: SettingsLayer, upper: SettingsLayer, names: Collection[str]
 ) -> Job:
     _check_manifest(lower, upper)
-    chosen = upper.providers or lower.providers
-    if not chosen:
+    providers = upper.providers or lower.providers
+    if not providers:
         raise _no_provider(source, upper, names)
-    lower.assign(chosen)
-    upper.assign(chosen)
+    lower.assign(providers)
+    upper.assign(providers)
     names = dict.fromkeys(
-        (*chosen, *lower.terms, *lower.prices, *upper.terms, *upper.prices)
+        (*providers, *lower.terms, *lower.prices, *upper.terms, *upper.prices)
     )
     settings = merged_settings(lower, upper)
     settings.setdefault("out", (Path("out") / source.stem).resolve())
     job = Job(
         source=source.resolve(),
-        providers=chosen,
+        providers=providers,
         terms={name: merged_terms(name, lower, upper) for name in names},
         **settings,
     )
-    _refuse_odd_name(job)
+    _check_source_name(job)
     return job
 
 
-def _refuse_odd_name(job: Job) -> None:
-    """Refuse a path that is not UTF-8, since the ledger holds text alone."""
+def _check_source_name(job: Job) -> None:
+    """Refuse a path that is not UTF-8: the ledger can hold only text."""
     path = os.path.relpath(job.source, job.out)
     try:
         path.encode()
     except UnicodeEncodeError as error:
-        shown_path = os.fsencode(path).decode(errors="backslashreplace")
+        visible_path = os.fsencode(path).decode(errors="backslashreplace")
         raise SpecError(
-            f"{shown_path}, as the run folder would name SOURCE, is not written in "
+            f"{visible_path}, as the run folder would name SOURCE, is not written in "
             "UTF-8: rename the file or folder"
         ) from error
 
@@ -184,7 +185,7 @@ def _read_file(source: Path, names: Collection[str]) -> SettingsLayer:
 
 
 def _check_manifest(lower: SettingsLayer, upper: SettingsLayer) -> None:
-    """Refuse a table that is not there."""
+    """Refuse a missing table."""
     layer = upper if "manifest" in upper.settings else lower
     manifest = layer.settings["manifest"]
     with layer.origin.context("manifest"):

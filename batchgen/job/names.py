@@ -1,4 +1,4 @@
-"""Names that a job may use, and the likely one where another was written."""
+"""Names that a job may use, and the likely one for a wrong name."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _hint_of_key(name: str, valid: Collection[str]) -> str:
     alias = _KEY_ALIASES.get(name.lower().replace("-", "_"))
     if alias in valid:
         return f": did you mean `{alias}`?"
-    return did_you_mean(name, valid) or f": known are {_listed(valid)}"
+    return did_you_mean(name, valid) or f": known are {_list_of(valid)}"
 
 
 def _hint_of_provider(name: str, valid: Collection[str]) -> str:
@@ -132,7 +132,7 @@ def _hint_of_provider(name: str, valid: Collection[str]) -> str:
         return f": {problem}"
     several = [part for part in re.split(r"[\s,;+|/&]+", name) if part]
     if len(several) > 1 and all(part in valid for part in several):
-        if "," in name:  # a place for several would have split the text at commas
+        if "," in name:  # where several are allowed, the text was split at commas
             return f": one is taken here: {' or '.join(several)}"
         return f": did you mean `{','.join(several)}`?"
     plain = re.sub(r"[\s_.-]", "", name.lower())
@@ -147,8 +147,8 @@ def _hint_of_provider(name: str, valid: Collection[str]) -> str:
     return did_you_mean(name, valid) or f": choose from {', '.join(valid)}"
 
 
-def _listed(names: Collection[str]) -> str:
-    """Return names for a message, the first of many."""
+def _list_of(names: Collection[str]) -> str:
+    """Return names for a message: all, or the first of many."""
     first = list(names)[:_MAX_LISTED]
     more = len(names) - len(first)
     return ", ".join(first) + (f" and {more} more" if more else "")

@@ -1,4 +1,4 @@
-"""Types of the settings that state prices, and what a provider's units are worth."""
+"""Types of the settings that state prices, and dollars for a provider's units."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from batchgen.job.values import (
     read_money,
     read_number,
     read_text,
-    shown,
+    value_text,
 )
 from batchgen.manifest.cell_values import read_resolution
 from batchgen.model import Price
@@ -45,42 +45,42 @@ def read_price(value: object) -> Price:
 
 
 def read_price_rule(value: object) -> Price:
-    """Read a price with the purchases that it holds for; a missing key means all."""
+    """Read a price and the purchases to which it applies; a missing key means all."""
     match value:
         case Mapping():
             pass
         case _:
-            raise ValueError(f"{shown(value)} is no table")
+            raise ValueError(f"{value_text(value)} is no table")
     check_names(value, PRICE_KEYS, "key")
-    agreed = read_price({name: value[name] for name in _AMOUNTS if name in value})
-    stated = {
+    price = read_price({name: value[name] for name in _AMOUNTS if name in value})
+    conditions = {
         name: frozenset({read_text(value[name])})
         for name in _PRICED_BY
         if name in value
     }
     return replace(
-        agreed,
+        price,
         resolution=read_resolution(read_text(value["resolution"]))
         if "resolution" in value
         else None,
-        models=stated.get("model", frozenset()),
-        tiers=_as_in_sales(stated.get("service_tier", frozenset()), "default"),
-        qualities=_as_in_sales(stated.get("quality", frozenset()), "auto"),
-        thinking=stated.get("thinking_level", frozenset()),
+        models=conditions.get("model", frozenset()),
+        tiers=_as_in_price_keys(conditions.get("service_tier", frozenset()), "default"),
+        qualities=_as_in_price_keys(conditions.get("quality", frozenset()), "auto"),
+        thinking=conditions.get("thinking_level", frozenset()),
         per_reference=read_money(value.get("per_reference", 0)),
         per_search=read_money(value.get("per_search", 0)),
     )
 
 
-def _as_in_sales(names: frozenset[str], usual: str) -> frozenset[str | None]:
-    """Return names as a sale has them: the usual one stands there as None."""
+def _as_in_price_keys(names: frozenset[str], usual: str) -> frozenset[str | None]:
+    """Return names as a PriceKey has them: the usual one is None."""
     return frozenset(None if name == usual else name for name in names)
 
 
 def read_limits(value: object) -> dict[str, Decimal]:
-    """Read the budget of a column's values: an amount for each, or a table of them.
+    """Read the budgets of a column's values: one amount for each, or a table.
 
-    In a table `*` stands for all values that are not named.
+    In a table `*` stands for all other values.
     """
     if not isinstance(value, Mapping):
         return {"*": read_money(value)}
@@ -89,21 +89,25 @@ def read_limits(value: object) -> dict[str, Decimal]:
     return {name: _entry(read_money, name, limit) for name, limit in value.items()}
 
 
-def _read_worth(value: object) -> Decimal:
-    """Read what a unit is worth in US dollars, as fine as it is stated."""
+def _read_unit_value(value: object) -> Decimal:
+    """Read the value of a unit in US dollars, with all its decimals."""
     amount = read_number(value)
     if not (amount == 0 or Decimal("1e-18") <= amount <= MAX_USD):
-        raise ValueError(f"{shown(value)} is not from 0 to {MAX_USD:,} US dollars")
+        raise ValueError(f"{value_text(value)} is not from 0 to {MAX_USD:,} US dollars")
     return amount
 
 
 def _read_rates(value: object) -> dict[str, Decimal]:
     match value:
         case Mapping():
-            return {unit: _entry(_read_worth, unit, usd) for unit, usd in value.items()}
+            return {
+                unit: _entry(_read_unit_value, unit, usd) for unit, usd in value.items()
+            }
         case _:
             example = "{ credit = 0.01 }"
-            raise ValueError(f"{shown(value)} is no table of units, like {example}")
+            raise ValueError(
+                f"{value_text(value)} is no table of units, like {example}"
+            )
 
 
 def _entry(read: Callable[[object], Decimal], name: str, value: object) -> Decimal:
@@ -123,7 +127,9 @@ def _table(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _AMOUNTS_SCHEMA = MappingProxyType(dict.fromkeys(_AMOUNTS, MONEY.schema))
-_WORTH_SCHEMA = MappingProxyType({"type": "number", "minimum": 0, "maximum": MAX_USD})
+_UNIT_VALUE_SCHEMA = MappingProxyType(
+    {"type": "number", "minimum": 0, "maximum": MAX_USD}
+)
 
 PRICE = ValueType(
     read_price,
@@ -148,9 +154,9 @@ LIMITS = ValueType(
     ),
     "table",
 )
-WORTH = ValueType(_read_worth, _WORTH_SCHEMA, "amount")
+UNIT_VALUE = ValueType(_read_unit_value, _UNIT_VALUE_SCHEMA, "amount")
 RATES = ValueType(
     _read_rates,
-    {"type": "object", "additionalProperties": _WORTH_SCHEMA},
+    {"type": "object", "additionalProperties": _UNIT_VALUE_SCHEMA},
     "table",
 )

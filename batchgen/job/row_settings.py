@@ -1,4 +1,4 @@
-"""Settings of what is made: the table, its prompts and its images."""
+"""Settings of the table, its prompts and its images."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings of a run: its budgets, its pace, and what to do about mishaps."""
+"""Settings of a run: its budgets, its pace, and how it reacts to failures."""
 
 from collections.abc import Mapping
 from decimal import Decimal

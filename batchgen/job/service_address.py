@@ -1,4 +1,4 @@
-"""Types of the settings that state where a provider is asked."""
+"""Types of the settings that state the address of a provider."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 from batchgen.addresses import holds_login
 from batchgen.addresses import shown as shown_address
 from batchgen.job.declaration import ValueType
-from batchgen.job.values import read_text, shown
+from batchgen.job.values import read_text, value_text
 
 _KEYS = "a key stands in its variable alone (`batchgen providers` names it)"
 
-# Neither host nor query: an endpoint must not lead the key elsewhere.
+# No host and no query: an endpoint must not send the key to another host.
 _ENDPOINT = re.compile(r"(/[\w.~%!$&'()*+,;=:@-]+)+/?|[\w-]+", re.ASCII)
 
 
 def _read_base_url(value: object) -> str:
-    """Read an address; whether it may be talked to is judged where requests leave.
+    """Read an address; whether requests may go there is checked when they are sent.
 
     Messages leave out what may be a secret: user, password, and what follows `?`.
     """
@@ -33,14 +33,14 @@ def _read_base_url(value: object) -> str:
         )
     if "://" not in address and re.match(r"[\w-]+(\.[\w-]+)+([:/]|$)", address):
         raise ValueError(
-            f"{shown(address)} is no whole address: write https://{address}"
+            f"{value_text(address)} is no whole address: write https://{address}"
         )
     if not _is_whole(address):
         raise ValueError(
-            f"{shown(address)} is not an https:// address, such as "
+            f"{value_text(address)} is not an https:// address, such as "
             "https://api.example.com"
         )
-    # Only here: httpx comes with it, and few settings are addresses.
+    # Imported here: it loads httpx, and few settings are addresses.
     from batchgen.addresses.url import problem_of_url
 
     if (problem := problem_of_url(address)) is not None:
@@ -52,7 +52,7 @@ def _is_whole(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # half a bracket
+    except ValueError:  # such as one bracket without the other
         return False
 
 
@@ -61,7 +61,7 @@ def _read_endpoint(value: object) -> str:
     path = read_text(value).strip()
     if _ENDPOINT.fullmatch(path) is None:
         raise ValueError(
-            f"{shown(value)} is neither a path that begins with / nor a word (an "
+            f"{value_text(value)} is neither a path that begins with / nor a word (an "
             "address goes to `base_url`)"
         )
     return path

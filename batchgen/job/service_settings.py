@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, TypedDict
 
 from batchgen.job.declaration import Setting
-from batchgen.job.prices import RATES, WORTH
+from batchgen.job.prices import RATES, UNIT_VALUE
 from batchgen.job.service_address import BASE_URL, ENDPOINT
 from batchgen.job.values import NAMES, TABLE, TEXT, whole
 from batchgen.manifest.cell_values import MAX_IMAGES
@@ -144,7 +144,7 @@ class ProviderSettings(TypedDict, total=False):
     usd_per_credit: Annotated[
         float,
         Setting(
-            value=WORTH,
+            value=UNIT_VALUE,
             meaning="what one credit is worth, where its replies count in credits",
             example=0.005,
         ),

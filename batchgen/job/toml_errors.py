@@ -1,4 +1,4 @@
-"""Say in plain words why a job file is no TOML, and how to write the line."""
+"""Explain why a job file is not TOML, and how to write the line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TYPOGRAPHIC: Mapping[int, str] = MappingProxyType(
     dict.fromkeys(map(ord, "\u201c\u201d\u201e\u00ab\u00bb"), '"')
     | dict.fromkeys(map(ord, "\u2018\u2019"), "'")
 )
-_TRUTHS: Mapping[str, str] = MappingProxyType(
+_BOOLEANS: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(("true", "yes", "on"), "true")
     | dict.fromkeys(("false", "no", "off"), "false")
 )
-_WORDS_OF_TOML = ("true", "false", "inf", "nan")
+_TOML_KEYWORDS = ("true", "false", "inf", "nan")
 _ASSIGNMENT = re.compile(r"\s*([\w.\"'-]+)\s*=\s*(.*?)\s*(#.*)?")
 
 
@@ -28,7 +28,7 @@ def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[str, str]:
 
     Args:
         text: The whole file.
-        error: The parser's; its message is repeated where no better one applies.
+        error: Of the parser; its message is used where no better one applies.
     """
     parts = re.fullmatch(r"(.*) \(at (.*)\)", str(error), re.DOTALL)
     message, place = parts.groups() if parts else (str(error), "")
@@ -36,12 +36,12 @@ def explain(text: str, error: tomllib.TOMLDecodeError) -> tuple[str, str]:
     lines = text.splitlines()
     number = int(line_number[1]) if line_number else len(lines)
     line = lines[number - 1] if 0 < number <= len(lines) else ""
-    hint = _whole_file(text, lines) or _one_line(line, lines[: number - 1])
+    hint = _file_problem(text, lines) or _line_problem(line, lines[: number - 1])
     return place, f"no valid TOML: {hint or message}"
 
 
-def _whole_file(text: str, lines: list[str]) -> str | None:
-    """Recognise a file that is something else from its first line on."""
+def _file_problem(text: str, lines: list[str]) -> str | None:
+    """Recognise a file of another kind by its first line."""
     first = next((line for line in lines if line.strip()), "")
     if text.lstrip().startswith("{"):
         return f"this is JSON; a job file is TOML: write each key as {EXAMPLE}"
@@ -54,13 +54,15 @@ def _whole_file(text: str, lines: list[str]) -> str | None:
     return None
 
 
-def _one_line(line: str, previous: list[str]) -> str | None:
-    """Return what is wrong with a line; the previous ones may hold the same name."""
+def _line_problem(line: str, previous: list[str]) -> str | None:
+    """Return what is wrong with a line; a previous line may define the same name."""
     if line.lstrip().startswith("["):
         name = line.strip().strip("[]").strip()
         if not line.rstrip().endswith("]"):
             return f"{line.strip()} is not closed: write [{name}]"
-        return _twice(rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", previous)
+        return _duplicate_message(
+            rf"\s*\[\s*{re.escape(name)}\s*\]", f"[{name}]", previous
+        )
     assignment = _ASSIGNMENT.fullmatch(line)
     if assignment is None:
         entry = re.fullmatch(r"\s*([\w-]+)\s*:\s*(\S.*?)\s*", line)
@@ -70,13 +72,13 @@ def _one_line(line: str, previous: list[str]) -> str | None:
         return f"an equals sign stands behind a key, not `:`: write {right}"
     key, value = assignment[1], assignment[2]
     return (
-        _quotes(key, value)
-        or _bare_value(key, value)
-        or _twice(rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", previous)
+        _quote_problem(key, value)
+        or _unquoted_problem(key, value)
+        or _duplicate_message(rf"\s*{re.escape(key)}\s*=.*", f"`{key}`", previous)
     )
 
 
-def _quotes(key: str, value: str) -> str | None:
+def _quote_problem(key: str, value: str) -> str | None:
     """Return what is wrong with quotation marks around or within a text."""
     if value and ord(value[0]) in _TYPOGRAPHIC:
         plain = value.translate(_TYPOGRAPHIC)
@@ -94,26 +96,26 @@ def _quotes(key: str, value: str) -> str | None:
     return None
 
 
-def _bare_value(key: str, value: str) -> str | None:
+def _unquoted_problem(key: str, value: str) -> str | None:
     """Return what is wrong with a value without quotes."""
     word = value.lower()
     if not value:
         return f"`{key}` has no value: write one behind the =, or leave the line out"
     if word in ("none", "null", "nil"):
         return f"{value} is not TOML: leave the line out"
-    if value not in _TRUTHS.values() and word in _TRUTHS:
-        return f"{value} is not TOML: write {key} = {_TRUTHS[word]}"
+    if value not in _BOOLEANS.values() and word in _BOOLEANS:
+        return f"{value} is not TOML: write {key} = {_BOOLEANS[word]}"
     if re.match(r"[$€£]|\d+[.,]?\d*\s*([$€£]|usd)|\d+,\d+$", value, re.IGNORECASE):
         hint = amount_hint(value).removeprefix("write ")
         amount = hint if hint[0].isdigit() else "5.00"
         return f"{value} is not a number in TOML: write {key} = {amount}"
-    is_word = re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in _WORDS_OF_TOML
+    is_word = re.match(r"[^\W\d_]|[./~]|\{\{", value) and value not in _TOML_KEYWORDS
     if is_word or re.fullmatch(r"\d+(:\d+|[kK]|px|x\d+)", value):
         return f"a text stands in quotes: write {key} = {_quoted(value)}"
     return None
 
 
-def _twice(pattern: str, name: str, previous: list[str]) -> str | None:
+def _duplicate_message(pattern: str, name: str, previous: list[str]) -> str | None:
     for number, line in enumerate(previous, start=1):
         if re.fullmatch(pattern, line):
             return f"{name} stands there twice, first in line {number}: keep one"

@@ -1,6 +1,6 @@
 """Types of values that settings take, the same for job files, options and Python code.
 
-Readers raise ValueError with the raw value and a right one; the caller adds the place.
+Readers raise ValueError with the raw value and a valid one; the caller adds the place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchgen.model import RESOLUTIONS
 
 Schema = Mapping[str, Any]
 
-_MAX_OF_ANYTHING = 1_000_000_000
+_MAX_INTEGER = 1_000_000_000
 
 
 def read_text(value: object) -> str:
@@ -30,9 +30,11 @@ def read_text(value: object) -> str:
         case str():
             raise ValueError("it is empty: write a text, or leave it out")
         case dict() | list():
-            raise ValueError(f"{shown(value)} is not a text: write one text in quotes")
+            raise ValueError(
+                f"{value_text(value)} is not a text: write one text in quotes"
+            )
         case _:
-            raise ValueError(f"{shown(value)} is not a text: put it in quotes")
+            raise ValueError(f"{value_text(value)} is not a text: put it in quotes")
 
 
 def _read_template(value: object) -> str:
@@ -51,55 +53,57 @@ def _read_path(value: object) -> Path:
 def _read_table(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
-    raise ValueError(f"{shown(value)} is not a table")
+    raise ValueError(f"{value_text(value)} is not a table")
 
 
 def _read_names(value: object) -> list[object]:
-    """Read a list, or text parted by commas."""
+    """Read a list, or text separated by commas."""
     parts = value if isinstance(value, list | tuple) else read_text(value).split(",")
     return [part.strip() if isinstance(part, str) else part for part in parts]
 
 
-def _read_truth(value: object) -> bool:
+def _read_bool(value: object) -> bool:
     if value is True or value is False:
         return value
-    raise ValueError(f"{shown(value)} is neither true nor false")
+    raise ValueError(f"{value_text(value)} is neither true nor false")
 
 
 def value_type_of(python_type: Any) -> ValueType:
     """Return the type of true or false, or of the words of a Literal."""
-    return TRUTH if python_type is bool else _choice(get_args(python_type))
+    return BOOL if python_type is bool else _choice(get_args(python_type))
 
 
 def _choice(names: tuple[str, ...]) -> ValueType:
     def read(value: object) -> str:
         if value not in names:
-            raise ValueError(f"{shown(value)} is none of {', '.join(names)}")
+            raise ValueError(f"{value_text(value)} is none of {', '.join(names)}")
         return str(value)
 
     description = " or ".join(f'`"{name}"`' for name in names)
     return ValueType(read, {"enum": list(names)}, description)
 
 
-def whole(minimum: int, maximum: int = _MAX_OF_ANYTHING, unit: str = "") -> ValueType:
+def whole(minimum: int, maximum: int = _MAX_INTEGER, unit: str = "") -> ValueType:
     """Return a type of whole numbers.
 
     Args:
         minimum: The smallest.
-        maximum: The largest; as it is, it only keeps out what must be a mistake.
+        maximum: The largest; the default only excludes obvious mistakes.
         unit: What is counted, for the page of the job file.
     """
 
     def read(value: object) -> int:
         number = read_number(value)
         if number != number.to_integral_value():
-            raise ValueError(f"{shown(value)} is not a whole number")
+            raise ValueError(f"{value_text(value)} is not a whole number")
         if not minimum <= number <= maximum:
-            raise ValueError(f"{shown(value)} is not from {minimum:,} to {maximum:,}")
+            raise ValueError(
+                f"{value_text(value)} is not from {minimum:,} to {maximum:,}"
+            )
         return int(number)
 
     schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
-    if maximum < _MAX_OF_ANYTHING:
+    if maximum < _MAX_INTEGER:
         description = f"{minimum:,} to {maximum:,}"
     else:
         description = "whole number" if minimum == 1 else f"{minimum:,} or more"
@@ -107,7 +111,7 @@ def whole(minimum: int, maximum: int = _MAX_OF_ANYTHING, unit: str = "") -> Valu
 
 
 def or_auto(plain: ValueType) -> ValueType:
-    """Return a type that takes the word `auto`, too."""
+    """Return a type that also takes the word `auto`."""
 
     def read(value: object) -> Any:
         if value == "auto":
@@ -128,7 +132,7 @@ def _numbers(minimum: str, maximum: int, unit: str) -> ValueType:
     def read(value: object) -> float:
         number = read_number(value)
         if not Decimal(minimum) <= number <= maximum:
-            raise ValueError(f"{shown(value)} is not from {description}")
+            raise ValueError(f"{value_text(value)} is not from {description}")
         return float(number)
 
     schema = {"type": "number", "minimum": float(minimum), "maximum": maximum}
@@ -136,7 +140,7 @@ def _numbers(minimum: str, maximum: int, unit: str) -> ValueType:
 
 
 def _or_false(plain: ValueType) -> ValueType:
-    """Return a type that takes false, too, which is read as None."""
+    """Return a type that also takes false, which is read as None."""
     return ValueType(
         lambda value: None if value is False else plain.read(value),
         any_of(plain.schema, {"const": False}),
@@ -148,26 +152,26 @@ def read_money(value: object) -> Decimal:
     """Read US dollars: a number, or text that spells one, to the nano-dollar."""
     amount = read_amount(value) if isinstance(value, str) else read_number(value)
     if not 0 <= amount <= MAX_USD:
-        raise ValueError(f"{shown(value)} is not from 0 to {MAX_USD:,} US dollars")
+        raise ValueError(f"{value_text(value)} is not from 0 to {MAX_USD:,} US dollars")
     if amount != amount.quantize(Decimal("1e-9")):
-        raise ValueError(f"{shown(value)} has more than nine decimals")
+        raise ValueError(f"{value_text(value)} has more than nine decimals")
     return amount
 
 
 def read_number(value: object) -> Decimal:
     """Read a finite number."""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        # By way of text: 0.1 is meant, not the binary fraction next to it.
+        # Converted through text: 0.1 means 0.1, not the nearest binary fraction.
         number = Decimal(str(value))
         if number.is_finite():
             return number
     hint = "write it in digits, without quotes"
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", value):
         hint = f"write {value.strip()} without quotes"
-    raise ValueError(f"{shown(value)} is not a number: {hint}")
+    raise ValueError(f"{value_text(value)} is not a number: {hint}")
 
 
-def shown(value: object) -> str:
+def value_text(value: object) -> str:
     """Return a raw value for a message, the first characters of a long one."""
     match value:
         case bool():
@@ -191,18 +195,18 @@ def any_of(*schemas: Schema) -> Schema:
     return {"anyOf": list(schemas)}
 
 
-_SOME_TEXT: Schema = MappingProxyType({"type": "string", "pattern": r"\S"})
+_TEXT_SCHEMA: Schema = MappingProxyType({"type": "string", "pattern": r"\S"})
 
-TEXT = ValueType(read_text, _SOME_TEXT, "text")
-TEMPLATE = ValueType(_read_template, _SOME_TEXT, "text")
-PATH = ValueType(_read_path, _SOME_TEXT, "path")
+TEXT = ValueType(read_text, _TEXT_SCHEMA, "text")
+TEMPLATE = ValueType(_read_template, _TEXT_SCHEMA, "text")
+PATH = ValueType(_read_path, _TEXT_SCHEMA, "path")
 TABLE = ValueType(_read_table, {"type": "object"}, "table")
 NAMES = ValueType(
     _read_names,
-    any_of(_SOME_TEXT, {"type": "array", "items": _SOME_TEXT, "minItems": 1}),
+    any_of(_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA, "minItems": 1}),
     "text or list",
 )
-TRUTH = ValueType(_read_truth, {"type": "boolean"}, "true or false")
+BOOL = ValueType(_read_bool, {"type": "boolean"}, "true or false")
 RATE = _numbers("0.001", 1_000_000, "a minute")
 SECONDS = _numbers("0", 86_400, "seconds")
 SHARE = _or_false(_numbers("0.02", 1, "(or false)"))

@@ -10,7 +10,6 @@ from contextlib import closing
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from batchgen.errors import (
     LedgerMismatch,
@@ -27,7 +26,7 @@ from batchgen.ledger.soundness import (
     refuse_foreign,
     refuse_odd_file,
 )
-from batchgen.ledger.sqlite_errors import lock_refusal, not_local, ours, translated
+from batchgen.ledger.sqlite_errors import lock_refusal, not_local, translated
 
 SCHEMA_VERSION = 8
 _STATEMENTS = (
@@ -72,9 +71,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
             timeout=30.0,
-            factory=_Connection,
         )
-        connection.path = path
         try:
             _prepare(connection, path, write=write)
         except BaseException:
@@ -112,51 +109,6 @@ def check_whole(path: Path) -> None:
     with translated(path), closing(sqlite3.connect(path)) as connection:
         defend(connection)
         refuse_damaged(connection, path)
-
-
-class _Connection(sqlite3.Connection):
-    """A connection whose cursors tell in our words of a page that is broken."""
-
-    path: Path
-
-    def cursor(self, factory: Any = None) -> Any:
-        cursor = super().cursor(factory or _Cursor)
-        cursor.row_factory = self.row_factory
-        return cursor
-
-    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
-        # Python's own makes a cursor of its own kind, whatever `cursor` returns.
-        cursor: sqlite3.Cursor = self.cursor().execute(statement, values)
-        return cursor
-
-
-class _Cursor(sqlite3.Cursor):
-    """Rows are read as they are asked for, long after the statement was executed."""
-
-    def __next__(self) -> Any:
-        # As `translated` does, which costs four times the reading of a row.
-        try:
-            return super().__next__()
-        except sqlite3.Error as error:
-            raise ours(error, self._path) from error
-
-    def fetchone(self) -> Any:
-        with translated(self._path):
-            return super().fetchone()
-
-    def fetchmany(self, size: int | None = 1) -> list[Any]:
-        with translated(self._path):
-            return super().fetchmany(size)
-
-    def fetchall(self) -> list[Any]:
-        with translated(self._path):
-            return super().fetchall()
-
-    @property
-    def _path(self) -> Path:
-        connection: Any = self.connection
-        path: Path = connection.path
-        return path
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None:

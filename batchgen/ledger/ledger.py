@@ -13,7 +13,14 @@ from batchgen.errors import Charge, StorageError
 from batchgen.ledger.ledger_file import LedgerFile
 from batchgen.ledger.meta import Value
 from batchgen.ledger.reader import RiskIncrease
-from batchgen.ledger.records import AttemptEnd, AttemptStart, Charged, StoredImage
+from batchgen.ledger.records import (
+    AttemptEnd,
+    AttemptRecord,
+    AttemptStart,
+    Charged,
+    StoredImage,
+    just_sent,
+)
 from batchgen.ledger.route import Candidate
 from batchgen.model import NEXT, Link, State, Status
 
@@ -42,6 +49,18 @@ class Ledger(LedgerFile):
     """
 
     # -- the life of an attempt
+
+    def send(self, start: AttemptStart, provider: str | None) -> AttemptRecord | None:
+        """Mark an attempt as sent, and return it; None where it must not be sent.
+
+        Args:
+            start: The attempt.
+            provider: That must be planned to make its row; None for any.
+        """
+        images = range(start.first_image, start.first_image + start.images)
+        if not self.may_be_sent(start.row_id, images, provider):
+            return None
+        return just_sent(self.mark_sent(start), start)
 
     def mark_sent(self, start: AttemptStart) -> int:
         """Write down that a request is about to leave; returns the attempt's id."""

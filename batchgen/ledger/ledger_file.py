@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from batchgen.ledger.database import queries
 from batchgen.ledger.meta import Value
 from batchgen.ledger.query_runner import Values
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.sqlite_errors import translated
+from batchgen.ledger.sqlite_errors import ours, translated
 
 
 class LedgerFile(Reader):
@@ -87,8 +88,10 @@ class LedgerFile(Reader):
 
     def begin(self) -> None:
         """Begin a commit; the steps that follow belong to it."""
-        with translated(self.path):
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise ours(error, self.path) from error
         self._outputs_are_known_stale = False
 
     def commit(self) -> None:

@@ -3,7 +3,7 @@
 from batchgen.limits.aimd_limit import AimdLimit
 from batchgen.limits.circuit_breaker import CircuitBreaker, Outage, Verdict
 from batchgen.limits.concurrency_limiter import (
-    MOST_AT_ONCE,
+    MAX_CONCURRENCY,
     SILENT_S,
     ConcurrencyLimiter,
 )
@@ -15,7 +15,7 @@ from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdict
 
 __all__ = [
     "BESIDE_S",
-    "MOST_AT_ONCE",
+    "MAX_CONCURRENCY",
     "ROWS_AT_FIRST",
     "ROWS_LATER",
     "SILENT_S",

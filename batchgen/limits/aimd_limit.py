@@ -6,10 +6,10 @@ import json
 from math import inf, isfinite
 from typing import Self
 
-KEPT = 0.9
+FACTOR = 0.9
 """What a refusal leaves of a limit of purchases under way."""
 
-RATE_KEPT = 0.97
+RATE_FACTOR = 0.97
 """What a refusal leaves of a rate: one refused request in a stream costs nothing, and
 an unused rate costs time."""
 
@@ -31,7 +31,7 @@ each that was refused, up to `CALM`: what was measured in a moment is not sure."
 PROVED, PROVED_ROUNDS = 20, 2
 """Answers, and rounds of them, beyond the ceiling before it is forgotten."""
 
-DEEPEST = 0.5
+MIN_FACTOR = 0.5
 """What one refusal leaves at least: it may have had another reason."""
 
 
@@ -45,7 +45,7 @@ class AimdLimit:
 
     Args:
         start: The limit to begin with; infinite to begin without one.
-        most: The limit never grows beyond.
+        max_value: The limit never grows beyond.
         is_rate: Whether the limit is requests in a minute.
     """
 
@@ -55,15 +55,15 @@ class AimdLimit:
         self.value = start
         self.ceiling: float | None = None
         self._is_rate = is_rate
-        self._kept = RATE_KEPT if is_rate else KEPT
+        self._factor = RATE_FACTOR if is_rate else FACTOR
         self._max_value = max_value
         self._calm = 0
         self._stride = 1
         self._patience = FIRST_CALM if is_rate else CALM
         self._lowered = -inf
-        self._deepest = 1.0
+        self._min_ceiling = 1.0
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         """Take note of an answer to a request that left while the limit was used."""
         if not isfinite(self.value):
             return
@@ -100,7 +100,7 @@ class AimdLimit:
         return self.ceiling is not None and self.value > self.ceiling
 
     @property
-    def held(self) -> float:
+    def before_last_step(self) -> float:
         """The limit before the last step."""
         return self.value - self._step(self.value)
 
@@ -111,27 +111,30 @@ class AimdLimit:
         is_climbing = self.ceiling is not None and self.value < self.ceiling
         return max(CLIMB if is_climbing else 1.0, self.value * ROUND_S / 60)
 
-    def refused(self, taken: float, left: float, now: float) -> None:
+    def record_refusal(self, working_limit: float, sent_at: float, now: float) -> None:
         """Take note of a request that was throttled.
 
         What left before the limit was lowered last lowers it no further, except to
         what was taken after all.
 
         Args:
-            taken: What the provider has taken, this one and others like it left out.
-            left: When it left.
+            working_limit: What the provider has accepted, this one and others like it
+                left out.
+            sent_at: When it left.
             now: The time.
         """
         top = self.value
-        if left < self._lowered and self.ceiling is not None:
+        if sent_at < self._lowered and self.ceiling is not None:
             top = self.ceiling
         else:
             if self.is_beyond:
                 self._patience = min(2 * self._patience, CALM)
             self._lowered, self._calm, self._stride = now, 0, 1
-            self._deepest = DEEPEST / self._kept * top if isfinite(top) else 1.0
-        self.ceiling = max(1.0, min(top, max(taken, self._deepest)))
-        self.value = max(1.0, self._kept * self.ceiling)
+            self._min_ceiling = (
+                MIN_FACTOR / self._factor * top if isfinite(top) else 1.0
+            )
+        self.ceiling = max(1.0, min(top, max(working_limit, self._min_ceiling)))
+        self.value = max(1.0, self._factor * self.ceiling)
 
     def _raise_to(self, value: float) -> None:
         self.value, self._calm = min(value, self._max_value), 0

@@ -32,7 +32,7 @@ class Outage:
         self._outlived: dict[Hashable, int] = {}  # successes since a row failed
         self._began = 0.0
 
-    def failed(self, whose: Hashable | None) -> None:
+    def record_failure(self, whose: Hashable | None) -> None:
         """Record a failure of a row or a task; None where it is about neither."""
         if self._streak == 0:
             self._began = self._clock()
@@ -41,7 +41,7 @@ class Outage:
         if not is_suspect and len(self._rows) < self.MAX_ROWS:
             self._rows.add(whose)
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         """Record a success: the outage, if it was one, is over."""
         self._streak = 0
         for row in self._rows - {None}:
@@ -67,7 +67,7 @@ class Outage:
         return self._clock() - self._began if self._streak else 0.0
 
     @property
-    def excuses(self) -> bool:
+    def waives_failures(self) -> bool:
         """Whether a failure now says nothing about the row that failed."""
         several = len(self._rows) >= self.ROWS
         return self.is_on and several and self.age_s <= self.patience_s
@@ -173,7 +173,7 @@ class CircuitBreaker:
         self._rows_s = min(longest_s, wanted_s)
         self._outage.patience_s = self._rows_s if self._is_door_open else longest_s
 
-    def questions_are_answered(self) -> None:
+    def record_probe_answer(self) -> None:
         """Take note that somebody answers what buys nothing."""
         self._is_door_open = True
         self._outage.patience_s = self._rows_s
@@ -184,7 +184,7 @@ class CircuitBreaker:
         self._pauses = max(self._pauses, 1)
         return not was_open
 
-    def lost(
+    def record_loss(
         self,
         row_id: int,
         attempt_id: int | None,
@@ -210,16 +210,16 @@ class CircuitBreaker:
         del self._lost[: -self.TRIP]  # of one row alone, or of an endless outage
         return self._failed(row_id, is_probe=is_probe)
 
-    def silent(self) -> Verdict:
+    def record_silence(self) -> Verdict:
         """Take note that a question which buys nothing was not answered either."""
         self._is_door_open = False
         self._outage.patience_s = Outage.PATIENCE_S
         return self._failed(None, is_probe=True)
 
     def _failed(self, row_id: int | None, *, is_probe: bool) -> Verdict:
-        self._outage.failed(row_id)
+        self._outage.record_failure(row_id)
         waived: tuple[int, ...] = ()
-        if self._outage.excuses:
+        if self._outage.waives_failures:
             waived = tuple(self._lost)
             self._lost.clear()
         was_open = self.is_open
@@ -235,7 +235,7 @@ class CircuitBreaker:
         self._pauses = min(self._pauses + 1, 10)
         return max(doubled, min(self.SHARE * self._outage.age_s, self.MAX_S))
 
-    def answered(self, *, is_probe: bool) -> float | None:
+    def record_answer(self, *, is_probe: bool) -> float | None:
         """Take note of an answer that is no success: somebody is there.
 
         Returns:
@@ -249,7 +249,7 @@ class CircuitBreaker:
         self._pauses = 1
         return self.FIRST_S
 
-    def succeeded(self, sent_at: float) -> bool:
+    def record_success(self, sent_at: float) -> bool:
         """Take note of a purchase that was taken; True if that closed the breaker.
 
         Args:
@@ -258,7 +258,7 @@ class CircuitBreaker:
         if sent_at < self._lost_sent_at:
             return False
         was_open = self.is_open
-        self._outage.worked()
+        self._outage.record_success()
         self._lost.clear()
         self._pauses = self._risks = 0
         self._is_door_open = False

@@ -9,7 +9,7 @@ from batchgen.limits.aimd_limit import AimdLimit
 from batchgen.limits.rate_limiter import RateLimiter
 from batchgen.limits.rate_search import FULL, IN_VAIN, Load, RateSearch
 
-MOST_AT_ONCE = 512
+MAX_CONCURRENCY = 512
 """Purchases under way that are tried at most where none are said [assumed]."""
 
 SILENT_S, LONGEST_S = 1.0, 60.0
@@ -27,8 +27,8 @@ class ConcurrencyLimiter:
     A refusal is about how many are under way, or about the rate: this tells which.
 
     Args:
-        rate_limiter: Whose pace is set.
-        concurrency: Purchases under way; a Finder where the limit is to be found.
+        rate_limiter: Its pace is set.
+        concurrency: Purchases under way; an AimdLimit where the limit is to be found.
         rpm: Finds the purchases in a minute.
         clock: Monotonic seconds.
         remembers_rate: Whether the rate that was found is worth remembering: the job
@@ -44,9 +44,9 @@ class ConcurrencyLimiter:
         *,
         remembers_rate: bool = False,
     ) -> None:
-        self._departures = rate_limiter
-        self._said = concurrency if isinstance(concurrency, int) else MOST_AT_ONCE
-        self._at_once = concurrency if isinstance(concurrency, AimdLimit) else None
+        self._rate_limiter = rate_limiter
+        self._stated = concurrency if isinstance(concurrency, int) else MAX_CONCURRENCY
+        self._aimd_limit = concurrency if isinstance(concurrency, AimdLimit) else None
         self._rate = RateSearch(rate_limiter, rpm, is_asked_for=remembers_rate)
         self._clock = clock
         self._accepted = self._proved = 0.0
@@ -57,50 +57,52 @@ class ConcurrencyLimiter:
         self._refused_number = 0
         self._in_a_row = 0
         self._paused_at = -inf
-        self._is_known_at_once = False  # whether the last refusal was about that
+        self._is_about_slots = False  # whether the last refusal was about that
 
     @property
     def slots(self) -> int:
         """Most purchases under way."""
-        return self._said if self._at_once is None else int(self._at_once.value)
+        return self._stated if self._aimd_limit is None else int(self._aimd_limit.value)
 
     @property
     def aimd_limits(self) -> dict[str, AimdLimit]:
         """What is to be remembered, by the name of its setting."""
         rpm = self._rate.aimd_limit if self._rate.is_asked_for else None
-        both = {"concurrency": self._at_once, "rpm": rpm}
+        both = {"concurrency": self._aimd_limit, "rpm": rpm}
         return {
             name: aimd_limit
             for name, aimd_limit in both.items()
             if aimd_limit is not None
         }
 
-    def leaving(self, in_flight: int) -> Load:
+    def record_departure(self, in_flight: int) -> Load:
         """Return what is under way as one more leaves."""
         now = self._clock()
         if in_flight >= FULL * self.slots:
             self._full_at = now
         gap_s, self._left_at = now - self._left_at, now
         self._number += 1
-        in_minute = self._departures.in_window()
+        in_minute = self._rate_limiter.in_window()
         return Load(now, in_flight, in_minute, self._number, gap_s)
 
-    def accepted(self, use: Load) -> None:
+    def record_acceptance(self, load: Load) -> None:
         """Take note of a purchase that was not throttled."""
-        if use.number > self._refused_number:
+        if load.number > self._refused_number:
             self._in_a_row = 0
-        if use.at > self._lowered_at:
-            self._accepted = max(self._accepted, use.in_flight)
+        if load.at > self._lowered_at:
+            self._accepted = max(self._accepted, load.in_flight)
         # Many come back and leave again at once: full is what it was meanwhile.
-        if self._at_once is not None and self._full_at >= use.at:
-            self._at_once.worked()
-        self._rate.accepted(use)
+        if self._aimd_limit is not None and self._full_at >= load.at:
+            self._aimd_limit.record_success()
+        self._rate.record_acceptance(load)
 
-    def throttled(self, use: Load, in_flight: int, wait_s: float | None) -> float:
+    def record_throttle(
+        self, load: Load, in_flight: int, wait_s: float | None
+    ) -> float:
         """Take note of one that was.
 
         Args:
-            use: What was under way when it left.
+            load: What was under way when it left.
             in_flight: What still is, itself included.
             wait_s: What the provider asked for, a floor for all its rows.
 
@@ -108,60 +110,60 @@ class ConcurrencyLimiter:
             Seconds for which nothing should leave.
         """
         now = self._clock()
-        if use.at >= self._paused_at:
+        if load.at >= self._paused_at:
             self._paused_at = now
-            taken = use.number - self._refused_number - 1
-            self._in_a_row = 1 if taken > 0 else self._in_a_row + 1
-        self._refused_number = max(self._refused_number, use.number)
-        self._rate.throttled(use, self._number, now)
-        self._lower(use, in_flight - 1, now)
+            accepted = load.number - self._refused_number - 1
+            self._in_a_row = 1 if accepted > 0 else self._in_a_row + 1
+        self._refused_number = max(self._refused_number, load.number)
+        self._rate.record_throttle(load, self._number, now)
+        self._lower(load, in_flight - 1, now)
         return wait_s or self._pause_s()
 
     def _pause_s(self) -> float:
         """Return the pause after a refusal that names none."""
         pauses = self._in_a_row - 1
         if pauses:
-            self._departures.begin_slowly()  # else all places fill at once behind it
+            self._rate_limiter.begin_slowly()  # else all places fill at once behind it
         if self._rate.is_on:
             if not pauses:
-                return self._departures.gap_s  # others were taken just before
+                return self._rate_limiter.gap_s  # others were taken just before
             pauses -= 1
         return min(SILENT_S * float(2 ** min(pauses, 10)), LONGEST_S)
 
-    def _lower(self, use: Load, others: int, now: float) -> None:
-        is_first = use.at >= self._lowered_at  # else of the same burst as the last
+    def _lower(self, load: Load, others: int, now: float) -> None:
+        is_first = load.at >= self._lowered_at  # else of the same burst as the last
         if is_first:
             self._lowered_at = now
             if self._accepted:
                 self._proved, self._accepted = self._accepted, 0.0
-            self._is_rate = self._is_about_rate(use, others)
-        if self._at_once is not None and not self._is_rate:
-            self._at_once.refused(others, use.at, now)
+            self._is_rate = self._is_about_rate(load, others)
+        if self._aimd_limit is not None and not self._is_rate:
+            self._aimd_limit.record_refusal(others, load.at, now)
         elif is_first or not isfinite(self._rate.aimd_limit.value):
-            self._rate.lower(use, others, self._in_a_row, now)
+            self._rate.lower(load, others, self._in_a_row, now)
 
-    def _is_about_rate(self, use: Load, others: int) -> bool:
+    def _is_about_rate(self, load: Load, others: int) -> bool:
         """Tell whether a refusal is about the rate, not about how many are under way.
 
         Where both may be, the rate is lowered first. When the next one is refused, too,
         with as many under way, it was the other: the rate is what it was.
         """
-        if self._at_once is None:
+        if self._aimd_limit is None:
             return True
         if not self._rate.is_asked_for:
             return False  # the job states the rate, and asks for the other limit
-        if self._rate.is_step_refused(use):
+        if self._rate.is_step_refused(load):
             return True
-        return not self._at_once.is_beyond and self._is_rather_about_rate(others)
+        return not self._aimd_limit.is_beyond and self._is_rather_about_rate(others)
 
     def _is_rather_about_rate(self, others: int) -> bool:
         """Tell it where no step beyond a limit was tried."""
         if others < BELOW * self._proved:
-            self._is_known_at_once = False
+            self._is_about_slots = False
             return True
-        if self._in_a_row >= IN_VAIN and not self._is_known_at_once:
-            self._is_known_at_once = True
+        if self._in_a_row >= IN_VAIN and not self._is_about_slots:
+            self._is_about_slots = True
             self._rate.go_back()
         elif self._in_a_row <= 1:
             self._rate.remember()
-        return not self._is_known_at_once
+        return not self._is_about_slots

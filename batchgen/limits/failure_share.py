@@ -16,10 +16,10 @@ class Failures:
     OVER = 50
 
     def __init__(self, share: float | None) -> None:
-        self._most = None if share is None else ceil(share * self.OVER - 1e-9)
+        self._max_failures = None if share is None else ceil(share * self.OVER - 1e-9)
         self._ended: deque[bool] = deque(maxlen=self.OVER)
 
-    def ended(self, *, well: bool) -> None:
+    def record_end(self, *, well: bool) -> None:
         """Take note of a row's end."""
         self._ended.append(well)
 
@@ -31,6 +31,6 @@ class Failures:
     @property
     def are_too_many(self) -> bool:
         """Whether it is better to stop; never before there are enough rows."""
-        if self._most is None or len(self._ended) < self.OVER:
+        if self._max_failures is None or len(self._ended) < self.OVER:
             return False
-        return self.count >= self._most
+        return self.count >= self._max_failures

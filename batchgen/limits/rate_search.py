@@ -69,7 +69,7 @@ class RateSearch:
     is slower.
 
     Args:
-        rate_limiter: Whose pace is set.
+        rate_limiter: Its pace is set.
         aimd_limit: Finds the purchases in a minute.
         is_asked_for: Whether the job states no rate, but asks for one.
     """
@@ -79,7 +79,7 @@ class RateSearch:
     ) -> None:
         self.aimd_limit = aimd_limit
         self.is_asked_for = is_asked_for
-        self._departures = rate_limiter
+        self._rate_limiter = rate_limiter
         self._is_engaged = self._by_window = False
         self._throttles: deque[float] = deque()
         # Refusals among the purchases that left lately: those after this number.
@@ -96,25 +96,25 @@ class RateSearch:
         """Whether a rate is looked for: the job asks for it, or many were refused."""
         return self.is_asked_for or self._is_engaged
 
-    def is_at_pace(self, use: Load) -> bool:
+    def is_at_pace(self, load: Load) -> bool:
         """Tell whether a purchase left about as soon as the rate allowed."""
-        return use.gap_s * FULL <= 60.0 / self.aimd_limit.value
+        return load.gap_s * FULL <= 60.0 / self.aimd_limit.value
 
-    def is_step_refused(self, use: Load) -> bool:
+    def is_step_refused(self, load: Load) -> bool:
         """Tell whether a purchase left while a step beyond the ceiling was tried."""
-        return self.aimd_limit.is_beyond and self.is_at_pace(use)
+        return self.aimd_limit.is_beyond and self.is_at_pace(load)
 
-    def accepted(self, use: Load) -> None:
+    def record_acceptance(self, load: Load) -> None:
         """Take note of a purchase that was not throttled."""
-        if self.is_at_pace(use):
-            self.aimd_limit.worked()
+        if self.is_at_pace(load):
+            self.aimd_limit.record_success()
             self._apply()
 
-    def throttled(self, use: Load, number: int, now: float) -> None:
+    def record_throttle(self, load: Load, number: int, now: float) -> None:
         """Take note of one that was, whatever it is about.
 
         Args:
-            use: What was under way when it left.
+            load: What was under way when it left.
             number: Of the purchase that left last.
             now: The time.
         """
@@ -122,7 +122,7 @@ class RateSearch:
         while number - self._set_number >= 2 * RECENT:
             self._set_number += RECENT
             self._refusals /= 2
-        self._refusals += use.number > self._set_number
+        self._refusals += load.number > self._set_number
         self._throttles.append(now)
         while self._throttles[0] <= now - WINDOW_S:
             self._throttles.popleft()
@@ -136,11 +136,11 @@ class RateSearch:
         self.aimd_limit.restore(self._before)
         self._apply()
 
-    def lower(self, use: Load, others: int, in_a_row: int, now: float) -> None:
+    def lower(self, load: Load, others: int, in_a_row: int, now: float) -> None:
         """Lower the rate for a refusal, if enough was refused to blame it.
 
         Args:
-            use: What was under way when the purchase left.
+            load: What was under way when the purchase left.
             others: What still is, this one left out.
             in_a_row: Refusals with nothing taken between them.
             now: The time.
@@ -148,12 +148,12 @@ class RateSearch:
         aimd_limit = self.aimd_limit
         if in_a_row > IN_VAIN or now < self._waived_until:
             return  # nothing is taken at any rate, or as many at each
-        is_step = self.is_step_refused(use)
+        is_step = self.is_step_refused(load)
         if not is_step and not self._are_several(in_a_row):
             return
         if not self.is_on:
-            if self._departures.span_s() < ENOUGH_S:
-                self._departures.begin_slowly()
+            if self._rate_limiter.span_s() < ENOUGH_S:
+                self._rate_limiter.begin_slowly()
                 return
             self._borne = self._borne_rate()
         elif not is_step and aimd_limit.value < BORNE_SHARE * self._borne:
@@ -163,11 +163,11 @@ class RateSearch:
         # What is under way may be all that the provider takes at a time.
         may_be_window = self.is_asked_for or not others
         self._by_window |= may_be_window and in_a_row == IN_VAIN
-        taken = self._taken_rate(use)
-        if taken is None:
-            self._departures.begin_slowly()
+        rate = self._working_rate(load)
+        if rate is None:
+            self._rate_limiter.begin_slowly()
             return
-        aimd_limit.refused(taken, use.at, now)
+        aimd_limit.record_refusal(rate, load.at, now)
         self._set_number, self._refusals = self._number, 0.0
         self._apply()
 
@@ -179,35 +179,37 @@ class RateSearch:
             share = STATED_SHARE
         else:
             share = SHARE if isfinite(self.aimd_limit.value) else FIRST_SHARE
-        left = self._number - self._set_number
+        recent = self._number - self._set_number
         several = SEVERAL if self.is_asked_for else STATED_SEVERAL
-        return self._refusals >= several and self._refusals >= share * left
+        return self._refusals >= several and self._refusals >= share * recent
 
-    def _taken_rate(self, use: Load) -> float | None:
+    def _working_rate(self, load: Load) -> float | None:
         """Return the rate that the provider took; None where nothing tells."""
         if self._by_window:
-            return float(self._taken())
+            return float(self._accepted_in_minute())
         if isfinite(self.aimd_limit.value):
-            return self.aimd_limit.held
-        return self._measured_rate(use)
+            return self.aimd_limit.before_last_step
+        return self._measured_rate(load)
 
-    def _measured_rate(self, use: Load) -> float | None:
+    def _measured_rate(self, load: Load) -> float | None:
         """Return the rate that was refused; None where nothing tells.
 
         A gap may be a pause of ours, which is no pace: a stated rate is not lowered
         for that below what the provider bears. And a reserve that is used up lets many
         pass in a moment: so the last gap is not believed far beyond the mean.
         """
-        asked = 60.0 / use.gap_s if TOGETHER_S <= use.gap_s < inf else 0.0
-        borne = self._borne_rate()
+        gap_rate = 60.0 / load.gap_s if TOGETHER_S <= load.gap_s < inf else 0.0
+        mean_rate = self._borne_rate()
         if not self.is_asked_for:
-            return max(asked, borne) or None
-        return (min(asked, RESERVE * borne) if borne else asked) or borne or None
+            return max(gap_rate, mean_rate) or None
+        if mean_rate:
+            gap_rate = min(gap_rate, RESERVE * mean_rate)
+        return gap_rate or mean_rate or None
 
     def _borne_rate(self) -> float:
         """Return how many in a minute were taken of late; 0 where nobody knows yet."""
-        span_s = self._departures.span_s()
-        return self._taken() * 60.0 / span_s if span_s >= ENOUGH_S else 0.0
+        span_s = self._rate_limiter.span_s()
+        return self._accepted_in_minute() * 60.0 / span_s if span_s >= ENOUGH_S else 0.0
 
     def _waive(self, now: float) -> None:
         """Let the stated rate hold again: refusals are about something else.
@@ -220,9 +222,9 @@ class RateSearch:
         self.aimd_limit.restore(None)
         self._apply()
 
-    def _taken(self) -> int:
+    def _accepted_in_minute(self) -> int:
         """Return how many of the last minute's purchases were not throttled."""
-        return self._departures.in_window() - len(self._throttles)
+        return self._rate_limiter.in_window() - len(self._throttles)
 
     def _apply(self) -> None:
-        self._departures.pace_at(self.aimd_limit.value, by_window=self._by_window)
+        self._rate_limiter.pace_at(self.aimd_limit.value, by_window=self._by_window)

@@ -10,7 +10,7 @@ REMEMBERED = 200
 """Successes that are remembered; the fastest of the last `COMPARED` counts."""
 COMPARED = 20
 
-LEAST_S = 0.4
+MIN_S = 0.4
 """A provider that sells faster may have sold before any answer [assumed]."""
 
 QUICK, QUICK_S = 0.25, 1.0
@@ -59,15 +59,15 @@ class ReplyTimes:
         self._waiting: dict[int, float] = {}  # departures without an answer
         self.undecided: list[float] = []
 
-    def left(self, number: int, at: float) -> None:
+    def record_sent(self, number: int, at: float) -> None:
         """Take note of a departure."""
         self._waiting[number] = at
 
-    def answered(self, number: int) -> None:
+    def record_answer(self, number: int) -> None:
         """Take note that a purchase is no longer waited for, whatever came."""
         self._waiting.pop(number, None)
 
-    def succeeded(self, left_at: float, took_s: float) -> None:
+    def record_success(self, left_at: float, took_s: float) -> None:
         """Take note of a success and of how long the head of its reply took."""
         self._successes.append(Success(left_at, took_s))
 
@@ -80,7 +80,7 @@ class ReplyTimes:
         if not last:
             return None if took_s <= QUICK_S else False
         fastest_s = min(success.took_s for success in last)
-        return fastest_s >= LEAST_S and took_s <= min(QUICK_S, QUICK * fastest_s)
+        return fastest_s >= MIN_S and took_s <= min(QUICK_S, QUICK * fastest_s)
 
     def others_succeed(self, left_at: float) -> bool | None:
         """Say whether others succeed beside an answer; None while that is not known.
@@ -92,7 +92,7 @@ class ReplyTimes:
             left_at: When its request left.
         """
         lefts = [success.left_at for success in self._successes]
-        lefts += [at for at in self._waiting.values() if self._clock() >= at + LEAST_S]
+        lefts += [at for at in self._waiting.values() if self._clock() >= at + MIN_S]
         is_before = any(left_at - BESIDE_S <= at <= left_at for at in lefts)
         is_after = any(left_at < at <= left_at + BESIDE_S for at in lefts)
         if is_before and is_after and self._successes:

@@ -69,7 +69,7 @@ class Verdicts:
         self._succeeded_at = -float("inf")
         self._successes = 0
 
-    def refused(self, refusal: Refusal, rows: int) -> list[Refusal] | None:
+    def record_refusal(self, refusal: Refusal, rows: int) -> list[Refusal] | None:
         """Take note of a refusal.
 
         Args:
@@ -93,13 +93,13 @@ class Verdicts:
         enough = is_again or len(self._refusals) >= rows
         return list(self._refusals) if enough else None
 
-    def succeeded(self, at: float) -> None:
+    def record_success(self, at: float) -> None:
         """Take note of a purchase that was taken, at these monotonic seconds."""
         self._forget_refusals()
         self._succeeded_at = at
         self._successes += 1
 
-    def answered(self) -> None:
+    def record_answer(self) -> None:
         """Take note of an answer that refuses neither key, credit nor model."""
         self._forget_refusals()
 
@@ -107,34 +107,34 @@ class Verdicts:
         self._refusals.clear()
         self._refused_at.clear()
 
-    def answer_was_useless(self, row_id: int, *, is_accepted: bool) -> bool:
+    def record_useless_answer(self, row_id: int, *, is_accepted: bool) -> bool:
         """Take note of an answer that nobody can read; True if it is a third row's.
 
         Args:
             row_id: The row.
             is_accepted: Whether the answer is about a task that was accepted before.
         """
-        seen = self._useless_answers if is_accepted else self._useless_purchases
-        return _is_third(seen, row_id)
+        row_ids = self._useless_answers if is_accepted else self._useless_purchases
+        return _is_third(row_ids, row_id)
 
-    def image_was_useless(self, row_id: int) -> bool:
+    def record_useless_image(self, row_id: int) -> bool:
         """Take note of bytes that are no image; True if they are a third row's."""
         return _is_third(self._useless_images, row_id)
 
-    def task_was_accepted(self) -> None:
+    def record_task(self) -> None:
         """Take note of a purchase that made a task: it may end without images."""
         self._useless_purchases.clear()
 
-    def answer_was_useful(self) -> None:
+    def record_useful_answer(self) -> None:
         """Take note of an answer that brought images, or their links."""
         self._useless_purchases.clear()
         self._useless_answers.clear()
 
-    def image_was_useful(self) -> None:
+    def record_useful_image(self) -> None:
         """Take note of an image that is in the archive."""
         self._useless_images.clear()
 
-    def throttled(self, row_id: int, *, is_alone: bool) -> bool:
+    def record_throttle(self, row_id: int, *, is_alone: bool) -> bool:
         """Take note of a 429; True if it is about this row and nobody else."""
         if row_id not in self._throttled and len(self._throttled) >= REMEMBERED_ROWS:
             del self._throttled[next(iter(self._throttled))]

@@ -35,6 +35,7 @@ from batchgen.model.option import OptionRule
 from batchgen.model.price import (
     NANO,
     Price,
+    PriceBook,
     PriceKey,
     PriceList,
     RateList,
@@ -90,6 +91,7 @@ __all__ = [
     "Payload",
     "PixelLimits",
     "Price",
+    "PriceBook",
     "PriceKey",
     "PriceList",
     "PurchaseRow",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple, Self
 
 from batchgen.model.request import ImageRequest
@@ -159,6 +160,42 @@ def find_price(prices: PriceList, price_key: PriceKey) -> Price | None:
         if price.holds_for(price_key):
             return price.of(price_key)
     return None
+
+
+class NanoPrice(NamedTuple):
+    """A price in whole nano-dollars."""
+
+    expected: int
+    floor: int
+    ceiling: int
+
+
+class PriceBook:
+    """The price lists of a run, by provider; each price is looked up once.
+
+    Attributes:
+        find: Returns what one image costs in dollars; None if unknown.
+        find_nano: Returns the same in nano-dollars.
+    """
+
+    def __init__(self, lists: Mapping[str, PriceList]) -> None:
+        self._lists = dict(lists)
+        self.find = cache(self._find)
+        self.find_nano = cache(self._find_nano)
+
+    def ceiling(self, price_key: PriceKey) -> int | None:
+        """Return the most that one image may cost; None if unknown."""
+        price = self.find_nano(price_key)
+        return None if price is None else price.ceiling
+
+    def _find(self, price_key: PriceKey) -> Price | None:
+        return find_price(self._lists.get(price_key.provider, ()), price_key)
+
+    def _find_nano(self, price_key: PriceKey) -> NanoPrice | None:
+        price = self.find(price_key)
+        if price is None:
+            return None
+        return NanoPrice(*map(to_nano, (price.expected, price.floor, price.ceiling)))
 
 
 def rates_for(rates: RateList, price_key: PriceKey) -> dict[str, Decimal]:

@@ -34,6 +34,9 @@ class DiskFile:
 
     After a failed write or sync the content on disk is unknown. Only a new process,
     which reads the file first, may go on.
+
+    Attributes:
+        held_to: Offset up to which room on the disk belongs to the file; 0 for none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,12 +45,7 @@ class DiskFile:
         self._writable = False
         self._dirty = False
         self._failed = False
-        self._held_to = 0
-
-    @property
-    def held_to(self) -> int:
-        """Offset up to which room on the disk belongs to the file; 0 for none."""
-        return self._held_to
+        self.held_to = 0
 
     def hold_room(self, offset: int, end: int) -> bool | None:
         """Hold room up to an offset for later writes; see `preallocation`.
@@ -58,17 +56,17 @@ class DiskFile:
         Returns:
             Whether it is held; None if the system cannot do that.
         """
-        held_before = self._held_to
+        held_before = self.held_to
         # Set before the system call, so that `cut` in another thread holds room again.
-        self._held_to = max(held_before, end)
+        self.held_to = max(held_before, end)
         is_held = hold_room_in(self.path, offset, end - offset, make=True)
         if not is_held:
-            self._held_to = held_before
+            self.held_to = held_before
         return is_held
 
     def release_room(self) -> None:
         """Release the room behind the file's end, also after a failed write."""
-        self._held_to = 0
+        self.held_to = 0
         with self._translated_errors("give back room of"):
             if self.path.exists():
                 release_room_of(self.path)
@@ -139,8 +137,8 @@ class DiskFile:
         """Cut the file for good, so that a power loss cannot bring the rest back."""
         with self._translated("cut"):
             os.ftruncate(self._opened(), size_bytes)
-            if self._held_to > size_bytes:
-                hold_room(self._opened(), size_bytes, self._held_to - size_bytes)
+            if self.held_to > size_bytes:
+                hold_room(self._opened(), size_bytes, self.held_to - size_bytes)
             self._sync_now()
 
     def sync(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from anyio.abc import TaskGroup
 
@@ -23,12 +22,10 @@ from batchgen.limits import Failures
 from batchgen.model import (
     Endpoint,
     Job,
-    Price,
+    PriceBook,
     PriceKey,
     State,
     Terms,
-    find_price,
-    to_nano,
 )
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
@@ -75,17 +72,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
     Raises:
         SpecError: nobody says where a provider is.
     """
-    prices = dict(config.prices)
-
-    @cache
-    def price_of(group: PriceKey) -> Price | None:
-        return find_price(prices.get(group.provider, ()), group)
-
-    @cache
-    def ceiling(group: PriceKey) -> int | None:
-        price = price_of(group)
-        return None if price is None else to_nano(price.ceiling)
-
+    prices = PriceBook(config.prices)
     return Run(
         job=job,
         folder=connections.ledger.path.parent,
@@ -99,13 +86,13 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
         writer=connections.writer,
         wire=connections.wire,
         budget=Budget(
-            limits_of(job), ceiling, time.now, pretend=config.progress.rehearsed
+            limits_of(job), prices.ceiling, time.now, pretend=config.progress.rehearsed
         ),
         queues={
             name: _chosen_lane(name, job, config, connections, time)
             for name in job.providers
         },
-        price=price_of,
+        prices=prices,
         progress=config.progress,
         redactor=redactor_for(config.keys.values()),
         time=time,
@@ -180,7 +167,7 @@ async def resume(run: Run, config: RunConfig) -> LeftOpen:
     files = kept_files(run.folder, run.redactor)
     abandoned = abandoned_attempts(run.ledger, files)
     queues, without = _lanes_for(run, config, [*open_attempts, *abandoned])
-    run.places = queues
+    run.all_queues = queues
     contexts = contexts_of(run.ledger, queues, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.superseded

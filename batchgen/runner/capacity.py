@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchgen import open_files
-from batchgen.admission.found_limits import purchases_wanted
+from batchgen.admission.found_limits import max_concurrency_of
 from batchgen.admission.preparation import AHEAD
 from batchgen.admission.provider_queue import POLLS_AT_ONCE
 from batchgen.admission.run_context import DOWNLOADS_AT_ONCE
@@ -61,7 +61,7 @@ def capacity_of(
         SpecError: not even a few purchases at a time are possible.
     """
     requested = {
-        name: purchases_wanted(job.terms_of(name), providers[name].defaults)
+        name: max_concurrency_of(job.terms_of(name), providers[name].defaults)
         for name in job.providers
     }
     wanted_others = DOWNLOADS_AT_ONCE + len(requested) * (POLLS_AT_ONCE + AHEAD)

@@ -9,7 +9,7 @@ from batchgen.admission.permit import Permit
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References
-from batchgen.admission.row_faults import EVERYBODYS, fail_by_fault
+from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
 from batchgen.admission.run_context import Run
 from batchgen.attempts.purchase import buy
 from batchgen.budget import Budget
@@ -43,7 +43,7 @@ async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
     while (queued := await feed.next()) is not None:
         try:
             answer = await request(run, queue, queued)
-        except EVERYBODYS:
+        except RUN_WIDE_ERRORS:
             raise
         except Exception as fault:
             run.log.exception("row_fault", extra={"row": queued.part.row_id})
@@ -55,7 +55,7 @@ async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
             break
         else:
             await _park(run, feed, queued, answer)
-    run.full |= feed.scan.full_column_values()
+    run.full_column_values |= feed.scan.full_column_values()
 
 
 async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:

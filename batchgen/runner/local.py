@@ -242,8 +242,8 @@ class LocalEngine:
             async with anyio.create_task_group() as feeders:
                 for queue in run.queues.values():
                     feeders.start_soon(self._feed, run, queue, references)
-            if run.full:
-                self._end(GroupsFull(run.budget.explain_groups(sorted(run.full))))
+            if full := sorted(run.full_column_values):
+                self._end(GroupsFull(run.budget.explain_groups(full)))
         is_safe = not isinstance(self._result.error, SpecError | StorageError)
         if self._result.stop_reason is None and is_safe:
             await try_lost_links(run)
@@ -295,6 +295,6 @@ class LocalEngine:
         run.progress.stop = stop_of(self._folder.ledger, reason, grace_s)
         run.stopping = True
         run.progress.phase = "stopping"
-        for scope in list(run.following):
+        for scope in list(run.cut_short_scopes):
             scope.cancel()
         run.wake()

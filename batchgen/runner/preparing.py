@@ -98,7 +98,7 @@ class Preparation:
         progress, queues = run.progress, run.queues
         progress.phase = "planning"
         progress.in_flight = lambda: sum(queue.in_flight for queue in queues.values())
-        progress.budgets = run.budget.words
+        progress.budgets = run.budget.describe
         progress.wait_reasons = lambda: wait_reasons(queues.values())
         progress.budget_levels = run.budget.levels
 

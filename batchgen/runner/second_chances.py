@@ -114,7 +114,7 @@ async def try_lost_links(run: Run) -> None:
     # A delivered attempt of a failed row is among both.
     attempts = {attempt.attempt_id: attempt for attempt in (*lost, *delivered)}
     async with anyio.create_task_group() as tasks:
-        for context in contexts_of(run.ledger, run.places, list(attempts.values())):
+        for context in contexts_of(run.ledger, run.all_queues, list(attempts.values())):
             tasks.start_soon(try_once, run, context)
 
 

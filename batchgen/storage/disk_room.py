@@ -8,10 +8,9 @@ Elsewhere a margin stays free, as for all other files of the run.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -54,6 +53,30 @@ class DiskRoomState(Enum):
     FULL = auto()
 
 
+class _Room(NamedTuple):
+    """What the disk has at one moment, in bytes.
+
+    Attributes:
+        needed: How much must be free: a margin, and room for images that is not held.
+        held: For images, in the archive.
+        for_images: What is still to be held there.
+        for_log: What is still to be held for the ledger's log.
+        log_size: Of the log as it stands.
+    """
+
+    free: int
+    needed: int
+    held: int
+    for_images: int
+    for_log: int
+    log_size: int
+
+    @property
+    def missing(self) -> int:
+        """What is still to be held in all."""
+        return self.for_images + self.for_log
+
+
 class DiskRoom:
     """Room in the archive and in the ledger's log; used by the event loop alone."""
 
@@ -77,34 +100,44 @@ class DiskRoom:
 
     def look(self, images: int, image_bytes: int) -> DiskRoomState:
         """Say whether there is room for images of a size; nothing is awaited."""
-        free = self._free()
-        if free < self._needed(images, image_bytes):
+        room = self._measure(images, image_bytes)
+        if room.free < room.needed or self._too_large(images, image_bytes) is not None:
             return DiskRoomState.FULL
-        if self._too_large(images, image_bytes) is not None:
-            return DiskRoomState.FULL
-        missing = self._missing(images, images * image_bytes)
-        if not self._can_hold or not sum(missing):
+        if not self._can_hold or not room.missing:
             return DiskRoomState.HELD
         return (
             DiskRoomState.FULL
-            if free <= self._refused_at
+            if room.free <= self._refused_at
             else DiskRoomState.MISSING_ROOM
         )
 
     async def hold(self, images: int, image_bytes: int) -> None:
         """Hold the missing room, or learn that this fails; `look` then says which."""
         async with self._turn:
-            for_images, for_log = self._missing(images, images * image_bytes)
-            free = self._free()
+            room = self._measure(images, image_bytes)
             # More than is missing, so that not every image asks for room again; but not
             # all free space, which must stay above the margin.
-            extra = max(0, free - SPARE_BYTES - for_images - for_log) // 4
-            if for_images:
-                total_bytes = min(images * image_bytes, MAX_HELD_BYTES)
-                more = int((GROWTH - 1) * total_bytes)
-                await self._hold_images(for_images + min(more, extra), free)
-            if for_log:
-                await self._hold_log(for_log + min(LOG_BYTES, extra), free)
+            extra = max(0, room.free - SPARE_BYTES - room.missing) // 4
+            total_bytes = min(images * image_bytes, MAX_HELD_BYTES)
+            more = min(int((GROWTH - 1) * total_bytes), extra)
+            archive_bytes = room.held + room.for_images + more
+            log_start = max(self._log_held_to, room.log_size)
+            log_end = log_start + room.for_log + min(LOG_BYTES, extra)
+
+            def hold_both() -> tuple[bool | None, bool | None]:
+                size = room.log_size
+                return (
+                    not room.for_images or self._archive.hold(archive_bytes),
+                    not room.for_log or hold_room_in(self._log, size, log_end - size),
+                )
+
+            are_held = await self._offload(hold_both)
+            if room.for_log and are_held[1]:
+                self._log_held_to = log_end
+            if None in are_held:
+                self._can_hold = False
+            if False in are_held:
+                self._refused_at = room.free
 
     def explain(self, images: int, image_bytes: int) -> DiskFull:
         """Return why no request may leave, and what helps."""
@@ -112,32 +145,42 @@ class DiskRoom:
             return DiskFull(
                 f"no room for the next image in {path}: {file_size_message()}"
             )
-        free = self._free()
-        needed_bytes = self._needed(images, image_bytes)
-        needed = -(-needed_bytes >> 20)
-        if free >= needed_bytes:
+        room = self._measure(images, image_bytes)
+        free, needed = room.free >> 20, -(-room.needed >> 20)
+        if room.free >= room.needed:
             return DiskFull(
                 f"the file system of {self._folder} gives no room to store the next "
-                f"image, though {free >> 20} MB are free: a quota may be used up. Free "
+                f"image, though {free} MB are free: a quota may be used up. Free "
                 "some space, or ask for a larger quota, and run the same command again"
             )
         return DiskFull(
-            f"only {free >> 20} MB are free in {self._folder}, {needed} MB are "
+            f"only {free} MB are free in {self._folder}, {needed} MB are "
             "needed to store the next image safely; free some space and run the same "
             "command again"
         )
 
-    def _needed(self, images: int, image_bytes: int) -> int:
-        """Return how much must be free: a margin, and room for images that is not held.
+    def _measure(self, images: int, image_bytes: int) -> _Room:
+        """Look at the disk once, for images of a size.
 
-        Held room counts as free, except for a part of the margin: other files of the
-        run need space that is really free.
+        Raises:
+            StorageError: the system cannot say: the drive is gone.
         """
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError as error:
+            raise StorageError(
+                f"cannot look at {self._folder}: {reason_of(error)}"
+            ) from error
+        held, log_size = self._archive.held_bytes, self._log_size()
         total_bytes = images * image_bytes
-        margin = SPARE_BYTES + total_bytes - self._archive.held_bytes
-        if not self._can_hold:
-            return margin
-        return max(margin, SPARE_BYTES // 2 + sum(self._missing(images, total_bytes)))
+        for_images = max(0, min(total_bytes, MAX_HELD_BYTES) - held)
+        for_log = max(0, _max_log_bytes(images) - (self._log_held_to - log_size))
+        # Held room counts as free, except for a part of the margin: other files of the
+        # run need space that is really free.
+        needed = SPARE_BYTES + total_bytes - held
+        if self._can_hold:
+            needed = max(needed, SPARE_BYTES // 2 + for_images + for_log)
+        return _Room(free, needed, held, for_images, for_log, log_size)
 
     def _too_large(self, images: int, image_bytes: int) -> Path | None:
         """Return a file that images would make larger than the system allows, if any.
@@ -152,31 +195,9 @@ class DiskRoom:
         directory = SPARE_DIRECTORY_BYTES + end // DIRECTORY_SHARE
         if end + images * image_bytes + directory > max_bytes:
             return self._archive.path
-        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MAX_LOG_BYTES)
         ledger = self._log.with_name(self._log.name.removesuffix("-wal"))
-        return ledger if ledger.stat().st_size + in_log > max_bytes else None
-
-    def _missing(self, images: int, total_bytes: int) -> tuple[int, int]:
-        """Return how much is still to be held for the archive and for the log."""
-        in_archive = min(total_bytes, MAX_HELD_BYTES) - self._archive.held_bytes
-        in_log = min(LOG_BYTES + images * LOG_BYTES_EACH, MAX_LOG_BYTES)
-        return max(0, in_archive), max(0, in_log - self._log_ahead())
-
-    def _free(self) -> int:
-        """Return how many bytes are free.
-
-        Raises:
-            StorageError: the system cannot say: the drive is gone.
-        """
-        try:
-            return shutil.disk_usage(self._folder).free
-        except OSError as error:
-            raise StorageError(
-                f"cannot look at {self._folder}: {reason_of(error)}"
-            ) from error
-
-    def _log_ahead(self) -> int:
-        return self._log_held_to - self._log_size()
+        ledger_bytes = ledger.stat().st_size + _max_log_bytes(images)
+        return ledger if ledger_bytes > max_bytes else None
 
     def _log_size(self) -> int:
         try:
@@ -188,22 +209,7 @@ class DiskRoom:
                 f"cannot look at {self._log}: {reason_of(error)}"
             ) from error
 
-    async def _hold_images(self, more: int, free: int) -> None:
-        total_bytes = self._archive.held_bytes + more
-        await self._try_to_hold(lambda: self._archive.hold(total_bytes), free)
 
-    async def _hold_log(self, more: int, free: int) -> None:
-        size = self._log_size()
-        start = max(self._log_held_to, size)
-        if await self._try_to_hold(
-            lambda: hold_room_in(self._log, size, start + more - size), free
-        ):
-            self._log_held_to = start + more
-
-    async def _try_to_hold(self, hold: Callable[[], bool | None], free: int) -> bool:
-        is_held = await self._offload(hold)
-        if is_held is None:
-            self._can_hold = False
-        elif not is_held:
-            self._refused_at = free
-        return is_held is True
+def _max_log_bytes(images: int) -> int:
+    """Return how large the ledger's log may grow while images are under way."""
+    return min(LOG_BYTES + images * LOG_BYTES_EACH, MAX_LOG_BYTES)

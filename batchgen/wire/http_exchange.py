@@ -63,16 +63,20 @@ class Exchange:
         response.request = request
         return response
 
-    async def decode(self, work: Callable[[], T], size_bytes: int) -> T:
-        """Decode so many bytes; off the event loop if they are many."""
-        return await self._offload(work) if size_bytes > _OFFLOAD_BYTES else work()
-
-    def scope_of_call(self, url: httpx.URL) -> AddressScope:
-        """Return the addresses that a purchase may be sent to.
+    async def open_call(self, request: httpx.Request, head_s: float) -> httpx.Response:
+        """Send a call to a provider; the rest as for `open`.
 
         Raises:
             UsageError: no request may go to this host.
         """
+        return await self.open(request, self._scope_of_call(request.url), head_s)
+
+    async def decode(self, work: Callable[[], T], size_bytes: int) -> T:
+        """Decode so many bytes; off the event loop if they are many."""
+        return await self._offload(work) if size_bytes > _OFFLOAD_BYTES else work()
+
+    def _scope_of_call(self, url: httpx.URL) -> AddressScope:
+        """Return the addresses that a call may be sent to."""
         if is_loopback_host(url.host):
             return AddressScope.LOOPBACK
         if not self._paid_hosts:

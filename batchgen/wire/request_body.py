@@ -8,7 +8,7 @@ from secrets import token_hex
 
 import httpx
 
-from batchgen.model import Attachment, DataUri, Inline
+from batchgen.model import Attachment, Call, DataUri, Inline
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -40,6 +40,17 @@ class RequestBody(httpx.AsyncByteStream, httpx.SyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self:
             yield chunk
+
+
+def body_of(call: Call) -> tuple[str, RequestBody | None]:
+    """Return the content type and the body of a call; None where it has no body."""
+    if call.json is not None:
+        return "application/json", RequestBody(encode_json(call.json))
+    if call.form is not None:
+        boundary = token_hex(16)
+        kind = f"multipart/form-data; boundary={boundary}"
+        return kind, RequestBody(encode_form(call.form, boundary))
+    return "", None
 
 
 def _join_small(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from secrets import token_hex
 from types import MappingProxyType
 
 import httpx
@@ -12,7 +11,7 @@ import httpx
 from batchgen.addresses.url import read_url
 from batchgen.errors import CredentialRejected, RequestInvalid
 from batchgen.model import Call
-from batchgen.wire.request_body import RequestBody, encode_form, encode_json
+from batchgen.wire.request_body import RequestBody, body_of
 
 # Without compression, a body cannot grow beyond its limit after it has arrived.
 _COMMON_HEADERS = {"accept-encoding": "identity", "user-agent": "batchgen"}
@@ -30,7 +29,7 @@ def build_purchase(provider: str, call: Call) -> httpx.Request:
     """
     _check_headers(provider, call.headers)
     headers = _COMMON_HEADERS | {"accept": "application/json, image/*;q=0.9"}
-    content_type, body = _body_of(call)
+    content_type, body = body_of(call)
     if body is not None:
         headers |= {"content-type": content_type, "content-length": f"{body.size}"}
     try:
@@ -62,16 +61,6 @@ def _check_headers(provider: str, headers: Mapping[str, str]) -> None:
                 f"the header {name} would hold a line break or a character that HTTP "
                 "does not allow; check the key variable",
             )
-
-
-def _body_of(call: Call) -> tuple[str, RequestBody | None]:
-    if call.json is not None:
-        return "application/json", RequestBody(encode_json(call.json))
-    if call.form is not None:
-        boundary = token_hex(16)
-        kind = f"multipart/form-data; boundary={boundary}"
-        return kind, RequestBody(encode_form(call.form, boundary))
-    return "", None
 
 
 def build_download(

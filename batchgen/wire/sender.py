@@ -15,7 +15,6 @@ import httpx
 from batchgen.errors import AttemptError, OutcomeUnknown, SpecError
 from batchgen.model import Blob, Call, Reply
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire.address_scope import AddressScope
 from batchgen.wire.body import MemoryGate, is_delimited, read_body
 from batchgen.wire.body_decoding import declares_json, size_in_memory
 from batchgen.wire.body_sinks import ReplySink
@@ -40,6 +39,10 @@ class Wire:
         offload: Runs long decoding; a simulation passes one that runs it inline.
         memory: The budget of all bodies together.
         sockets: Limits of batchgen's own transport; without limits if None.
+
+    Attributes:
+        lease: Returns a lease, in which `send` and `download` count the bytes of a
+            body. The caller holds it until the bytes are stored or dropped.
     """
 
     def __init__(
@@ -63,20 +66,13 @@ class Wire:
             limits=limits,
         )
         self._limits = limits
-        self._memory = memory or MemoryBudget()
+        self.lease = (memory or MemoryBudget()).lease
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._exchange.aclose()
-
-    def lease(self) -> MemoryLease:
-        """Return a lease, in which `send` and `download` count the bytes of a body.
-
-        The caller holds it until the bytes are stored or dropped.
-        """
-        return self._memory.lease()
 
     async def send(
         self,
@@ -128,12 +124,9 @@ class Wire:
         receiver: _ReplyReceiver,
         lease: MemoryLease,
     ) -> Reply:
-        scope = self._exchange.scope_of_call(request.url)
         try:
             with closing(receiver):
-                reply = await self._receive(
-                    request, scope, reply_timeout_s, receiver, lease
-                )
+                reply = await self._receive(request, reply_timeout_s, receiver, lease)
         except HTTPX_ERRORS as error:
             lease.shrink(0)
             drop_tracebacks(error)
@@ -145,7 +138,6 @@ class Wire:
     async def _receive(
         self,
         request: httpx.Request,
-        scope: AddressScope,
         reply_timeout_s: float,
         receiver: _ReplyReceiver,
         lease: MemoryLease,
@@ -154,7 +146,7 @@ class Wire:
         timeout_s = limits.connect_s + reply_timeout_s + limits.transfer_s
         timeout_scope = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
         with timeout_scope:
-            response = await self._exchange.open(request, scope, reply_timeout_s)
+            response = await self._exchange.open_call(request, reply_timeout_s)
             try:
                 headers, sink = receiver.begin(response)
                 gate = MemoryGate(lease, timeout_scope)

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from batchgen.cli.selection import read_selection
+from batchgen.cli.retry import read_selection
 from batchgen.report.page import PAGE
 from tests.report.browser import MEASURE
 

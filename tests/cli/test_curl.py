@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batchgen.cli.shell import Shell, curl
+from batchgen.cli.curl_command import Shell, curl
 from batchgen.model import Attachment, Call
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.providers.base import TaskProvider, UploadProvider

@@ -9,10 +9,9 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from batchgen.cli.display import Lines
-from batchgen.cli.exact import exact_json
+from batchgen.cli.display import LineDisplay, progress_fields
+from batchgen.cli.json_writer import exact_json
 from batchgen.cli.meter import Meter
-from batchgen.cli.run_document import progress_fields
 from batchgen.model import Status
 from batchgen.runner.progress import Progress
 from tests.virtual import live_through
@@ -151,7 +150,7 @@ def test_lines_of_a_run_that_waits_still_say_each_minute_that_it_lives(
 ) -> None:
     async def watch() -> None:
         with anyio.move_on_after(305.0):
-            await Lines().show(progress)
+            await LineDisplay().show(progress)
 
     live_through(watch)
 
@@ -166,7 +165,7 @@ def test_no_line_counts_rows_before_any_was_read(
     async def shown() -> None:
         progress = Progress(phase="running")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Lines().show, progress)
+            tasks.start_soon(LineDisplay().show, progress)
             await anyio.sleep(1)
             progress.total = 4
             await anyio.sleep(1)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.cli.exact import FORMATS
+from batchgen.cli.json_writer import FORMATS
 from batchgen.ledger import Reader
 from batchgen.model import Status, to_nano
 from tests.cli.command import KEY, Ended, Shop, batchgen

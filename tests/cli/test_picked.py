@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from batchgen.cli import cli
-from batchgen.cli.selection import read_selection
+from batchgen.cli.retry import read_selection
 from batchgen.errors import UsageError
 from tests.cli.command import Shop, money, table
 

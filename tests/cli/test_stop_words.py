@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.cli.stop_words import stopped_now_line, stopping_line
+from batchgen.cli.signals import stopped_now_line, stopping_line
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State
 from batchgen.runner.progress import Stop

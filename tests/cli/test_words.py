@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from batchgen.cli.costs_shown import total_words
+from batchgen.cli.costs_output import total_lines
 from batchgen.cli.formatting import money_lines
 from batchgen.output.amounts import Amounts
 from tests.cli.test_refused import NOTHING
@@ -55,7 +55,7 @@ def test_costs_say_money_at_risk_without_an_unknown_outcome() -> None:
         actual_usd=Decimal(0),
     )
 
-    assert total_words(total) == [
+    assert total_lines(total) == [
         "total: 2 rows, 2 images, cost $0.04, $0.02 an image",
         "up to $0.12 more may have been charged: no reply states what the images cost",
     ]

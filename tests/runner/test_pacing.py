@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from batchgen.admission.found_limits import limiters_of
-from batchgen.limits import MOST_AT_ONCE, AimdLimit, ConcurrencyLimiter
+from batchgen.limits import MAX_CONCURRENCY, AimdLimit, ConcurrencyLimiter
 from batchgen.model import Terms
 from batchgen.providers.base import Defaults
 from tests.virtual import live_through
@@ -26,7 +26,7 @@ AUTO = Terms(concurrency="auto", rpm="auto")
 
 def refused(start: float, taken: float) -> str:
     aimd_limit = AimdLimit(start)
-    aimd_limit.refused(taken, left=1.0, now=2.0)
+    aimd_limit.record_refusal(taken, sent_at=1.0, now=2.0)
     text = aimd_limit.dump()
     assert text is not None
     return text
@@ -58,7 +58,7 @@ def test_what_was_found_is_where_it_begins() -> None:
 def test_what_was_found_is_never_taken_beyond_the_end() -> None:
     found = json.dumps({"concurrency": refused(10_000, 9_000)})
 
-    assert limiter(AUTO, found).slots == MOST_AT_ONCE
+    assert limiter(AUTO, found).slots == MAX_CONCURRENCY
 
 
 def test_a_rate_that_was_found_is_kept_from_the_first_departure_on() -> None:

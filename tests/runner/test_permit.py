@@ -37,7 +37,7 @@ def new_lane() -> ProviderQueue:
 def new_run(queue: ProviderQueue) -> Run:
     budget = Budget(Limits(run=1000), lambda _: 10, lambda: 0)
     fields = dict.fromkeys(
-        ("job", "folder", "policy", "ledger", "writer", "wire", "price", "scrubber"),
+        ("job", "folder", "policy", "ledger", "writer", "wire", "prices", "redactor"),
         NOTHING,
     )
     others = dict.fromkeys(
@@ -62,14 +62,14 @@ async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> No
         permit.hold(await run.budget.reserve(Reservation(price_key=SALE, images=1)))
     if steps > 2:
         assert queue.rate_limiter.may_grant()
-        permit.let_depart()
+        permit.may_depart = True
     if steps > 3:
         queue.breaker.open()
         permit.begin()
         assert queue.breaker.probing is permit
         assert (run.live, queue.live, queue.in_flight) == (1, 1, 1)
     if steps > 4:
-        permit.depart()
+        permit.record_sent()
 
 
 @pytest.mark.parametrize("steps", range(len(STEPS) + 1))

@@ -43,7 +43,7 @@ async def test_a_part_waits_until_another_made_room() -> None:
         tasks.start_soon(put_second)
         await anyio.wait_all_tasks_blocked()
         assert came == []
-        with buffer.taken(part(1)) as payloads:
+        with buffer.take(part(1)) as payloads:
             assert len(payloads) == 1
             await anyio.wait_all_tasks_blocked()
             assert came == []  # its request is still being written
@@ -81,7 +81,7 @@ async def test_links_take_no_room() -> None:
 
     assert await fits(buffer, 2, Link("https://a.example/b.png"))
     assert await fits(buffer, 3)
-    with buffer.taken(part(2)) as payloads:
+    with buffer.take(part(2)) as payloads:
         assert payloads == (Link("https://a.example/b.png"),)
 
 
@@ -89,7 +89,7 @@ async def test_what_was_taken_is_gone() -> None:
     buffer = ReferenceBuffer()
     await buffer.put(part(1), [image(1)])
 
-    with buffer.taken(part(1)) as payloads:
+    with buffer.take(part(1)) as payloads:
         assert len(payloads) == 1
-    with buffer.taken(part(1)) as payloads:
+    with buffer.take(part(1)) as payloads:
         assert payloads == ()

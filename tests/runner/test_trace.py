@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-MAX_FILES, MAX_MOVES = 38, 96
+MAX_FILES, MAX_MOVES = 36, 61
 
 
 @pytest.mark.slow

@@ -288,7 +288,7 @@ async def test_money_that_comes_back_while_others_are_asked_for_rows_is_seen(
 
     async def take(self: WorkStealing) -> bool:
         taken = await asked_others(self)
-        while self._taker.name == "aimlapi" and self._run.live:
+        while self._queue.name == "aimlapi" and self._run.live:
             await checkpoint()  # the purchase under way ends, and wakes whoever waits
         return taken
 

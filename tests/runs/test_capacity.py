@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.limits import MOST_AT_ONCE
+from batchgen.limits import MAX_CONCURRENCY
 from batchgen.model import Job, Status, Terms
 from batchgen.providers import PROVIDERS
 from batchgen.runner.capacity import MOST_FOR_FILES, Capacity, capacity_of
@@ -69,7 +69,7 @@ def test_with_plenty_all_is_as_the_job_says() -> None:
 def test_a_limit_to_be_found_is_looked_for_below_what_there_is() -> None:
     auto = replace(job(gemini=1), terms={"gemini": Terms(concurrency="auto")})
 
-    assert capacity(65_536, auto).purchases == {"gemini": MOST_AT_ONCE}
+    assert capacity(65_536, auto).purchases == {"gemini": MAX_CONCURRENCY}
     assert capacity(256, auto).purchases["gemini"] < 256 - OPEN
 
 

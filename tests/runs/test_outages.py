@@ -134,14 +134,14 @@ async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = 0
-    whole = CircuitBreaker.succeeded
+    whole = CircuitBreaker.record_success
 
     def counted(breaker: CircuitBreaker, sent_at: float) -> bool:
         nonlocal answers
         answers += 1
         return whole(breaker, sent_at)
 
-    monkeypatch.setattr(CircuitBreaker, "succeeded", counted)
+    monkeypatch.setattr(CircuitBreaker, "record_success", counted)
     desk.write("cup")
     shop.image = lambda _: refused(404)
 

@@ -14,24 +14,24 @@ from rich.table import Table
 from rich.text import Text
 
 from batchgen.addresses.characters import visible_line
-from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.formatting import NO_MONEY, counted, may_have_been_charged
+from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.model import dollars
 from batchgen.output.amounts import Amounts
 from batchgen.output.cost_report import REHEARSED, Costs
 
-MOST_GROUPS = 100
+MAX_GROUPS = 100
 """Lines to read; the other formats hold all groups."""
 
-_LEAST_NAME = 12
+_MIN_NAME_WIDTH = 12
 _ROUND = Decimal("0.000001")
 
 
 def as_text(costs: Costs, width: int) -> str:
     """Return the groups as a table of this many columns, and the total in words."""
-    lines = total_words(costs.total, rehearsed=costs.rehearsed)
-    words = "\n".join(lines) + "\n"
-    return _table(costs, width) + words if costs.headings else words
+    lines = total_lines(costs.total, rehearsed=costs.rehearsed)
+    parts = "\n".join(lines) + "\n"
+    return _table(costs, width) + parts if costs.headings else parts
 
 
 def as_json(parts: Sequence[Costs]) -> Iterator[str]:
@@ -64,20 +64,20 @@ def _amounts(costs: Costs, amounts: Amounts) -> dict[str, object]:
     return {**asdict(amounts), REHEARSED: costs.rehearsed}
 
 
-def total_words(total: Amounts, *, rehearsed: bool = False) -> list[str]:
+def total_lines(total: Amounts, *, rehearsed: bool = False) -> list[str]:
     """Return what all rows came to, as sentences; a rehearsal's money is marked."""
 
     def usd(amount: Decimal) -> str:
         return dollars(amount, pretend=rehearsed)
 
-    words = [counted(total.rows, "row"), counted(total.images, "image")]
+    parts = [counted(total.rows, "row"), counted(total.images, "image")]
     if total.cost_usd is not None:
         mark = f" ({NO_MONEY})" if rehearsed else ""
         cost = "pretend cost" if rehearsed else "cost"
-        words.append(f"{cost} {dollars(total.cost_usd)}{mark}")
+        parts.append(f"{cost} {dollars(total.cost_usd)}{mark}")
     if total.per_image_usd is not None:
-        words.append(f"{usd(total.per_image_usd.quantize(_ROUND))} an image")
-    lines = [f"total: {', '.join(words)}"]
+        parts.append(f"{usd(total.per_image_usd.quantize(_ROUND))} an image")
+    lines = [f"total: {', '.join(parts)}"]
     if rehearsed and total.cost_usd is None:
         lines.append(NO_MONEY)
     if total.unknown_rows:
@@ -137,7 +137,7 @@ def _table(costs: Costs, width: int) -> str:
     figures = _figures([value for _, value in lines], costs)
     # Names are cut where the line is too short; amounts never, they rather wrap.
     free_width = (width - sum(figure.width for figure in figures)) // len(names)
-    room = max(free_width, _LEAST_NAME) - 1
+    room = max(free_width, _MIN_NAME_WIDTH) - 1
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in names:
         table.add_column(Text(name.heading), no_wrap=True, max_width=room)
@@ -158,12 +158,12 @@ def _lines(costs: Costs) -> list[tuple[list[str], Amounts]]:
     """Return the first groups, and one line for all others together."""
     lines = [
         ([_label(value) for value in cost.values], cost.amounts)
-        for cost in islice(costs, MOST_GROUPS)
+        for cost in islice(costs, MAX_GROUPS)
     ]
-    if (hidden := len(costs) - MOST_GROUPS) > 0:
+    if (hidden := len(costs) - MAX_GROUPS) > 0:
         blanks = [""] * (len(costs.headings) - 1)
         others = [f"({counted(hidden, 'other')})", *blanks]
-        lines.append((others, costs.after(MOST_GROUPS)))
+        lines.append((others, costs.after(MAX_GROUPS)))
     return lines
 
 

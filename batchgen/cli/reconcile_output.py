@@ -8,13 +8,13 @@ import click
 
 from batchgen.billing.comparing import Bill, Difference, Kind
 from batchgen.billing.reconciling import Reconciliation, TakenBack
-from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.formatting import NO_MONEY, counted, money_lines
-from batchgen.cli.vocabulary import folder_fields
+from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.model import dollars, to_usd, utc
 
 
-def tell_reconciled(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
+def show_reconciliation(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
     """Say what was compared, what differs, and what was settled."""
     comparison, pretend = done.comparison, done.totals.rehearsed
 
@@ -63,7 +63,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
     return "  " + "; ".join(parts)
 
 
-def tell_taken_back(done: TakenBack, *, as_json: bool) -> None:
+def show_taken_back(done: TakenBack, *, as_json: bool) -> None:
     """Say which settlements of a bill were taken back."""
     if as_json:
         fields = {
@@ -97,7 +97,7 @@ def tell_taken_back(done: TakenBack, *, as_json: bool) -> None:
 # -- for scripts
 
 
-def reconciled_fields(
+def reconciliation_fields(
     bill: Bill, done: Reconciliation, before: TakenBack | None, *, exit_code: int
 ) -> dict[str, Any]:
     """Return what was compared, what differs, and the folder's money afterwards.

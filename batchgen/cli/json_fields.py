@@ -16,7 +16,7 @@ from batchgen.model import Status, to_usd
 from batchgen.runner.edited import Rebuy
 
 
-def realm_fields(mode: str | None) -> dict[str, Any]:
+def mode_fields(mode: str | None) -> dict[str, Any]:
     """Say what kind of run it is, and whether its money is pretend."""
     return {"realm": mode, "rehearsed": mode == REHEARSAL}
 
@@ -29,7 +29,7 @@ def rows_by_status(rows: Mapping[Status, int]) -> dict[str, int]:
 def folder_fields(totals: Totals) -> dict[str, Any]:
     """Return rows, images and money of a whole run folder."""
     return {
-        **realm_fields(totals.mode),
+        **mode_fields(totals.mode),
         "rows": rows_by_status(totals.rows),
         "images": totals.images,
         **money_fields(totals),

@@ -1,9 +1,9 @@
-"""From what stands on the command line to a job and its folder."""
+"""Options of commands, and the job that they and SOURCE describe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -16,6 +16,7 @@ from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS
 from batchgen.model import Job
 from batchgen.runner.access import base_url_of, no_base_url
+from batchgen.runner.config import RunOptions
 from batchgen.runner.folder import REHEARSAL_SUFFIX
 from batchgen.runner.job_checks import check_settings
 from batchgen.wire import check_base_url
@@ -31,6 +32,25 @@ def job_options(function: F) -> F:
     for setting in reversed([*SETTINGS.values()]):
         if setting.help:
             function = _decorator(setting)(function)
+    return function
+
+
+def rehearsal_options(function: F) -> F:
+    """Add the options of a rehearsal."""
+    for option in (
+        click.option("--seed", type=int, help="Which requests go wrong (default 0)."),
+        click.option(
+            "--faults",
+            type=click.Choice(["calm", "storm", "outage"]),
+            help="What goes wrong in a rehearsal (default calm).",
+        ),
+        click.option(
+            "--rehearse",
+            is_flag=True,
+            help="Practice run against a built-in fake provider: free, no key.",
+        ),
+    ):
+        function = option(function)
     return function
 
 
@@ -95,3 +115,17 @@ def _check_base_url(url: str, job: Job, overrides: Options) -> None:
         if "base_url" in overrides:
             raise UsageError(str(error)) from error
         raise
+
+
+def run_options_of(values: Mapping[str, Any]) -> RunOptions:
+    """Return the options of running among a command's values.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    names = {option.name for option in fields(RunOptions)}
+    options = RunOptions(
+        **{name: value for name, value in values.items() if name in names}
+    )
+    options.check(lambda name: f"--{name}")
+    return options

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
 from batchgen.addresses.characters import visible
-from batchgen.cli.exact import exact_json, tagged
+from batchgen.cli.json_writer import exact_json, tagged
 
 Level = Literal["notice", "error"]
 
@@ -27,24 +27,24 @@ class _Mode:
 _mode = _Mode()
 
 
-def speak_json_lines(*, on: bool) -> None:
+def use_json_lines(*, on: bool) -> None:
     """Choose whether stderr gets JSON Lines, or text."""
     _mode.json_lines = on
 
 
-def speaks_json_lines() -> bool:
+def uses_json_lines() -> bool:
     """Say whether stderr gets JSON Lines."""
     return _mode.json_lines
 
 
 def write_error(text: str) -> None:
     """Write a line to stderr, if there still is anybody to read it."""
-    _tell(text, "error")
+    _write_text(text, "error")
 
 
 def write_notice(text: str) -> None:
     """Write what the user should read now, though nothing failed, to stderr."""
-    _tell(text, "notice")
+    _write_text(text, "notice")
 
 
 def write_document(kind: str, fields: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ def write_result(text: str) -> None:
     _write(sys.stdout, text)
 
 
-def _tell(text: str, level: Level) -> None:
+def _write_text(text: str, level: Level) -> None:
     if not _mode.json_lines:
         _write(sys.stderr, text)
     elif text:

@@ -1,9 +1,9 @@
-"""What `check` found, in words."""
+"""What `check` says, line by line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchgen.checks.findings import (
     Alone,
@@ -13,15 +13,20 @@ from batchgen.checks.findings import (
     Forecast,
     Pace,
 )
-from batchgen.cli.cause_lines import invalid_lines, problem_lines
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
-from batchgen.cli.check_prompts import gap_lines, prompt_lines
-from batchgen.cli.formatting import counted, money_lines, rows_line
+from batchgen.cli.formatting import (
+    counted,
+    invalid_lines,
+    money_lines,
+    problem_lines,
+    rows_line,
+)
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, dollars
 from batchgen.providers._decoding import one_line
 from batchgen.runner.access import mode_of
+from batchgen.runner.emptiness import FinishedPrompt, gap_words
 
 if TYPE_CHECKING:
     from batchgen.billing.balances import Account
@@ -217,3 +222,64 @@ def _duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+PROMPT_WIDTH = 100
+
+
+def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
+    """Yield how many rows lack a value, and what becomes of them."""
+    gaps = findings.gaps
+    if gaps is None or not gaps.incomplete_rows:
+        return
+    yield from folded(gap_words(gaps))
+    if gaps.empty_rows:
+        one = gaps.empty_rows == 1
+        have, verb = ("has", "is") if one else ("have", "are")
+        yield from folded(
+            f"  {counted(gaps.empty_rows, 'row')} {have} none of the values and {verb} "
+            "never bought"
+        )
+    if gaps.partial_rows:
+        verb = "is" if gaps.partial_rows == 1 else "are"
+        fate = {
+            None: f"{verb} bought, with a warning; --empty skip leaves them out",
+            "buy": f'{verb} bought, with a warning: empty = "buy"',
+            "skip": f'{verb} not bought: empty = "skip"',
+        }[job.empty]
+        if findings.is_refused:
+            fate = "lacks others" if gaps.partial_rows == 1 else "lack others"
+        yield from folded(
+            f"  {counted(gaps.partial_rows, 'row')} with some of the values {fate}"
+        )
+    if findings.is_refused:
+        yield from folded(
+            "  `run` sends nothing before you say --empty skip or --empty buy (in a "
+            'job file: empty = "skip" or "buy")'
+        )
+
+
+def prompt_lines(prompts: Sequence[FinishedPrompt]) -> Iterator[str]:
+    """Yield some prompts as they are sent, a line each."""
+    if prompts:
+        yield "prompts as they are sent:"
+    for each in prompts:
+        line = "" if each.line is None else f", line {each.line}"
+        text = " ".join(each.prompt.split())
+        cut = f"{text[:PROMPT_WIDTH]}..." if len(text) > PROMPT_WIDTH else text
+        yield f"  row {each.row}{line}: {cut}"
+
+
+def gaps_document(job: Job, findings: Findings) -> dict[str, Any] | None:
+    """Return the same for programs; None where the template needs no column."""
+    gaps = findings.gaps
+    if gaps is None:
+        return None
+    return {
+        "rows": gaps.rows,
+        "rows_without_any_value": gaps.empty_rows,
+        "rows_without_some_values": gaps.partial_rows,
+        "columns": dict(gaps.columns),
+        "empty": job.empty,
+        "is_refused": findings.is_refused,
+    }

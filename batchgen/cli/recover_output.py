@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from batchgen.cli.exact import moment_text
 from batchgen.cli.formatting import counted, money_lines, rows_line
-from batchgen.cli.vocabulary import folder_fields
+from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.json_writer import moment_text
 from batchgen.ledger import Totals
 from batchgen.model import dollars, to_usd, utc
 from batchgen.runner.recover import RecoveryReport
@@ -30,11 +30,11 @@ def lines_of(folder: Path, report: RecoveryReport, run_command: str) -> Iterator
 
 
 def _images_line(report: RecoveryReport) -> str:
-    words = f"{counted(report.images, 'image')} in the ZIP"
+    text = f"{counted(report.images, 'image')} in the ZIP"
     if report.newer_images and report.tables_until is not None:
         of_them = f"{report.newer_images} of them" if report.images > 1 else "it is"
-        words += f", {of_them} newer than attempts.parquet"
-    return words
+        text += f", {of_them} newer than attempts.parquet"
+    return text
 
 
 def _purchase_lines(report: RecoveryReport) -> Iterator[str]:

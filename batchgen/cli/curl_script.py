@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from batchgen.addresses import is_local, shown
 from batchgen.addresses.url import read_url
-from batchgen.cli.shell import Shell, curl
+from batchgen.cli.curl_command import Shell, curl
 from batchgen.errors import AttemptError, SpecError
 from batchgen.model import (
     Attachment,
@@ -120,7 +120,7 @@ class Script:
 
 
 @dataclass(slots=True)
-class Readying:
+class ReferencePreparation:
     """Makes references ready as the runner does, and keeps where a shell finds them."""
 
     job: Job
