@@ -29,7 +29,7 @@ from batchgen.errors import (
     TaskLost,
     TaskOverdue,
 )
-from batchgen.ledger import AttemptEnd, Ledger
+from batchgen.ledger import AttemptEnd, Charged, Ledger
 from batchgen.limits import Refusal
 from batchgen.model import Job, State, Status
 
@@ -139,8 +139,25 @@ def _may_fail_over(
     return queue is not None and queue.stopped is not None
 
 
-def state_after(error: AttemptError) -> State:
-    """Return the state in which an attempt ends by an error."""
+def end_of(
+    error: AttemptError, charge: Charged, request_id: str | None, at: int
+) -> AttemptEnd:
+    """Return the end of an attempt that failed with an error."""
+    return AttemptEnd(
+        state=_state_after(error),
+        charge=charge.charge,
+        cost=charge.cost,
+        uncertain=charge.uncertain,
+        again=error.again,
+        counts=error.counts,
+        error=error.kind,
+        message=error.message,
+        request_id=request_id,
+        ended_at=at,
+    )
+
+
+def _state_after(error: AttemptError) -> State:
     if isinstance(error, OutcomeUnknown):
         return State.UNKNOWN
     if isinstance(error, TaskLost | TaskOverdue):

@@ -26,8 +26,8 @@ from batchgen.attempts.charges import (
 )
 from batchgen.attempts.end_commit import (
     EndOutcome,
+    end_of,
     reopen_refused,
-    state_after,
     write_effects,
 )
 from batchgen.attempts.lost_uploads import without_lost_uploads
@@ -40,7 +40,7 @@ from batchgen.errors import (
     ProviderStopped,
     Throttled,
 )
-from batchgen.ledger import AttemptEnd, Charged, Ledger
+from batchgen.ledger import Charged, Ledger
 from batchgen.model import State
 from batchgen.tracebacks import drop_tracebacks
 
@@ -93,18 +93,8 @@ async def _end(
     # Before anything is awaited: a useless provider must not get another request.
     error = judged.error
     _record_for_provider(run, context, error)
-    end = AttemptEnd(
-        state=state_after(error),
-        charge=charge.charge,
-        cost=charge.cost,
-        uncertain=charge.uncertain,
-        again=error.again,
-        counts=error.counts,
-        error=error.kind,
-        message=error.message,
-        request_id=error.request_id and run.redactor.redact_id(error.request_id),
-        ended_at=run.time.now(),
-    )
+    request_id = error.request_id and run.redactor.redact_id(error.request_id)
+    end = end_of(error, charge, request_id, run.time.now())
     queue, attempt_id = context.queue, context.attempt.attempt_id
     # Others may waive this attempt until the end is written.
     end = replace(end, waived=attempt_id in queue.waived)

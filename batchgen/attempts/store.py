@@ -84,11 +84,8 @@ async def store(
         ledger.keep_images(attempt_id, [stored_image(*pair) for pair in pairs])
         if not ends:
             return None
-        new_shapes = [
-            (each.image, each.facts.width_px, each.facts.height_px) for each in checked
-        ]
-        is_all = len(new_shapes) == context.part.images
-        shapes = new_shapes if is_all else ledger.shapes(attempt_id)
+        is_all = len(checked) == context.part.images
+        shapes = _shapes(checked) if is_all else ledger.shapes(attempt_id)
         return _end(run.job, ledger, context, shapes, lost, at)
 
     def count(change: RowChange | None) -> None:
@@ -106,6 +103,10 @@ async def store(
     if ends and lost is None and not is_whole:
         _queue_missing(run.queues, run.ledger, context)
     run.wake()
+
+
+def _shapes(checked: Sequence[Checked]) -> list[Shape]:
+    return [(each.image, each.facts.width_px, each.facts.height_px) for each in checked]
 
 
 def _incoming(

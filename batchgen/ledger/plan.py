@@ -14,19 +14,17 @@ from functools import partial
 from batchgen.ledger.edits import Edits, adopt, replace_sources
 from batchgen.ledger.judging import JudgedRow, RowJudge
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.meta import Value
 from batchgen.ledger.naming import MemberNames, name_digests
 from batchgen.ledger.plan_index import PlanIndex
+from batchgen.ledger.plan_values import plan_values, row_values
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import PlanEntry
-from batchgen.ledger.request_json import dump_request
 from batchgen.ledger.resuming import (
     KeyOf,
     drop_bookmark,
     put_bookmark,
     remember_rows,
 )
-from batchgen.model import ImageRequest
 
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
@@ -182,7 +180,7 @@ class PlanWriter:
 
     def _write(self, rows: Sequence[JudgedRow]) -> None:
         self._ledger.execute_many(
-            "row_add", [_row_values(row) for row in rows if row.base_name]
+            "row_add", [row_values(row) for row in rows if row.base_name]
         )
         for row in rows:
             if row.regroup:
@@ -190,7 +188,17 @@ class PlanWriter:
                 self._ledger.execute("row_regroup", values)
                 # If this reading is refused, the next run makes a new plan.
                 self._ledger.meta.plan_digest = None
-        self._ledger.execute_many("plan_add", [self._plan_values(row) for row in rows])
+        self._ledger.execute_many(
+            "plan_add",
+            [
+                plan_values(
+                    row,
+                    self.generation,
+                    self._row_to_share(row) if self._may_share else None,
+                )
+                for row in rows
+            ],
+        )
 
     def keep_files(self, files: Iterable[File]) -> None:
         """Remember which local references were read, with their state."""
@@ -230,30 +238,6 @@ class PlanWriter:
         for name in ("plan_drop_others", "own_drop_others", "files_drop_others"):
             self._ledger.execute(name, (generation,))
 
-    def _plan_values(self, row: JudgedRow) -> Mapping[str, Value]:
-        """Return a row's values for the table `plan`."""
-        entry = row.entry
-        return {
-            "generation": self.generation,
-            "position": entry.position,
-            "line": entry.line,
-            "row_id": row.row_id,
-            "id": entry.id,
-            "request": _request_of(entry) if row.row_id is None else None,
-            "provider": entry.provider,
-            "route": entry.route,
-            "shares": self._row_to_share(row) if self._may_share else None,
-            "model": entry.model,
-            "resolution": entry.resolution,
-            "estimate": entry.estimate,
-            "rebuy": row.rebuy,
-            "at_column": None if row.is_done else entry.at_column,
-            "problem": None if row.is_done else entry.problem,
-            "warning": entry.warning,
-            "key": row.key if row.row_id is None else None,
-            "fingerprint": entry.fingerprint if row.row_id is None else None,
-        }
-
     def _row_to_share(self, row: JudgedRow) -> int | None:
         """Return a row with the same request, in the plan or bought before."""
         entry = row.entry
@@ -280,28 +264,3 @@ class PlanWriter:
             self._sources.clear()
         self._sources[same] = int(source[0])
         return int(source[0])
-
-
-def _row_values(row: JudgedRow) -> Sequence[Value]:
-    """Return a new row's values for the table `rows`."""
-    entry = row.entry
-    request = entry.request or ImageRequest(prompt="")
-    return (
-        row.row_id,
-        row.key,
-        entry.fingerprint,
-        entry.id,
-        row.base_name,
-        dump_request(request),
-        request.n,
-        entry.budget_group,
-    )
-
-
-def _request_of(entry: PlanEntry) -> str | None:
-    """Return the request of a row without an entry in `rows`, as far as known."""
-    if entry.request is not None:
-        return dump_request(entry.request)
-    if entry.prompt is not None:
-        return dump_request(ImageRequest(prompt=entry.prompt))
-    return None

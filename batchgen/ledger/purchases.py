@@ -8,11 +8,12 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from batchgen.ledger.attempt_money import usd_of
 from batchgen.ledger.from_rows import attempt_of, by_name
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import AttemptRecord, basis_of, is_at_risk
-from batchgen.ledger.results import moment_of, usd_of
+from batchgen.ledger.results import moment_of
 from batchgen.model import Basis, PurchaseRow, State, utc
 
 _SLICE = 4096

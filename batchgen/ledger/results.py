@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from batchgen.ledger.attempt_money import MONEY_FIELDS, money_of, usd_of
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.records import basis_of, is_at_risk
 from batchgen.ledger.request_json import prompt_of
-from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd, utc
+from batchgen.model import FileRecord, ResultRow, State, Status, utc
 
 Slice = tuple[list[ResultRow], bytes | None]
 
@@ -67,25 +65,7 @@ _POSITION = itemgetter(0)
 _ATTEMPT = len(_Row._fields)
 _IMAGE = _ATTEMPT + len(_Attempt._fields)
 
-_WEAKEST_LAST = tuple(Basis)
 _STATUSES = {status.value: status for status in Status}
-
-
-_Charged = tuple[str, str | None, int | None, int, int | None, int]
-"""State, charge, cost, what is uncertain beyond that, ceiling and count of an attempt,
-which stand at `_MONEY`."""
-
-_MONEY = slice(1, 7)
-
-
-class _Money(NamedTuple):
-    """What of a row's result is money."""
-
-    attempts: int
-    cost_usd: Decimal | None
-    cost_basis: Basis
-    at_risk_usd: Decimal | None
-    at_risk_attempts: int
 
 
 def result_slices(
@@ -179,7 +159,7 @@ def _result(
     request = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
         attempts, own = (), None  # another row's purchase is counted there
-    money = _money(tuple([attempt[_MONEY] for attempt in attempts]))
+    money = money_of(tuple([attempt[MONEY_FIELDS] for attempt in attempts]))
     return ResultRow(
         row=row.position,
         id=str(row.id),
@@ -223,46 +203,6 @@ def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
     return (stored or attempts)[-1]
 
 
-@lru_cache(maxsize=4096)
-def _money(attempts: tuple[_Charged, ...]) -> _Money:
-    """Return what attempts cost and may have cost; most rows have the same of it.
-
-    Money at risk is not part of the cost: the table's sum is what was spent for
-    certain. Where all is at risk the cost is unknown, and never 0. The basis is the
-    weakest. What a known delivery may cost beyond its price's floor is at risk, too.
-    """
-    risky: list[int | None] = []
-    uncertain = 0
-    charged: list[tuple[Basis, int | None]] = []
-    for state, charge, cost, more, ceiling, _ in attempts:
-        if is_at_risk(state, charge):
-            risky.append(ceiling)
-        else:
-            uncertain += more
-        basis = basis_of(charge, is_priced=cost is not None)
-        if basis is not Basis.NONE:
-            charged.append((basis, cost))
-    bases = [basis for basis, _ in charged]
-    weakest = max(bases, key=_WEAKEST_LAST.index, default=Basis.NONE)
-    is_unknown = bool(risky) and not charged
-    return _Money(
-        attempts=sum(counts for *_, counts in attempts),
-        cost_usd=None if is_unknown else _sum([cost for _, cost in charged]),
-        cost_basis=Basis.UNKNOWN if is_unknown else weakest,
-        at_risk_usd=_sum([*risky, uncertain]),
-        at_risk_attempts=len(risky),
-    )
-
-
-def _sum(amounts: Sequence[int | None]) -> Decimal | None:
-    total = 0
-    for amount in amounts:
-        if amount is None:
-            return None
-        total += amount
-    return usd_of(total)
-
-
 def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
     """Return how images differ from their request."""
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
@@ -291,12 +231,6 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
 def moment_of(micros: int | None) -> datetime | None:
     """Return a moment; None if there is none."""
     return None if micros is None else utc(micros)
-
-
-@lru_cache(maxsize=4096)
-def usd_of(nano: int | None) -> Decimal | None:
-    """Return nano-dollars as US dollars; None if unknown."""
-    return None if nano is None else to_usd(nano)
 
 
 def result_rows(ledger: Reader, archive: str, start: int, end: int) -> list[ResultRow]:
