@@ -96,7 +96,7 @@ async def store(
     if checked:
         context.queue.verdicts.record_useful_image()
         context.queue.is_answered = True
-    run.progress.bought += len(checked)
+    run.progress.stored_images += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
     log_stored(run.log, context)
     is_whole = change is not None and change.now is Status.SUCCEEDED

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from batchgen.ledger.edits import Edits, adopt, replace_sources
-from batchgen.ledger.judging import JudgedRow, RowJudge
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import MemberNames, name_digests
 from batchgen.ledger.plan_index import PlanIndex
@@ -25,6 +24,7 @@ from batchgen.ledger.resuming import (
     put_bookmark,
     remember_rows,
 )
+from batchgen.ledger.row_judge import JudgedRow, RowJudge
 
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""

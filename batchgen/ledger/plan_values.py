@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchgen.ledger.judging import JudgedRow
 from batchgen.ledger.meta import Value
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.request_json import dump_request
+from batchgen.ledger.row_judge import JudgedRow
 from batchgen.model import ImageRequest
 
 

@@ -14,8 +14,8 @@ from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
 from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, measures, with_ratios
+from batchgen.output.parquet_bomb import bomb_message
 from batchgen.output.spreadsheet import safe_frame
-from batchgen.output.unpacked import bomb_message
 
 _ADVICE = "give a run folder or its results.parquet"
 

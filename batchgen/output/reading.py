@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from batchgen.errors import StorageError
 from batchgen.output.parquet import MODE, SOURCE
+from batchgen.output.parquet_bomb import bomb_message
 from batchgen.output.purchase_table import SCHEMA as PURCHASES_SCHEMA
 from batchgen.output.result_table import SCHEMA as TABLE_SCHEMA
-from batchgen.output.unpacked import bomb_message
 
 _ROWS_AT_ONCE = 2048
 _NEEDED = {

@@ -35,7 +35,7 @@ class Progress:
         total: Rows in scope; grows while the manifest is being read.
         planned: Whether the manifest is read to its end.
         rows: Rows in scope by status, those of earlier runs included.
-        bought: Images that this run stored.
+        stored_images: Images that this run stored.
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
         in_flight: Returns the number of purchases between SENT and DELIVERED.
         superseded: The part of `spent` for rows that the manifest no longer has.
@@ -50,7 +50,7 @@ class Progress:
     total: int = 0
     planned: bool = False
     rows: Counter[Status] = field(default_factory=Counter)
-    bought: int = 0
+    stored_images: int = 0
     spent: int = 0
     superseded: int = 0
     at_risk: int = 0

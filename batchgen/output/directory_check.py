@@ -8,8 +8,8 @@ from itertools import zip_longest
 from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
-from batchgen.output.copying import PIECE_BYTES
 from batchgen.output.diskfile import DiskFile
+from batchgen.output.member_copy import PIECE_BYTES
 from batchgen.output.walk import header_at
 from batchgen.output.zip_directory import METADATA
 from batchgen.output.zipformat import (
