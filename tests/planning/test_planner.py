@@ -25,7 +25,7 @@ from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 from batchgen.storage.thread_work import to_thread
 from batchgen.storage.writer import Writer
-from tests.ledger.books import bought, row_ids
+from tests.ledger.books import buy_images, row_ids
 from tests.planning.test_routing import router_for
 from tests.references.pictures import written
 
@@ -196,7 +196,7 @@ def bought_first(table: Table, rows: int) -> None:
     """Let the first rows of the plan that counts have their images."""
     with closing(Ledger(table.folder / "run.db")) as ledger, ledger.transaction():
         for row_id in row_ids(ledger)[:rows]:
-            bought(ledger, row_id)
+            buy_images(ledger, row_id)
             ledger.settle(row_id, Status.SUCCEEDED, None, None)
 
 
