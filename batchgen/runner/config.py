@@ -15,7 +15,7 @@ from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.needed import Needed
 from batchgen.runner.progress import Progress
-from batchgen.storage.thread_work import to_thread
+from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:
     import httpx

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -27,6 +27,43 @@ MAX_GROUP = 64
 MAX_GROUP_BYTES = 64 * 1024 * 1024
 MAX_QUEUED = 64
 """How many entries may wait in each queue before the callers wait, too."""
+
+
+class _ThreadWork(Generic[T]):
+    """Work that no thread refers to afterwards, neither to it nor to its result.
+
+    The threads of older anyio keep a reference to their last work and its result, which
+    would be an image for each thread, until they get other work.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = [work]
+        self._results: list[T] = []
+
+    @property
+    def has_begun(self) -> bool:
+        return not self._work
+
+    def run(self) -> None:
+        self._results.append(self._work.pop()())
+
+    def take_result(self) -> T:
+        return self._results.pop()
+
+
+async def to_thread(work: Callable[[], T]) -> T:
+    """Run work in a thread, or in this one if the system starts no more threads.
+
+    The second is slow, but a paid image is stored.
+    """
+    thread_work = _ThreadWork(work)
+    try:
+        await anyio.to_thread.run_sync(thread_work.run)
+    except RuntimeError:
+        if thread_work.has_begun:
+            raise
+        thread_work.run()
+    return thread_work.take_result()
 
 
 @dataclass(slots=True, eq=False)

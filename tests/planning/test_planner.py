@@ -23,8 +23,7 @@ from batchgen.planning import planner as planner_module
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
-from batchgen.storage.thread_work import to_thread
-from batchgen.storage.writer import Writer
+from batchgen.storage.writer import Writer, to_thread
 from tests.ledger.books import buy_images, row_ids
 from tests.planning.test_routing import router_for
 from tests.references.pictures import written

@@ -20,7 +20,7 @@ AS_ANOTHER += ["--ambient-caps=+dac_override", "prlimit"]
 
 WITHOUT_A_THREAD = """
 import anyio
-from batchgen.storage.thread_work import to_thread
+from batchgen.storage.writer import to_thread
 
 async def store():
     return await to_thread(lambda: "stored")

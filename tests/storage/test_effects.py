@@ -11,8 +11,7 @@ import pytest
 from batchgen.errors import StorageError
 from batchgen.ledger import Ledger
 from batchgen.output.archive import Archive
-from batchgen.storage.thread_work import to_thread
-from batchgen.storage.writer import Writer
+from batchgen.storage.writer import Writer, to_thread
 from tests.storage.test_writer import noted, remember, writing
 
 pytestmark = pytest.mark.anyio

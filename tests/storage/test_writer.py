@@ -18,8 +18,7 @@ import pytest
 from batchgen.errors import DiskFull, StorageError
 from batchgen.ledger import Ledger, Reader
 from batchgen.output.archive import Archive, Member, NewImage
-from batchgen.storage.thread_work import to_thread
-from batchgen.storage.writer import MAX_GROUP, Writer
+from batchgen.storage.writer import MAX_GROUP, Writer, to_thread
 from tests.output.archives import incoming
 
 T = TypeVar("T")
