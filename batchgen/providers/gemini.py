@@ -47,9 +47,9 @@ from batchgen.model import (
     Shutdown,
 )
 from batchgen.providers._decoding import fields, message_of, objects, text_of
-from batchgen.providers._google import error_of, in_camel_case, used
+from batchgen.providers._google import error_of, in_camel_case, usage_of
 from batchgen.providers._reasons import blames_account, policy_reason
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import with_charge
 from batchgen.providers._reply_images import images_at, images_in, images_in_text
 from batchgen.providers.base import Defaults
@@ -98,7 +98,7 @@ THRESHOLDS = (
     *("BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE"),
     *("BLOCK_ONLY_HIGH", "BLOCK_NONE"),
 )
-A_DRAFT = "a draft from the model's thoughts: no other image came"
+DRAFT_WARNING = "a draft from the model's thoughts: no other image came"
 # Fields of generationConfig by option.
 SAMPLING = {
     "temperature": "temperature",
@@ -111,11 +111,11 @@ SAMPLING = {
 def _prices() -> Iterator[Price]:
     thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
     token_usd = Decimal(USD_PER_MILLION["input_token"]) / 10**6
-    for model, listed in LIST_USD.items():
-        for size, (lowest, expected, dearest) in listed.items():
+    for model, prices in LIST_USD.items():
+        for size, (lowest, expected, highest) in prices.items():
             brief = Price(
                 expected=Decimal(expected),
-                ceiling=Decimal(dearest) * CEILING_FACTOR,
+                ceiling=Decimal(highest) * CEILING_FACTOR,
                 page=PAGE,
                 read_on=READ_ON,
                 lowest=Decimal(lowest),
@@ -236,7 +236,7 @@ class Gemini:
         references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys one image; `auto` is the input image's ratio."""
-        stated = request.options
+        options = request.options
         parts: list[object] = [{"text": request.prompt}]
         parts += [
             {"inlineData": {"mimeType": image.media_type, "data": image}}
@@ -247,12 +247,12 @@ class Gemini:
             "contents": [{"role": "user", "parts": parts}],
             "generationConfig": self._config(request, model),
         }
-        if threshold := stated.get("safety_filter_level"):
+        if threshold := options.get("safety_filter_level"):
             body["safetySettings"] = [
                 {"category": category, "threshold": threshold}
                 for category in CATEGORIES
             ]
-        if stated.get("web_search"):
+        if options.get("web_search"):
             body["tools"] = [{"google_search": {}}]
         path = f"/models/{quote(model.removeprefix('models/'), safe='')}"
         return Call(
@@ -272,53 +272,53 @@ class Gemini:
         config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
         if image:
             config["imageConfig"] = image
-        stated = request.options
-        if level := self._thinking_level(stated, model):
+        options = request.options
+        if level := self._thinking_level(options, model):
             config["thinkingConfig"] = {"thinkingLevel": level}
-        config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
+        config |= {SAMPLING[key]: options[key] for key in SAMPLING if key in options}
         return config
 
     def _thinking_level(
-        self, stated: Mapping[str, OptionValue], model: str
+        self, options: Mapping[str, OptionValue], model: str
     ) -> OptionValue | None:
         """Return the level to be sent; None where the model has none to choose."""
         if "thinking_level" not in self.capabilities.for_model(model).options:
             return None
         # Google's own default is `medium` there, whose text would be charged.
         usual = "minimal" if model.startswith(MODEL) else None
-        return stated.get("thinking_level", usual)
+        return options.get("thinking_level", usual)
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: the last image that is no draft of its thoughts.
 
         A draft is taken where nothing else came, with a warning.
         """
-        reply = as_one(reply)
+        reply = join_documents(reply)
         reply = replace(reply, body=in_camel_case(reply.body))
         is_success = 200 <= reply.status < 300
         body = fields(reply.body)
         images, is_draft = _images(reply.body) if is_success else ((), False)
-        said = Delivered(
+        delivered = Delivered(
             images=images[-1:],
-            usage=used(body, pictured=bool(images) and not is_draft),
+            usage=usage_of(body, has_images=bool(images) and not is_draft),
             request_id=text_of(body.get("responseId")) or None,
-            warning=A_DRAFT if is_draft else None,
+            warning=DRAFT_WARNING if is_draft else None,
         )
         if images:
-            return said
-        if not is_success or body.get("error") or not body.keys() & _OF_AN_ANSWER:
+            return delivered
+        if not is_success or body.get("error") or not body.keys() & _REPLY_KEYS:
             free = self.defaults.failures_are_free
-            raise error_of(NAME, reply, said, failures_are_free=free)
-        kind, words = _why(body)
-        raise with_charge(kind(NAME, words, Charge.UNKNOWN), said)
+            raise error_of(NAME, reply, delivered, failures_are_free=free)
+        kind, message = _why(body)
+        raise with_charge(kind(NAME, message, Charge.UNKNOWN), delivered)
 
 
-# Names of an answer; without any of them it is none, and may be an error.
-_OF_AN_ANSWER = frozenset({"candidates", "usageMetadata", "promptFeedback"})
+_REPLY_KEYS = frozenset({"candidates", "usageMetadata", "promptFeedback"})
+"""Keys of a reply to a purchase; a document without any of them may be an error."""
 
 
 def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
-    """Return the images of a success, and whether they are but drafts."""
+    """Return the images of a success, and whether they are only drafts."""
     parts = [
         part
         for candidate in objects(fields(body).get("candidates"))
@@ -331,7 +331,7 @@ def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
         return images, False
     if images := images_at(drafts):
         return images, True
-    # A relay may answer in a shape that is not Google's at all.
+    # A relay may answer in a shape of its own.
     return ((), False) if parts else (images_in(body), False)
 
 
@@ -340,24 +340,24 @@ def _parts_of(candidate: dict[str, Json]) -> list[dict[str, Json]]:
 
 
 def _why(body: dict[str, Json]) -> tuple[type[AttemptError], str]:
-    """Return what a 200 without an image is, and its words."""
+    """Return the error for a 200 without an image, and its message."""
     feedback = fields(body.get("promptFeedback"))
     if reason := text_of(feedback.get("blockReason")):
-        words = text_of(feedback.get("blockReasonMessage"))
-        return Refused, f"the prompt was blocked: {reason} {words}".strip()
+        message = text_of(feedback.get("blockReasonMessage"))
+        return Refused, f"the prompt was blocked: {reason} {message}".strip()
     candidates = objects(body.get("candidates"))
     parts = [part for candidate in candidates for part in _parts_of(candidate)]
     if any(part.keys() & {"inlineData", "fileData"} for part in parts):
         return ReplyMalformed, f"no image in it; {message_of(body)}"
     reasons = [text_of(each.get("finishReason")) for each in candidates]
-    said = [f"finish reason: {reason}" for reason in reasons if reason]
-    said += [text_of(each.get("finishMessage")) for each in candidates]
-    said += [
+    texts = [f"finish reason: {reason}" for reason in reasons if reason]
+    texts += [text_of(each.get("finishMessage")) for each in candidates]
+    texts += [
         text_of(part.get("text")) for part in parts if part.get("thought") is not True
     ]
-    words = "; ".join(filter(None, said))[:1000] or "no candidates"
+    message = "; ".join(filter(None, texts))[:1000] or "no candidates"
     if blames_account("; ".join(reasons)):
-        return CredentialRejected, words
-    if policy_reason(words):
-        return Refused, words
-    return NoImage, f"an answer without an image; {words}"
+        return CredentialRejected, message
+    if policy_reason(message):
+        return Refused, message
+    return NoImage, f"an answer without an image; {message}"
