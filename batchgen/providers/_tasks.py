@@ -17,14 +17,12 @@ from batchgen.errors import (
     OutOfCredit,
     Refused,
     ReplyMalformed,
-    RequestInvalid,
     TaskLost,
 )
 from batchgen.model import Accepted, Blob, Delivered, Json, Link, Reply, Running
 from batchgen.providers._decoding import (
     describe,
     fields,
-    link,
     message_and_codes,
     message_of,
     number,
@@ -39,11 +37,8 @@ from batchgen.providers._reasons import (
     policy_reason,
     says_task_unknown,
 )
-from batchgen.providers._reply_errors import (
-    error_by_status,
-    purchase_error,
-    with_charge,
-)
+from batchgen.providers._reply_charges import with_charge
+from batchgen.providers._reply_errors import error_by_status, purchase_error
 from batchgen.providers._reply_images import images_at, images_in
 from batchgen.providers._stated_errors import stated_status
 from batchgen.providers._task_states import (
@@ -277,37 +272,3 @@ def poll_error(provider: str, reply: Reply) -> AttemptError:
     if reply.status in (401, 402, 429) or reply.status >= 500:
         return error_by_status(provider, reply, message)
     return Incomplete(provider, f"no answer to a poll; {message}")
-
-
-def upload_link(provider: str, reply: Reply, place: Json) -> Link:
-    """Return where an uploaded image is now: the link at `place` in the reply.
-
-    Raises:
-        AttemptError: it was not accepted; an upload buys nothing.
-    """
-    message = message_of(reply.body)
-    if reply.status == 413:
-        text = f"the image is too large to be uploaded; {message}"
-        raise RequestInvalid(provider, text)
-    image_link = link(place)
-    is_usable = image_link is not None and image_link.url.lower().startswith("http")
-    if 200 <= reply.status < 300 and not is_usable:
-        # Some state an error's status in the body alone.
-        reply = replace(reply, status=stated_status(reply.body) or reply.status)
-    if not 200 <= reply.status < 300:
-        raise _upload_error(provider, reply, message)
-    if image_link is None or not is_usable:
-        text = f"an upload without a link; {message}"
-        raise ReplyMalformed(provider, text, Charge.NONE)
-    return image_link
-
-
-def _upload_error(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return why an image was not accepted; a failed upload is free."""
-    text = f"{message}; {message_and_codes(reply.body)}"
-    if isinstance(reply.body, dict) and lacks_credit(text):
-        return OutOfCredit(provider, message)
-    is_about_key = blames_account(text) or blames_key(text)
-    if isinstance(reply.body, dict) and reply.status in (400, 403) and is_about_key:
-        return CredentialRejected(provider, message)
-    return error_by_status(provider, reply, message, failures_are_free=True)

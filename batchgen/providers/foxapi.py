@@ -37,13 +37,8 @@ from batchgen.model import (
 from batchgen.providers._decoding import fields, message_of, text_of
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._tasks import (
-    Task,
-    images_of_plain_body,
-    poll_error,
-    tasks_in,
-    upload_link,
-)
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
+from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "foxapi"

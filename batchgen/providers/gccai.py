@@ -42,13 +42,8 @@ from batchgen.providers._decoding import fields, number, text_of
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._stated_errors import stated_status
-from batchgen.providers._tasks import (
-    Task,
-    images_of_plain_body,
-    poll_error,
-    tasks_in,
-    upload_link,
-)
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
+from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "gccai"

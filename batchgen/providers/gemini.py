@@ -7,10 +7,9 @@ their prices and ends: Google's changelog and pricing as notes quote them; 2026-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -39,7 +38,6 @@ from batchgen.model import (
     OptionRule,
     OptionValue,
     Payload,
-    Price,
     PriceList,
     RateList,
     ReferenceRules,
@@ -47,49 +45,27 @@ from batchgen.model import (
     Shutdown,
 )
 from batchgen.providers._decoding import fields, message_of, objects, text_of
+from batchgen.providers._gemini_prices import (
+    FORMER,
+    LITE,
+    MODEL,
+    PRICES,
+    PRO,
+    RATES,
+    READ_ON,
+)
 from batchgen.providers._google import error_of, in_camel_case, usage_of
 from batchgen.providers._reasons import blames_account, policy_reason
+from batchgen.providers._reply_charges import with_charge
 from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import with_charge
-from batchgen.providers._reply_images import images_at, images_in, images_in_text
+from batchgen.providers._reply_images import images_at, images_in
+from batchgen.providers._text_images import images_in_text
 from batchgen.providers.base import Defaults
 
 NAME = "gemini"
-MODEL = "gemini-nano-banana-2.1"
-PRO, LITE = "gemini-3-pro-image", "gemini-3.1-flash-lite-image"
-FORMER = "gemini-2.5-flash-image"
-READ_ON = date(2026, 11, 30)
-PAGE = "ai.google.dev, Gemini API pricing, as quoted by several notes"
-# A list price is the image's tokens alone; prompt, references and thinking come on
-# top, so a reservation keeps this margin [assumed].
-CEILING_FACTOR = Decimal("1.5")
-# Each distinct query of a reply is $0.014 beyond the 5,000 free ones of a month, of
-# which no reply tells (litellm, web_search_billing_unit; read 2026-11-30). Several a
-# reply are usual; how many at most, nobody says [assumed].
-SEARCH_USD, MOST_QUERIES = Decimal("0.014"), 5
-# The least, the expected and the dearest price that notes give: those of 4K differ
-# (2,520 or 3,780 tokens), and 1,290 tokens are rounded up. None of these makes 512.
-LIST_USD: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
-    MODEL: {
-        "1K": ("0.0336", "0.0336", "0.0336"),
-        "2K": ("0.0504", "0.0504", "0.0504"),
-        "4K": ("0.0756", "0.0756", "0.113"),
-    },
-    PRO: {
-        "1K": ("0.134", "0.134", "0.134"),
-        "2K": ("0.134", "0.134", "0.134"),
-        "4K": ("0.24", "0.24", "0.24"),
-    },
-    LITE: {"1K": ("0.0336", "0.0336", "0.0336")},
-    FORMER: {"1K": ("0.0387", "0.039", "0.039")},
-}
-# Only of this model is known what a token costs (LiteLLM, Nano Banana 2.1 on day 0).
-USD_PER_MILLION = {"input_token": "1.50", "text_token": "7.50", "image_token": "30"}
 # Levels above `minimal` think in text that is charged; how long, no page says. Google's
 # own default is `medium`.
 THINKING_LEVELS = ("minimal", "low", "medium", "high")
-MOST_THOUGHTS = 4_000  # tokens [assumed]
-REFERENCE_TOKENS = 1_120  # of one image that is sent; 258 in older pages [assumed]
 CATEGORIES = (
     *("HARM_CATEGORY_HARASSMENT", "HARM_CATEGORY_HATE_SPEECH"),
     *("HARM_CATEGORY_SEXUALLY_EXPLICIT", "HARM_CATEGORY_DANGEROUS_CONTENT"),
@@ -106,39 +82,6 @@ SAMPLING = {
     "top_k": "topK",
     "max_output_tokens": "maxOutputTokens",
 }
-
-
-def _prices() -> Iterator[Price]:
-    thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
-    token_usd = Decimal(USD_PER_MILLION["input_token"]) / 10**6
-    for model, prices in LIST_USD.items():
-        for size, (lowest, expected, highest) in prices.items():
-            brief = Price(
-                expected=Decimal(expected),
-                ceiling=Decimal(highest) * CEILING_FACTOR,
-                page=PAGE,
-                read_on=READ_ON,
-                lowest=Decimal(lowest),
-                resolution=size,
-                models=frozenset({model}),
-                max_per_reference=REFERENCE_TOKENS * token_usd,
-                per_search=MOST_QUERIES * SEARCH_USD,
-                thinking=frozenset({None, "minimal"}),
-            )
-            yield brief
-            yield replace(brief, ceiling=brief.ceiling + thoughts, thinking=frozenset())
-
-
-def _rate(usd: Decimal, *models: str) -> PriceList:
-    return (
-        Price(
-            expected=usd,
-            ceiling=usd,
-            page=PAGE,
-            read_on=READ_ON,
-            models=frozenset(models),
-        ),
-    )
 
 
 def _shutdown(day: date) -> Shutdown:
@@ -217,16 +160,8 @@ class Gemini:
             }
         ),
     )
-    prices: PriceList = tuple(_prices())
-    rates: RateList = MappingProxyType(
-        {
-            **{
-                unit: _rate(Decimal(usd) / 10**6, MODEL)
-                for unit, usd in USD_PER_MILLION.items()
-            },
-            "search_query": _rate(SEARCH_USD),
-        }
-    )
+    prices: PriceList = PRICES
+    rates: RateList = RATES
 
     def encode(
         self,

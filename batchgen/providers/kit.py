@@ -59,13 +59,8 @@ from batchgen.providers._decoding import (
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
-from batchgen.providers._tasks import (
-    Task,
-    images_of_plain_body,
-    poll_error,
-    tasks_in,
-    upload_link,
-)
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
+from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import (
     BalanceProvider,
     Defaults,
