@@ -1,4 +1,4 @@
-"""What a run came to, in words and as an exit code."""
+"""The summary of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ WRONG_JOB = (
     UnusableReplies,
     WrongAddress,
 )
-"""Stops that no key and no credit mend."""
+"""Stops that a key or credit cannot solve."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalResult:
-    """What a rehearsal found out, besides what became of the rows.
+    """What a rehearsal shows besides the results of the rows.
 
     Attributes:
         bill: What the sandbox says that the whole folder cost, in nano-dollars.
@@ -116,7 +116,7 @@ def _cut_line(job: Job, cut: CutReading) -> str:
 
 
 def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
-    """Return why rows in scope did not succeed, as the ledger knows it."""
+    """Return why rows in scope did not succeed, from the ledger."""
     if result.totals is None or isinstance(result.error, LedgerMissing):
         return []
     with closing(read_ledger(job.out)) as ledger:
@@ -125,7 +125,7 @@ def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
 
 
 def show_real_run(rehearsed: RehearsalResult | None) -> None:
-    """Say behind a rehearsal's success what the rehearsal cannot show."""
+    """Write what a real run needs, which the rehearsal cannot show."""
     if rehearsed is not None and rehearsed.real_run:
         write_result("\n".join(rehearsed.real_run))
 
@@ -142,7 +142,7 @@ def _bill_line(totals: Totals, bill: int) -> str:
 
 
 def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
-    """Say why it ended and how to carry on; return the exit code."""
+    """Write why the run ended and how to carry on; return the exit code."""
     totals = result.totals
     rows = totals.rows if totals else {}
     count = sum(rows.values())
@@ -180,7 +180,7 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
     CertificateRejected: "nothing was sent there; mend it, and carry on",
     ProxyRejected: "nothing was sent there; mend it, and carry on",
 }
-"""What a person can do about a provider that stopped."""
+"""Advice to the user by the reason for which a provider stopped."""
 
 
 def _words(stopped: ProviderStopped) -> str:
