@@ -21,8 +21,8 @@ from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.engine import LocalEngine
 from batchgen.runner.folder import open_folder
-from batchgen.runner.local import LocalEngine
 from tests.warm import Ended, call
 
 COMMAND = (sys.executable, "-P", "-m", "batchgen")

@@ -17,7 +17,7 @@ from batchgen.ledger.lookup import find_row, place_of
 from batchgen.model import ResultRow, Status, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
-from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.runner.session import our_errors
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.api.jobs import Job, readable, spec_to_run
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.dry_run import EVERY, check_job
 from batchgen.checks.findings import Findings, Problem
 from batchgen.model import Status, to_usd
 from batchgen.providers import PROVIDERS

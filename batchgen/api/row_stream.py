@@ -18,7 +18,7 @@ from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.preparing import scope_end
+from batchgen.runner.run_preparation import scope_end
 
 LOOK_S = 0.25
 """How long a stream waits before it looks for rows again."""

@@ -10,8 +10,8 @@ from batchgen.ledger import Reader, Totals
 from batchgen.ledger.plan_findings import PlanProblem, problems, warnings
 from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
-from batchgen.runner.edited import Rebuy
-from batchgen.runner.emptiness import FinishedPrompt
+from batchgen.runner.incomplete_rows import FinishedPrompt
+from batchgen.runner.manifest_edits import Rebuy
 from batchgen.runner.row_causes import Cause
 
 

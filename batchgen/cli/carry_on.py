@@ -14,9 +14,9 @@ from batchgen.errors import BudgetReached, DayFull, DayTooSmall, LedgerMissing
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model.price import NANO
-from batchgen.runner.edited import rebuy_of
 from batchgen.runner.folder import LEDGER, read_ledger
-from batchgen.runner.needed import Needed, needed_in
+from batchgen.runner.manifest_edits import rebuy_of
+from batchgen.runner.required_budget import Needed, needed_in
 
 if TYPE_CHECKING:
     from batchgen.runner.config import RunResult

@@ -13,7 +13,7 @@ from batchgen.cli.formatting import counted
 from batchgen.manifest.wording import shown
 from batchgen.model import Status
 from batchgen.providers._decoding import one_line
-from batchgen.runner.quoted_words import Words
+from batchgen.runner.message_parts import Words
 from batchgen.runner.row_causes import Cause, Example
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.dry_run import EVERY, check_job
 from batchgen.checks.findings import Findings
 from batchgen.cli.check_document import document_of
 from batchgen.cli.check_lines import lines_of

@@ -9,7 +9,7 @@ from batchgen.checks.findings import Findings
 from batchgen.cli.check_enough import folded
 from batchgen.cli.formatting import counted
 from batchgen.model import Job
-from batchgen.runner.emptiness import FinishedPrompt, gap_words
+from batchgen.runner.incomplete_rows import FinishedPrompt, gap_words
 
 PROMPT_WIDTH = 100
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from batchgen.billing.comparing import Bill, Difference, Kind
-from batchgen.billing.reconciling import Reconciliation, TakenBack
+from batchgen.billing.comparison import Bill, Difference, Kind
+from batchgen.billing.reconciliation import Reconciliation, TakenBack
 from batchgen.cli.exact import exact_json, tagged
 from batchgen.cli.formatting import NO_MONEY, counted, money_lines
 from batchgen.cli.vocabulary import folder_fields

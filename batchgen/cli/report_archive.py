@@ -14,8 +14,8 @@ from batchgen.cli.streams import write_error
 from batchgen.errors import ArchiveDamaged
 from batchgen.model import dollars
 from batchgen.output import ARCHIVE
-from batchgen.report.compacting import CompactionResult, compact
-from batchgen.report.verifying import Damage, Verification, verify
+from batchgen.report.archive_verification import Damage, Verification, verify
+from batchgen.report.compaction import CompactionResult, compact
 from batchgen.runner.folder import RunFolder
 
 SILENT_S = 5.0

@@ -19,8 +19,8 @@ from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import rows_named
 from batchgen.model import Status, dollars, to_usd
 from batchgen.runner.folder import open_folder, read_ledger
-from batchgen.runner.needed import needed_after_retry
-from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.required_budget import needed_after_retry
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.runner.row_causes import Cause, causes_of
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from batchgen.errors import UsageError
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.output.spreadsheet_cells import plain_cell
-from batchgen.runner.retrying import SelectedRow
+from batchgen.runner.retry_marks import SelectedRow
 
 
 def read_selection(path: Path) -> list[SelectedRow]:

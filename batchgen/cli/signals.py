@@ -12,8 +12,8 @@ import anyio
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.streams import write_notice
+from batchgen.runner.remaining_work import open_attempts
 from batchgen.runner.session import Session
-from batchgen.runner.stops import open_attempts
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchgen.addresses.characters import visible
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.shell_quoting import quoted_word
 
 if TYPE_CHECKING:
     from batchgen.ledger import Reader

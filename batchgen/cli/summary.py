@@ -38,9 +38,9 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.providers import key_variable
 from batchgen.runner.config import CutReading, RunResult
 from batchgen.runner.folder import read_ledger
-from batchgen.runner.quoted_words import split_message
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.message_parts import split_message
 from batchgen.runner.row_causes import Cause, causes_among
+from batchgen.runner.shell_quoting import quoted_word
 
 WRONG_JOB = (
     CertificateRejected,

@@ -13,7 +13,7 @@ from typing import Any
 from batchgen.budget import ColumnValue, Scope
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
-from batchgen.runner.edited import Rebuy
+from batchgen.runner.manifest_edits import Rebuy
 
 
 def realm_fields(mode: str | None) -> dict[str, Any]:

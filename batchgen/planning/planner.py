@@ -25,7 +25,7 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.member_names import folded_base_names
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.tracebacks import fault_message
 

@@ -26,7 +26,7 @@ from batchgen.report import plots
 from batchgen.report.contents import Report, read_report
 from batchgen.report.rows import rows_of
 from batchgen.report.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
-from batchgen.runner.quoted_words import Words, split_message
+from batchgen.runner.message_parts import Words, split_message
 
 CAUSES_SHOWN = 20
 PAGE = "report.html"

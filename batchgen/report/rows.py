@@ -10,7 +10,7 @@ from typing import Any
 from batchgen.model import ResultRow, to_nano
 from batchgen.report.contents import Report
 from batchgen.report.thumbnails import MAX_PICTURES, TOGETHER
-from batchgen.runner.quoted_words import split_message
+from batchgen.runner.message_parts import split_message
 
 _MAX_CHARACTERS = 2_000
 """Maximum of a prompt or message here; the result table has the full text."""

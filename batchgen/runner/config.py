@@ -13,8 +13,8 @@ from batchgen.ledger.estimate import Estimate
 from batchgen.model import PriceList, now_micros
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.needed import Needed
 from batchgen.runner.progress import Progress
+from batchgen.runner.required_budget import Needed
 from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:

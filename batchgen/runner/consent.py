@@ -11,7 +11,7 @@ from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import unpriced_row
 from batchgen.model import Capabilities, ImageRequest, PriceKey
 from batchgen.planning.routing import unpriced_message
-from batchgen.runner.edited import rebuy_of
+from batchgen.runner.manifest_edits import rebuy_of
 
 _PRICED_BY = {
     *("model", "service_tier", "official_fallback", "quality", "thinking_level"),

@@ -25,7 +25,7 @@ from batchgen.open_files import open_descriptor
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.output.switch import discard, take_over
-from batchgen.runner.whole_folder import (
+from batchgen.runner.folder_checks import (
     refuse_foreign_archive,
     refuse_odd_files,
     refuse_without_ledger,

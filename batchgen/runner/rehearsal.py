@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from batchgen.errors import SpecError
-from batchgen.model import Job, Terms
+from batchgen.model import Job, Price, PriceList, Terms
 from batchgen.output.whole import replacing
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers import PROVIDERS
 from batchgen.runner.config import RunConfig, RunOptions
+from batchgen.runner.folder_checks import SANDBOX
 from batchgen.runner.progress import Progress
 from batchgen.runner.session import Caller, Session, open_and_log
-from batchgen.runner.tariff import prices_from
-from batchgen.runner.whole_folder import SANDBOX
 from batchgen.sandbox import KEY, SandboxFailed, SandboxProcess, start_sandbox
 from batchgen.sandbox.drawing import stand_in
 
@@ -117,3 +117,34 @@ def _shutdowns(name: str, terms: Terms) -> Literal["refuse", "ignore"]:
     """Say whether models that are off stop rows: as they would in the real run."""
     is_own = is_own_address(terms.base_url, PROVIDERS[name].defaults)
     return terms.shutdowns if is_own else "ignore"
+
+
+def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
+    """Return the prices of one provider that a sandbox publishes."""
+    special = (_price(entry) for entry in tariff.get("special", {}).get(provider, ()))
+    usual = (
+        _price({"resolution": resolution, **fare})
+        for resolution, fare in tariff.get(provider, {}).items()
+    )
+    return (*special, *usual)
+
+
+def _price(fare: Mapping[str, str]) -> Price:
+    def usd(name: str) -> Decimal:
+        return Decimal(fare.get(f"{name}_usd", "0"))
+
+    def only(name: str) -> frozenset[str]:
+        return frozenset({fare[name]} if name in fare else ())
+
+    return Price(
+        expected=usd("expected"),
+        ceiling=usd("ceiling"),
+        page="the sandbox's own tariff",
+        lowest=usd("lowest") if "lowest_usd" in fare else None,
+        resolution=fare["resolution"],
+        models=only("model"),
+        qualities=frozenset(only("quality")),
+        thinking=frozenset(only("thinking")),
+        max_per_reference=usd("per_reference"),
+        per_search=usd("per_search"),
+    )

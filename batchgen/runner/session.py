@@ -18,12 +18,12 @@ from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import mode_of, prices_of, read_keys
 from batchgen.runner.config import RunConfig, RunOptions, RunResult
+from batchgen.runner.engine import LocalEngine
 from batchgen.runner.folder import LOG, RunFolder, open_folder
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.local import LocalEngine
 from batchgen.runner.logfile import log_to
 from batchgen.runner.progress import Progress
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.shell_quoting import quoted_word
 from batchgen.wire import redactor_for
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from batchgen.budget import ColumnValue, Limits, Scope, column_values_of
 from batchgen.errors import BudgetReached, DayTooSmall
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.outstanding import SaleToBuy, sales_to_buy
-from batchgen.runner.needed import Needed
+from batchgen.runner.required_budget import Needed
 
 if TYPE_CHECKING:
     from batchgen.admission.run_context import Run

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.dry_run import EVERY, check_job
 from batchgen.job import load_job
 from batchgen.manifest.embedded import ImageStore
 from batchgen.model import Status

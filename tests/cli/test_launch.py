@@ -10,7 +10,7 @@ from tests.cli.command import KEY, TIMEOUT_S, environment
 
 INTERRUPTED = """
 from batchgen.cli import main
-from batchgen.runner.local import LocalEngine
+from batchgen.runner.engine import LocalEngine
 
 async def interrupted(_):
     raise KeyboardInterrupt

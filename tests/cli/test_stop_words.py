@@ -10,7 +10,7 @@ from batchgen.cli.stop_words import stopped_now_line, stopping_line
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State
 from batchgen.runner.progress import Stop
-from batchgen.runner.stops import open_attempts
+from batchgen.runner.remaining_work import open_attempts
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ import anyio
 import polars as pl
 
 from batchgen.billing.bill import BillFormat, micros_of, read_bill
-from batchgen.billing.comparing import Bill, Kind
-from batchgen.billing.reconciling import Reconciliation, reconcile
+from batchgen.billing.comparison import Bill, Kind
+from batchgen.billing.reconciliation import Reconciliation, reconcile
 from batchgen.model import dollars
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchgen.billing.comparing import Kind
-from batchgen.billing.reconciling import reconcile
+from batchgen.billing.comparison import Kind
+from batchgen.billing.reconciliation import reconcile
 from batchgen.providers import PROVIDERS
 from tests.contract.customer import Customer
 from tests.contract.settled import (

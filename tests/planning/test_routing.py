@@ -12,7 +12,7 @@ from PIL import Image
 
 from batchgen.manifest.row import Problem, Row
 from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 from tests.prices import at

@@ -17,7 +17,7 @@ from batchgen.attempts import fetch as fetching
 from batchgen.model import Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.capacity import Capacity
-from batchgen.runner.local import LocalEngine
+from batchgen.runner.engine import LocalEngine
 from batchgen.wire import WireLimits, transport
 from batchgen.wire.sender import Wire
 from tests.runs.desk import Desk

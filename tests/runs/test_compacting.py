@@ -17,8 +17,8 @@ from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import State, Status
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
-from batchgen.report import compacting
-from batchgen.report.compacting import CompactionResult, compact
+from batchgen.report import compaction as compacting
+from batchgen.report.compaction import CompactionResult, compact
 from batchgen.runner.consent import refuse_rebuy
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from batchgen.billing.bill import BillLine
-from batchgen.billing.comparing import HOUR, Bill, Comparison, Difference, Kind, compare
+from batchgen.billing.comparison import (
+    HOUR,
+    Bill,
+    Comparison,
+    Difference,
+    Kind,
+    compare,
+)
 from batchgen.errors import Charge
 from batchgen.ledger import Charged, Ledger, settle_charge
 from batchgen.model import State

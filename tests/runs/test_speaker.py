@@ -21,7 +21,7 @@ from batchgen.model import Delivered, Json, Reply
 from batchgen.providers import PROVIDERS
 from batchgen.providers._reply_errors import error_by_text, error_without_image
 from batchgen.providers._tasks import poll_error
-from batchgen.runner.quoted_words import OWN_KINDS, is_provider_words, split_message
+from batchgen.runner.message_parts import OWN_KINDS, is_provider_words, split_message
 from batchgen.tracebacks import fault_message
 from batchgen.wire.exchange_errors import download_error
 from batchgen.wire.exchange_errors import purchase_error as wire_error

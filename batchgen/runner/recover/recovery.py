@@ -25,15 +25,15 @@ from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.member_names import folded_base_names
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LOG, bind, hold_folder
 from batchgen.runner.recover.ledger_filler import LedgerFiller
+from batchgen.runner.recover.ledger_swap import clear_new, new_ledger, put_in_place
 from batchgen.runner.recover.price_book import PriceBook
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains, refuse_whole
-from batchgen.runner.recover.switching import clear_new, new_ledger, put_in_place
 from batchgen.runner.resume import recover
 
 

@@ -11,8 +11,8 @@ from batchgen.ledger.file_state import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 from batchgen.runner.folder import LEDGER, LOG
+from batchgen.runner.folder_checks import SANDBOX, refuse_odd_files
 from batchgen.runner.recover.run_log import Events, read_events
-from batchgen.runner.whole_folder import SANDBOX, refuse_odd_files
 
 UNENDED = ("sent", "accepted", "overdue", "delivered")
 """States of purchases of which the log may tell more than the table."""

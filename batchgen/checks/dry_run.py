@@ -33,15 +33,15 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.member_names import folded_base_names, strip_image_extension
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
-from batchgen.runner.edited import edit_notices, rebuy_of
-from batchgen.runner.emptiness import finished_prompts, would_refuse
 from batchgen.runner.folder import LEDGER
+from batchgen.runner.folder_checks import refuse_without_ledger
+from batchgen.runner.incomplete_rows import finished_prompts, would_refuse
+from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.notices import network_problems, notices_of
 from batchgen.runner.row_causes import causes_among
-from batchgen.runner.whole_folder import refuse_without_ledger
 
 EVERY = -1
 """All rows, where only the first would be told."""

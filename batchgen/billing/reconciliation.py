@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batchgen.billing.bill import micros_of
-from batchgen.billing.comparing import Bill, Comparison, Difference, compare
+from batchgen.billing.comparison import Bill, Comparison, Difference, compare
 from batchgen.ledger import (
     Ledger,
     Totals,

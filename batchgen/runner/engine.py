@@ -27,17 +27,17 @@ from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.runner.assembly import Connections, assemble, resume
 from batchgen.runner.capacity import Capacity, capacity_now
+from batchgen.runner.completion import cut_reading, log_end, write_outputs_at_end
 from batchgen.runner.config import RunConfig, RunResult
-from batchgen.runner.ending import cut_reading, log_end, write_outputs_at_end
 from batchgen.runner.feeding import feed_queue
 from batchgen.runner.folder import LOG, RunFolder
+from batchgen.runner.folder_checks import refuse_older_than_log
 from batchgen.runner.notices import notices_of
-from batchgen.runner.older_ledger import refuse_older_than_log
-from batchgen.runner.preparing import Preparation, scope_end
+from batchgen.runner.remaining_work import stop_of
 from batchgen.runner.resume import recover
+from batchgen.runner.run_preparation import Preparation, scope_end
 from batchgen.runner.second_chances import try_lost_links
 from batchgen.runner.shortfall import remember_needed
-from batchgen.runner.stops import stop_of
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks

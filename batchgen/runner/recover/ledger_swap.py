@@ -9,7 +9,7 @@ from pathlib import Path
 from batchgen.errors import StorageError
 from batchgen.output.whole import sync_folder
 from batchgen.runner.folder import LEDGER
-from batchgen.runner.whole_folder import RECOVERING
+from batchgen.runner.folder_checks import RECOVERING
 
 _LOG_SUFFIXES = ("-wal", "-shm", "-journal")
 

@@ -15,8 +15,8 @@ from batchgen.ledger.estimate import EVERY_ROW, estimate_of
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.model import Status
 from batchgen.output.archive import Archive
+from batchgen.planning.member_renames import rename_rows
 from batchgen.planning.planner import Planner, ReadingStopped
-from batchgen.planning.renaming import rename_rows
 from batchgen.planning.routing import Router
 from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.consent import (
@@ -25,8 +25,8 @@ from batchgen.runner.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
-from batchgen.runner.edited import edit_notices, rebuy_of
-from batchgen.runner.emptiness import refuse_many_gaps
+from batchgen.runner.incomplete_rows import refuse_many_gaps
+from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.wait_reasons import wait_reasons
 
 PAUSE_S = 0.25

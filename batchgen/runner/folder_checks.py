@@ -7,6 +7,7 @@ refused before anything is sent, and nothing in it is touched.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,15 @@ RECOVERING = "run.db.recovering"
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
 _NAMES = (*_OUTPUTS, "run.db", "run.log", "report.html", KEPT, SANDBOX)
 """How the names of the files begin that runs and reports write."""
+
+_READ_BYTES = 1 << 20
+"""Of the log's end: an event for each purchase stands there [assumed]."""
+
+_EVENT = re.compile(
+    rb"^\S{1,40}Z info +(?:sent attempt|started purchases)=(\d{1,12})(?= |$)",
+    re.MULTILINE,
+)
+"""Where a run began, its ledger was perhaps a new one: then numbers begin anew."""
 
 
 def refuse_odd_files(folder: Path) -> None:
@@ -105,6 +115,23 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
         )
 
 
+def refuse_older_than_log(ledger: Ledger, log: Path) -> None:
+    """Refuse a ledger that lacks the last purchase of the log.
+
+    Raises:
+        LedgerMissing: it does; the text says how to go on.
+    """
+    newest = ledger.newest_attempt()
+    logged = _last_purchase(log)
+    if logged > newest:
+        raise LedgerMissing(
+            f"{log} tells of purchase {logged}, and the ledger (run.db) knows "
+            f"{newest or 'none'}: it is an older copy, or run.db-wal beside it was "
+            f"lost, or {log.name} is another run's and does not belong there; "
+            f"{ledger_way_out(log.parent, moved=True)}"
+        )
+
+
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
@@ -120,3 +147,17 @@ def _holds_something(path: Path) -> bool:
     except OSError as error:
         # What cannot be looked at may be what was paid for.
         raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
+
+
+def _last_purchase(log: Path) -> int:
+    """Return the number of the last purchase that the log tells of; 0 for none."""
+    try:
+        if not stat.S_ISREG(log.lstat().st_mode):
+            return 0
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _READ_BYTES))
+            end = file.read(_READ_BYTES)
+    except OSError:
+        return 0
+    numbers = _EVENT.findall(end)
+    return int(numbers[-1]) if numbers else 0
