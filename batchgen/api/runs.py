@@ -28,8 +28,8 @@ from batchgen.runner.session import (
     Caller,
     Session,
     open_session,
-    our_errors,
     plain_errors,
+    storage_errors,
 )
 
 EVERY_S = 1.0
@@ -150,7 +150,7 @@ def _open_session(
         notice=watch.notice, ask=_refuse, handle=watch.handle, keys=watch.keys
     )
     with ExitStack() as stack:
-        with our_errors():
+        with storage_errors():
             spec = spec_to_run(job, rehearse=options.rehearse)
             stack.enter_context(kept_frame(job, spec))
             session = stack.enter_context(open_session(spec, options, caller))

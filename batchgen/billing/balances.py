@@ -24,14 +24,14 @@ class Account:
     """What a provider said of the money that is left, or why it is not known.
 
     Attributes:
-        asked: Whether anything was sent to it.
+        was_asked: Whether anything was sent to it.
         balance: None where it is not known.
         nano: The balance in nano-dollars; None where it is unlimited, or its unit has
             no known rate.
     """
 
     provider: str
-    asked: bool
+    was_asked: bool
     balance: Balance | None = None
     nano: int | None = None
     problem: str | None = None
@@ -67,10 +67,10 @@ async def _ask(
 ) -> Account:
     name = provider.name
     if not isinstance(provider, BalanceProvider):
-        return Account(provider=name, asked=False, problem=NO_ENDPOINT)
+        return Account(provider=name, was_asked=False, problem=NO_ENDPOINT)
     if name not in keys:
         problem = f"{key_variable(name)} is not set"
-        return Account(provider=name, asked=False, problem=problem)
+        return Account(provider=name, was_asked=False, problem=problem)
     call = provider.encode_balance(Endpoint(base_url.rstrip("/"), keys[name]))
     try:
         reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
@@ -79,10 +79,10 @@ async def _ask(
         problem = (
             redactor_for(keys.values()).redact(str(error)).removeprefix(f"{name}: ")
         )
-        return Account(provider=name, asked=True, problem=problem)
+        return Account(provider=name, was_asked=True, problem=problem)
     return Account(
         provider=name,
-        asked=True,
+        was_asked=True,
         balance=balance,
         nano=_in_nano(balance, provider, job),
     )

@@ -70,8 +70,8 @@ class Comparison:
         outside: Lines from before or after everything that this run bought.
     """
 
-    agreed: int = 0
-    agreed_nano: int = 0
+    matches: int = 0
+    matches_nano: int = 0
     billed: int = 0
     outside: list[BillLine] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
@@ -126,7 +126,7 @@ class _Comparer:
                 self._by_id[line.id].append(line)
         span = self._match_ids()
         lines = self._lines_within(span)
-        self._ids_agree = bool(self._comparison.agreed or self._comparison.differences)
+        self._ids_agree = bool(self._comparison.matches or self._comparison.differences)
         claims = {
             attempt_id: _claim(value, self._bill.slack)
             for attempt_id, (value, _) in self._unmatched.items()
@@ -198,8 +198,8 @@ class _Comparer:
         comparison = self._comparison
         comparison.billed += billed
         if _is_certain(attempt) and attempt.cost == billed:
-            comparison.agreed += 1
-            comparison.agreed_nano += billed
+            comparison.matches += 1
+            comparison.matches_nano += billed
             return
         kind = Kind.NOW_KNOWN
         if attempt.state is State.ACCEPTED:

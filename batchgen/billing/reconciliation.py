@@ -56,7 +56,7 @@ def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciliation:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
+class Reversal:
     """What was taken back of the settlements of a folder, and its money afterwards.
 
     Attributes:
@@ -70,7 +70,7 @@ class TakenBack:
     totals: Totals
 
 
-def unsettle(path: Path, provider: str | None) -> TakenBack:
+def unsettle(path: Path, provider: str | None) -> Reversal:
     """Take back what bills settled in a folder that no run works on.
 
     Args:
@@ -89,7 +89,7 @@ def unsettle(path: Path, provider: str | None) -> TakenBack:
         if changed and not are_fresh(ledger, folder.archive, path):
             write_outputs(ledger, folder.archive, path)
         without_note = settled_without_note(ledger, provider)
-        return TakenBack(changed, without_note, ledger.totals(EVERY_ROW))
+        return Reversal(changed, without_note, ledger.totals(EVERY_ROW))
 
 
 def _settle(ledger: Ledger, differences: Iterable[Difference]) -> int:

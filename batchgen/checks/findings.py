@@ -67,7 +67,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
+class SingleProvider:
     """What one provider would charge for the rows that it can do.
 
     Attributes:
@@ -98,7 +98,7 @@ class Forecast:
     groups: Sequence[Group]
     requests: Mapping[str, int] = field(default_factory=dict)
     cost_by: Mapping[str, Cost] = field(default_factory=dict)
-    alone: Sequence[Alone] = ()
+    alone: Sequence[SingleProvider] = ()
 
     @property
     def images(self) -> int:
@@ -162,7 +162,7 @@ class Pace:
     measured: int
 
     @property
-    def least_s(self) -> float:
+    def min_s(self) -> float:
         """Time from the first to the last purchase at the rate."""
         return (self.requests - 1) / self.rpm * 60 if self.rpm else 0.0
 
@@ -170,7 +170,7 @@ class Pace:
     def likely_s(self) -> float:
         """Time under rate and concurrency."""
         rounds = -(-self.requests // self.concurrency)
-        return max(self.least_s + self.latency_s, rounds * self.latency_s)
+        return max(self.min_s + self.latency_s, rounds * self.latency_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,26 +197,26 @@ class Limit:
     """One budget, and what counts for it, in nano-dollars.
 
     Attributes:
-        used: Spent or at risk already.
+        committed: Spent or at risk already.
         cost: What is still to be bought, as far as it has known prices.
         unpriced: Whether something is to be bought that has none.
     """
 
     scope: Scope
     limit: int
-    used: int
+    committed: int
     cost: Cost
     unpriced: bool
 
     @property
     def is_enough(self) -> bool:
         """Whether the expected cost fits."""
-        return self.used + self.cost.expected <= self.limit
+        return self.committed + self.cost.expected <= self.limit
 
     @property
     def is_enough_at_most(self) -> bool:
         """Whether the highest cost fits, too."""
-        return self.used + self.cost.highest <= self.limit
+        return self.committed + self.cost.highest <= self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 
-from batchgen.checks.findings import Alone, Cost, Forecast, Group
+from batchgen.checks.findings import Cost, Forecast, Group, SingleProvider
 from batchgen.ledger import Reader, load_route
 from batchgen.ledger.outstanding import rows_to_buy
 from batchgen.model import Price, PriceKey, find_price
@@ -115,8 +115,8 @@ class _Comparison:
             self.alone += alone
             self.routed += routed
 
-    def summary(self, provider: str) -> Alone:
-        return Alone(
+    def summary(self, provider: str) -> SingleProvider:
+        return SingleProvider(
             provider=provider,
             rows=self.rows,
             alone=self.alone,

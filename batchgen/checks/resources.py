@@ -77,7 +77,7 @@ def limits_met(
     def limits_of(scope: Scope, so_far: int, cost: Cost) -> Iterator[Limit]:
         if (limit := limits.of(scope)) is not None:
             yield Limit(
-                scope=scope, limit=limit, used=so_far, cost=cost, unpriced=unpriced
+                scope=scope, limit=limit, committed=so_far, cost=cost, unpriced=unpriced
             )
 
     yield from limits_of(

@@ -16,7 +16,7 @@ from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model.price import NANO
 from batchgen.runner.folder import LEDGER, read_ledger
 from batchgen.runner.manifest_edits import rebuy_of
-from batchgen.runner.required_budget import Needed, needed_in
+from batchgen.runner.required_budget import RequiredBudget, last_required_budget
 
 if TYPE_CHECKING:
     from batchgen.runner.config import RunResult
@@ -30,7 +30,9 @@ CENT = NANO // 100
 SHARES_SHOWN = 5
 
 
-def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None:
+def carry_on_command(
+    ledger: Reader, required: RequiredBudget | None = None
+) -> str | None:
     """Return the command that carries on; None if the folder does not know it.
 
     A budget that stopped the last run is replaced by one that is large enough. Words
@@ -38,18 +40,18 @@ def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None
 
     Args:
         ledger: The folder's.
-        needed: What the budgets need; None for what stopped the last run.
+        required: What the budgets need; None for what stopped the last run.
     """
     words = stored_words(ledger)
     if words is None:
         return None
     if rebuy_of(ledger, EVERY_ROW, ledger.generation) is None:
         words = [word for word in words if word not in ONCE]
-    needed = needed or needed_in(ledger)
-    if needed.run is not None:
-        words = _with_option(words, MAX_COST, amount(needed.run))
-    if needed.day is not None:
-        words = _with_option(words, PER_DAY, amount(needed.day))
+    required = required or last_required_budget(ledger)
+    if required.run is not None:
+        words = _with_option(words, MAX_COST, amount(required.run))
+    if required.day is not None:
+        words = _with_option(words, PER_DAY, amount(required.day))
     return join_words(words)
 
 
@@ -84,21 +86,21 @@ def amount(nano: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def way_out(error: BudgetReached, needed: Needed, typed: str) -> str:
+def way_out(error: BudgetReached, required: RequiredBudget, typed: str) -> str:
     """Return what to do about a budget that is reached, with the amounts.
 
     Args:
         error: What the run ended by.
-        needed: What the budgets need for all that is left.
+        required: What the budgets need for all that is left.
         typed: The command as it was typed: it does not name what a job file says.
     """
     is_day = isinstance(error, DayFull | DayTooSmall)
     words = []
-    if needed.day is not None and is_day:
-        words.append(_raised(PER_DAY, "per_day", needed.day, typed))
-    if needed.run is not None:
-        words.append(_raised(MAX_COST, "max_cost", needed.run, typed))
-    if column_values := list(_shares(needed)):
+    if required.day is not None and is_day:
+        words.append(_raised(PER_DAY, "per_day", required.day, typed))
+    if required.run is not None:
+        words.append(_raised(MAX_COST, "max_cost", required.run, typed))
+    if column_values := list(_shares(required)):
         more = len(column_values) - SHARES_SHOWN
         listed = column_values[:SHARES_SHOWN] + (
             [f"and {more} more"] if more > 0 else []
@@ -116,7 +118,7 @@ def _raised(option: str, key: str, nano: int, typed: str) -> str:
     return f"raise {option} to {amount(nano)}{place}"
 
 
-def _shares(needed: Needed) -> Iterator[str]:
-    for column, values in needed.by.items():
+def _shares(required: RequiredBudget) -> Iterator[str]:
+    for column, values in required.by.items():
         for value, nano in values.items():
             yield f"{column} {value!r} to {amount(nano)}"

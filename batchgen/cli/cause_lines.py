@@ -13,7 +13,7 @@ from batchgen.cli.formatting import counted
 from batchgen.manifest.wording import shown
 from batchgen.model import Status
 from batchgen.providers._decoding import one_line
-from batchgen.runner.message_parts import Words
+from batchgen.runner.message_parts import MessageParts
 from batchgen.runner.row_causes import Cause, Example
 
 if TYPE_CHECKING:
@@ -99,15 +99,15 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
-    reason = quoted(cause.words) or f"({cause.error or 'many reasons'})"
+    reason = quoted(cause.message_parts) or f"({cause.error or 'many reasons'})"
     which = _which(cause.examples, cause.rows)
     return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
 
 
-def quoted(words: Words) -> str:
+def quoted(parts: MessageParts) -> str:
     """Return a message in which the provider's words alone are in quotation marks."""
-    quote = f'"{_cut(words.quote)}"' if words.quote else ""
-    return f"{words.before}{quote}{words.after}"
+    quote = f'"{_cut(parts.quote)}"' if parts.quote else ""
+    return f"{parts.before}{quote}{parts.after}"
 
 
 def _cut(text: str | None) -> str:

@@ -79,7 +79,7 @@ def document_of(
             for entry in forecast.alone
         ],
         "time": {
-            "least_s": max((pace.least_s for pace in findings.paces), default=0),
+            "least_s": max((pace.min_s for pace in findings.paces), default=0),
             "likely_s": max((pace.likely_s for pace in findings.paces), default=0),
             "providers": [_pace(pace) for pace in findings.paces],
         },
@@ -130,12 +130,12 @@ def _cost(cost: Cost | None) -> dict[str, Any]:
 
 
 def _pace(pace: Pace) -> dict[str, Any]:
-    return {**asdict(pace), "least_s": pace.least_s, "likely_s": pace.likely_s}
+    return {**asdict(pace), "least_s": pace.min_s, "likely_s": pace.likely_s}
 
 
 def _limit(limit: Limit) -> dict[str, Any]:
     return {
-        **budget_fields(limit.scope, limit.limit, limit.used),
+        **budget_fields(limit.scope, limit.limit, limit.committed),
         **_cost(limit.cost),
         "is_enough": _unless(limit.is_enough, limit.unpriced),
         "is_enough_at_most": _unless(limit.is_enough_at_most, limit.unpriced),

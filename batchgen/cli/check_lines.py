@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from batchgen.checks.findings import (
-    Alone,
     Cost,
     Duplicates,
     Findings,
     Forecast,
     Pace,
+    SingleProvider,
 )
 from batchgen.cli.cause_lines import invalid_lines, problem_lines
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
@@ -58,7 +58,7 @@ def lines_of(
     yield from budget_lines(job, findings)
     for account in accounts or ():
         yield account_line(account, findings.forecast)
-    is_asked = any(account.asked for account in accounts or ())
+    is_asked = any(account.was_asked for account in accounts or ())
     yield "nothing was sent" + " but questions for the balance" * is_asked
 
 
@@ -186,7 +186,7 @@ def _split(forecast: Forecast) -> Iterator[str]:
             yield f"{entry.provider} {rows} for {price}"
 
 
-def _saving(alone: Alone) -> str:
+def _saving(alone: SingleProvider) -> str:
     if alone.alone == alone.routed:
         return ""
     word = "less" if alone.routed < alone.alone else "more"
@@ -197,7 +197,7 @@ def _saving(alone: Alone) -> str:
 
 
 def _time(paces: Sequence[Pace]) -> Iterator[str]:
-    min_s = max(pace.least_s for pace in paces)
+    min_s = max(pace.min_s for pace in paces)
     about = max(pace.likely_s for pace in paces)
     bound = f", at least {_duration(min_s)} at the allowed rate" if min_s else ""
     yield f"time: about {_duration(about)}{bound}"

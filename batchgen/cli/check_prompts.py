@@ -9,7 +9,7 @@ from batchgen.checks.findings import Findings
 from batchgen.cli.check_enough import folded
 from batchgen.cli.formatting import counted
 from batchgen.model import Job
-from batchgen.runner.incomplete_rows import FinishedPrompt, gap_words
+from batchgen.runner.incomplete_rows import FinishedPrompt, describe_gaps
 
 PROMPT_WIDTH = 100
 
@@ -19,7 +19,7 @@ def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
     gaps = findings.gaps
     if gaps is None or not gaps.incomplete_rows:
         return
-    yield from folded(gap_words(gaps))
+    yield from folded(describe_gaps(gaps))
     if gaps.empty_rows:
         one = gaps.empty_rows == 1
         have, verb = ("has", "is") if one else ("have", "are")

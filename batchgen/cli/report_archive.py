@@ -43,11 +43,11 @@ def compact_archive(folder: RunFolder) -> None:
 
 def _compacted_words(done: CompactionResult) -> str:
     if not done.removed and not done.freed_bytes:
-        return f"nothing to compact: the ZIP holds {_images(done.kept)}, all in use"
+        return f"nothing to compact: the ZIP holds {_images(done.images)}, all in use"
     removed = counted(done.removed, "image")
     return (
         f"compacted: {done.freed_bytes:,} bytes are free again "
-        f"({removed} without a row removed, {_images(done.kept)} kept)"
+        f"({removed} without a row removed, {_images(done.images)} kept)"
     )
 
 

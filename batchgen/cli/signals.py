@@ -12,7 +12,7 @@ import anyio
 from batchgen.cli.runfolder import this_command
 from batchgen.cli.stop_words import stopped_now_line
 from batchgen.cli.streams import write_notice
-from batchgen.runner.remaining_work import open_attempts
+from batchgen.runner.remaining_work import count_open_attempts
 from batchgen.runner.session import Session
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,7 +42,7 @@ async def watch_signals(
 def _tell_what_is_left(session: Session) -> None:
     """Say what is left at risk as the process ends; nothing is waited for long."""
     ledger = session.folder.ledger
-    left = open_attempts(ledger.path) if ledger.is_in_place() else None
+    left = count_open_attempts(ledger.path) if ledger.is_in_place() else None
     line = stopped_now_line(left, pretend=session.progress.rehearsed)
     write_notice(f"{line}. To carry on:\n  {this_command()}")
 

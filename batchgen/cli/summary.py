@@ -134,9 +134,9 @@ def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
     rows = totals.rows if totals else {}
     count = sum(rows.values())
     whole = count == rows.get(Status.SUCCEEDED, 0)
-    for variable in result.left:
+    for variable in result.missing_keys:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
-    for name, address in result.unnamed:
+    for name, address in result.unnamed_places:
         option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
             f"tasks of an earlier run wait at {visible_line(address)}, which only this "
@@ -188,7 +188,7 @@ def _reasons(result: RunResult) -> list[str]:
         for stopped in result.stopped
     ]
     if isinstance(result.error, BudgetReached):
-        what_to_do = way_out(result.error, result.needed, this_command())
+        what_to_do = way_out(result.error, result.required, this_command())
         lines.append(f"the budget is reached: {result.error}; {what_to_do}")
     elif result.error is not None:
         lines.append(str(result.error))
@@ -196,7 +196,7 @@ def _reasons(result: RunResult) -> list[str]:
 
 
 def _code(result: RunResult, *, whole: bool) -> int:
-    stopped_all = result.chosen and len(result.stopped) == result.chosen
+    stopped_all = result.provider_count and len(result.stopped) == result.provider_count
     gone = any(isinstance(stopped, WRONG_JOB) for stopped in result.stopped)
     error = result.error
     if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):

@@ -85,6 +85,6 @@ def rebuy_fields(rebuy: Rebuy | None) -> dict[str, Any] | None:
         "rows": rebuy.rows,
         "expected_usd": rebuy.usd,
         "unpriced_rows": rebuy.unpriced,
-        "kept_rows": rebuy.kept.rows,
-        "kept_expected_usd": rebuy.kept.usd,
+        "kept_rows": rebuy.kept_rows.rows,
+        "kept_expected_usd": rebuy.kept_rows.usd,
     }

@@ -35,7 +35,7 @@ class CompactionResult:
 
     Attributes:
         freed_bytes: By how much the ZIP is smaller; 0 where it was left alone.
-        kept: Images in the ZIP now.
+        images: That are in the ZIP now.
         removed: Images that are not in it any more.
         removed_superseded: Of these, images of rows or versions that the manifest no
             longer holds.
@@ -44,7 +44,7 @@ class CompactionResult:
     """
 
     freed_bytes: int = 0
-    kept: int = 0
+    images: int = 0
     removed: int = 0
     removed_superseded: int = 0
     is_plan_whole: bool = True
@@ -65,11 +65,13 @@ def compact(folder: RunFolder, on_progress: ProgressCallback) -> CompactionResul
         return CompactionResult()
     with _all_or_nothing(folder.ledger, archive), closing(DiskFile(archive)) as old:
         compaction = Compaction(folder.ledger)
-        kept, kept_bytes, is_dense = _measure(old, compaction, folder.archive.end)
+        images, image_bytes, is_dense = _measure(old, compaction, folder.archive.end)
         if is_dense:
-            return CompactionResult(kept=kept, is_plan_whole=compaction.is_plan_whole)
-        _require_room(folder.path, kept_bytes + kept * ENTRY_BYTES)
-        done = _write(folder, compaction, old, on_progress, 2 * kept_bytes)
+            return CompactionResult(
+                images=images, is_plan_whole=compaction.is_plan_whole
+            )
+        _require_room(folder.path, image_bytes + images * ENTRY_BYTES)
+        done = _write(folder, compaction, old, on_progress, 2 * image_bytes)
         folder.ledger.commit()
     folder.archive.close()
     finish_switch(folder.ledger, folder.path)
@@ -127,9 +129,9 @@ def _write(
     new.open_to_write()
     try:
         stream = Stream(new, 0)
-        kept = 0
+        images = 0
         for member in compaction.kept():
-            kept += 1
+            images += 1
             place, problem = copy_member(old, _expected(member), stream)
             if problem is not None:
                 raise _damaged(old.path, member, problem)
@@ -148,7 +150,7 @@ def _write(
     ledger.meta.archive_switch = size_bytes
     return CompactionResult(
         freed_bytes=old.size_bytes() - size_bytes,
-        kept=kept,
+        images=images,
         removed=removed,
         removed_superseded=removed_superseded,
         is_plan_whole=compaction.is_plan_whole,

@@ -18,9 +18,8 @@ from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.output.result_table import user_values
 from batchgen.report.row_totals import Groups, RowTotals
-from batchgen.report.timeline import Cause, Timeline, TimelineBuilder, rate_of
-from batchgen.runner.row_causes import Cause as RowCause
-from batchgen.runner.row_causes import causes_among
+from batchgen.report.timeline import FailureKind, Timeline, TimelineBuilder, rate_of
+from batchgen.runner.row_causes import Cause, causes_among
 
 LISTED_ROWS = 20_000
 """Rows that a page can hold one by one; sums and plots are over all."""
@@ -56,8 +55,8 @@ class Report:
     groups: Sequence[tuple[str, Sequence[tuple[str, RowTotals]]]]
     rate_per_minute: float | None
     timeline: Timeline | None
-    causes: Sequence[tuple[str, Cause]]
-    row_causes: Sequence[RowCause]
+    causes: Sequence[tuple[str, FailureKind]]
+    row_causes: Sequence[Cause]
     latencies_s: Sequence[float]
     rows: Sequence[ResultRow]
     pictures: Mapping[str, Picture]
@@ -121,11 +120,11 @@ def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
     return {name: pictures[name] for name in in_order if name in pictures}
 
 
-def _commonest_first(causes: Mapping[str, Cause]) -> list[tuple[str, Cause]]:
+def _commonest_first(
+    causes: Mapping[str, FailureKind],
+) -> list[tuple[str, FailureKind]]:
     """Return what purchases failed by; rows without any stand among `row_causes`."""
     with_purchases = [
         (error, cause) for error, cause in causes.items() if cause.purchases
     ]
-    return sorted(
-        with_purchases, key=lambda named: (-named[1].rows, -named[1].purchases)
-    )
+    return sorted(with_purchases, key=lambda pair: (-pair[1].rows, -pair[1].purchases))

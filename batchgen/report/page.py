@@ -26,7 +26,7 @@ from batchgen.report import plots
 from batchgen.report.contents import Report, read_report
 from batchgen.report.rows import rows_of
 from batchgen.report.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
-from batchgen.runner.message_parts import Words, split_message
+from batchgen.runner.message_parts import MessageParts, split_message
 
 CAUSES_SHOWN = 20
 PAGE = "report.html"
@@ -76,7 +76,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         early=list(islice(pieces, _EARLY)),
         late=pieces,
         side=side,
-        most_pictures=MAX_PICTURES,
+        max_pictures=MAX_PICTURES,
         causes_shown=CAUSES_SHOWN,
     )
     with replacing(path) as file:
@@ -140,7 +140,7 @@ def _environment() -> Environment:
     environment.filters["usd"] = _usd
     environment.filters["count"] = "{:,}".format
     environment.filters["change"] = _change
-    environment.filters["words_of"] = _words_of
+    environment.filters["parts_of"] = _parts_of
     return environment
 
 
@@ -153,7 +153,7 @@ def _change(actual: Decimal, estimated: Decimal) -> str:
     return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
 
 
-def _words_of(message: str, error: str) -> Words:
+def _parts_of(message: str, error: str) -> MessageParts:
     return split_message(error, message)
 
 

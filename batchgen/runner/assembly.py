@@ -150,19 +150,19 @@ def _chosen_lane(
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOpen:
+class UnreachableTasks:
     """Tasks of an earlier run that this one cannot ask for.
 
     Attributes:
-        variables: Whose keys would let them be fetched.
-        unnamed: Where they are, at addresses that only the run folder names.
+        missing_keys: Variables to set, so that they can be fetched.
+        unnamed_places: Where they are, at addresses that only the run folder names.
     """
 
-    variables: Sequence[str] = ()
-    unnamed: Sequence[Place] = ()
+    missing_keys: Sequence[str] = ()
+    unnamed_places: Sequence[Place] = ()
 
 
-async def resume(run: Run, config: RunConfig) -> LeftOpen:
+async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
     """Start from the money that the ledger knows, and carry on what is open.
 
     When it returns, nothing is left to be asked for rows that may be bought again.
@@ -191,7 +191,7 @@ async def resume(run: Run, config: RunConfig) -> LeftOpen:
     carry_on(run, [*await ask_first(run, contexts), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
     waiting = [attempt for attempt in without if attempt.attempt_id in open_ids]
-    return LeftOpen(
+    return UnreachableTasks(
         sorted(
             {
                 key_variable(attempt.provider)

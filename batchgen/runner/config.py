@@ -14,7 +14,7 @@ from batchgen.model import PriceList, now_micros
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.progress import Progress
-from batchgen.runner.required_budget import Needed
+from batchgen.runner.required_budget import RequiredBudget
 from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:
@@ -136,22 +136,22 @@ class RunResult:
         stop_reason: Why it was asked to stop from outside; None if it was not.
         error: What stopped it otherwise.
         stopped: Providers that refused key, credit or model.
-        chosen: How many providers the job chose.
+        provider_count: How many providers the job chose.
         cut: The reading of the manifest, if a stop ended it before the last row.
         rows_in_table: How many rows the table has, where it is only begun.
-        left: Variables whose keys would let tasks of other providers be fetched.
-        unnamed: Provider and base URL of tasks that are at addresses which only the run
+        missing_keys: Variables to set, so that tasks of other providers can be fetched.
+        unnamed_places: Provider and base URL of tasks at addresses that only the run
             folder names.
-        needed: What the budgets that are too small need for all that is left.
+        required: What the budgets that are too small need for all that is left.
     """
 
     totals: Totals | None = None
     stop_reason: str | None = None
     error: BatchgenError | None = None
     stopped: list[ProviderStopped] = field(default_factory=list)
-    chosen: int = 0
+    provider_count: int = 0
     cut: CutReading | None = None
     rows_in_table: int | None = None
-    left: list[str] = field(default_factory=list)
-    unnamed: list[tuple[str, str]] = field(default_factory=list)
-    needed: Needed = field(default_factory=Needed)
+    missing_keys: list[str] = field(default_factory=list)
+    unnamed_places: list[tuple[str, str]] = field(default_factory=list)
+    required: RequiredBudget = field(default_factory=RequiredBudget)

@@ -37,7 +37,7 @@ from batchgen.runner.remaining_work import stop_of
 from batchgen.runner.resume import recover
 from batchgen.runner.run_preparation import Preparation, scope_end
 from batchgen.runner.second_chances import try_lost_links
-from batchgen.runner.shortfall import remember_needed
+from batchgen.runner.shortfall import record_shortfall
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
@@ -47,14 +47,14 @@ from batchgen.wire.sender import Wire
 from batchgen.wire.sockets import SocketLimits
 
 
-class LocalEngine:
+class Engine:
     """Runs one job in one folder."""
 
     def __init__(self, job: Job, folder: RunFolder, config: RunConfig) -> None:
         self._job = job
         self._folder = folder
         self._config = config
-        self._result = RunResult(chosen=len(job.providers))
+        self._result = RunResult(provider_count=len(job.providers))
         self._time = Time(monotonic=anyio.current_time, now=config.now)
         self._feeders = anyio.CancelScope()
         self._work = anyio.CancelScope()
@@ -101,7 +101,7 @@ class LocalEngine:
         queues = run.queues.values() if run else ()
         result.stopped = [queue.stopped for queue in queues if queue.stopped]
         if isinstance(result.error, BudgetReached) and run is not None:
-            result.needed = remember_needed(run, ledger, end, result.error)
+            result.required = record_shortfall(run, ledger, end, result.error)
         log_end(self._config.log, result.totals)
 
     async def _recover(self) -> None:
@@ -233,9 +233,9 @@ class LocalEngine:
                 return
             if self._result.stop_reason is not None:
                 return
-            left = await resume(run, self._config)
-            self._result.left = [*left.variables]
-            self._result.unnamed = [*left.unnamed]
+            unreachable = await resume(run, self._config)
+            self._result.missing_keys = [*unreachable.missing_keys]
+            self._result.unnamed_places = [*unreachable.unnamed_places]
             references = References(run, self._config.stand_in)
             if at_once:
                 reading.start_soon(preparation.plan)

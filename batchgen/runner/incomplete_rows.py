@@ -82,7 +82,7 @@ async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> N
         gaps = count
     if gaps.are_many:
         raise UsageError(
-            f"{shown(job.manifest)}: {gap_words(gaps)}. {_ways_on(gaps)} (in a job "
+            f"{shown(job.manifest)}: {describe_gaps(gaps)}. {_ways_on(gaps)} (in a job "
             'file: empty = "skip" or "buy"). Nothing was sent'
         )
 
@@ -96,7 +96,7 @@ def _ways_on(gaps: Gaps) -> str:
     )
 
 
-def gap_words(gaps: Gaps) -> str:
+def describe_gaps(gaps: Gaps) -> str:
     """Say how many rows lack a value, and in which columns."""
     verb = "lacks" if gaps.incomplete_rows == 1 else "lack"
     return (

@@ -21,7 +21,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptRows:
     """Rows that kept what was bought for them before an edit.
 
     Attributes:
@@ -52,7 +52,7 @@ class Rebuy:
         usd: What buying all of them again is expected to cost.
         unpriced: How many have no known price.
         names: Of the first rows: their ids, else their positions.
-        kept: Other rows, which kept what they have before: what buys these again
+        kept_rows: Other rows, which kept what they have before: what buys these again
             buys those, too.
         rehearsed: Whether the money is a rehearsal's, which is pretend.
     """
@@ -62,11 +62,11 @@ class Rebuy:
     usd: Decimal
     unpriced: int
     names: Sequence[str]
-    kept: Kept
+    kept_rows: KeptRows
     rehearsed: bool = False
 
     @property
-    def happened(self) -> str:
+    def event(self) -> str:
         """What happened to them, as a clause."""
         many = self.rows != 1
         which = ", ".join(self.names) + (", ..." if self.rows > len(self.names) else "")
@@ -87,19 +87,19 @@ class Rebuy:
     def __str__(self) -> str:
         them, image = ("them", "images") if self.rows != 1 else ("it", "image")
         also, keep = "", ""
-        if self.kept.rows:
-            many = self.kept.rows != 1
-            rows = f"{self.kept.rows} rows" if many else "1 row"
+        if self.kept_rows.rows:
+            many = self.kept_rows.rows != 1
+            rows = f"{self.kept_rows.rows} rows" if many else "1 row"
             theirs = "theirs" if many else "its own"
             also = (
                 f", which also buys the {rows} that kept {theirs} before an edit, for "
-                f"about {self.kept.price}"
+                f"about {self.kept_rows.price}"
             )
         if self.removed < self.rows:
             comma = ";" if also else ","
             keep = f"{comma} or --keep to leave the {image} that you have"
         return (
-            f"{self.happened}. Buying {them} again costs {self.price}: "
+            f"{self.event}. Buying {them} again costs {self.price}: "
             f"add --rebuy{also}{keep}"
         )
 
@@ -111,12 +111,12 @@ def _price(usd: Decimal, unpriced: int, *, rehearsed: bool) -> str:
     return f"{amount} and more" if usd else "an unknown price"
 
 
-def _kept_by(ledger: Reader, end: int, generation: int) -> Kept:
-    kept = rows_kept(ledger, end, generation)
-    return Kept(
-        rows=kept.rows,
-        usd=to_usd(kept.estimate),
-        unpriced=kept.unpriced,
+def _kept_by(ledger: Reader, end: int, generation: int) -> KeptRows:
+    kept_rows = rows_kept(ledger, end, generation)
+    return KeptRows(
+        rows=kept_rows.rows,
+        usd=to_usd(kept_rows.estimate),
+        unpriced=kept_rows.unpriced,
         rehearsed=ledger.is_rehearsal,
     )
 
@@ -136,7 +136,7 @@ def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
             f"row {row.position}" if row.id is None else f'id "{visible_line(row.id)}"'
             for row in first
         ],
-        kept=_kept_by(ledger, end, generation),
+        kept_rows=_kept_by(ledger, end, generation),
         rehearsed=ledger.is_rehearsal,
     )
 
@@ -151,14 +151,14 @@ def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
             f"{rows} the same as before under another id or place, and {have} images "
             "already: nothing of that is bought again"
         )
-    kept = _kept_by(ledger, end, generation)
-    if kept.rows:
+    kept_rows = _kept_by(ledger, end, generation)
+    if kept_rows.rows:
         rows, them = (
-            (f"{kept.rows} rows keep", "them")
-            if kept.rows != 1
+            (f"{kept_rows.rows} rows keep", "them")
+            if kept_rows.rows != 1
             else ("1 row keeps", "it")
         )
         yield (
             f"{rows} what was bought before an edit; --rebuy would buy {them} anew, "
-            f"for about {kept.price}"
+            f"for about {kept_rows.price}"
         )

@@ -82,7 +82,7 @@ _KEPT = re.compile(r"; kept as kept/\S+$")
 """What batchgen adds to a message whose reply it kept as a file."""
 
 
-class Words(NamedTuple):
+class MessageParts(NamedTuple):
     """A message in three pieces, which together are the whole message.
 
     Attributes:
@@ -94,7 +94,7 @@ class Words(NamedTuple):
     after: str
 
 
-def split_message(error: str | None, message: str | None) -> Words:
+def split_message(error: str | None, message: str | None) -> MessageParts:
     """Split a message into batchgen's words and the provider's.
 
     Args:
@@ -107,12 +107,12 @@ def split_message(error: str | None, message: str | None) -> Words:
     start = beginning.end() if beginning else 0
     is_own = error is None or (error in OWN_KINDS and not beginning)
     if is_own or _OWN_MESSAGE.match(text, start):
-        return Words(text, "", "")
+        return MessageParts(text, "", "")
     kept_part = _KEPT.search(text, start)
     end = kept_part.start() if kept_part else len(text)
-    return Words(text[:start], text[start:end], text[end:])
+    return MessageParts(text[:start], text[start:end], text[end:])
 
 
-def is_provider_words(error: str | None, message: str | None) -> bool:
+def quotes_provider(error: str | None, message: str | None) -> bool:
     """Say whether a message holds words of the provider, which may be quoted."""
     return bool(split_message(error, message).quote)

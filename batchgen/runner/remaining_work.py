@@ -15,7 +15,7 @@ LOOK_S = 1.0
 """A run that is stopped looks into its ledger for no longer than this [assumed]."""
 
 
-def open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
+def count_open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
     """Return which attempts have not come to their end; None if that takes too long.
 
     Whoever stops a run wants it to end: the disk may be what hangs.
@@ -39,7 +39,7 @@ def open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
 
 def stop_of(ledger: Ledger, reason: str, grace_s: float) -> Stop:
     """Return what a stop has to wait for, as far as the ledger can say it now."""
-    left = (open_attempts(ledger.path) if ledger.is_in_place() else None) or {}
+    left = (count_open_attempts(ledger.path) if ledger.is_in_place() else None) or {}
     counts = {state: some.attempts for state, some in left.items()}
     return Stop(
         reason,

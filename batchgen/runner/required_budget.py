@@ -15,7 +15,7 @@ from batchgen.model import to_nano
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
+class RequiredBudget:
     """How large budgets must be, in nano-dollars; None for one that is large enough.
 
     Attributes:
@@ -41,24 +41,24 @@ class Needed:
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-def needed_in(ledger: Reader) -> Needed:
+def last_required_budget(ledger: Reader) -> RequiredBudget:
     """Return what the budgets need that stopped the last run; nothing if none did."""
-    return Needed.load(ledger.meta.budget_needed)
+    return RequiredBudget.load(ledger.meta.budget_needed)
 
 
-def needed_after_retry(ledger: Reader) -> Needed:
+def required_after_retry(ledger: Reader) -> RequiredBudget:
     """Return what the run's budget needs once rows are to be tried again.
 
     Where no job is at hand the plan's estimates stand for prices, raised by as much as
     ceilings were above them so far.
     """
-    limit = Needed.load(ledger.meta.limits).run
-    noted = needed_in(ledger)
+    limit = RequiredBudget.load(ledger.meta.limits).run
+    noted = last_required_budget(ledger)
     if limit is None:
         return noted
     money = ledger.money()
     used = money.spent + money.superseded + money.at_risk
     remaining_usd = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
     factor = Decimal(highest_price_factor(ledger) or 1)
-    needed = max(used + to_nano(remaining_usd * factor), noted.run or 0)
-    return replace(noted, run=needed if needed > limit else noted.run)
+    required = max(used + to_nano(remaining_usd * factor), noted.run or 0)
+    return replace(noted, run=required if required > limit else noted.run)

@@ -22,7 +22,7 @@ from batchgen.ledger import Reader
 from batchgen.ledger.plan_findings import rows_without_success
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.providers._reasons import blames_reference, split_identifiers
-from batchgen.runner.message_parts import INVALID, Words, split_message
+from batchgen.runner.message_parts import INVALID, MessageParts, split_message
 
 EXAMPLES = 10
 """Rows that are named for a cause."""
@@ -90,7 +90,7 @@ class Cause:
     examples: list[Example] = field(default_factory=list)
 
     @property
-    def words(self) -> Words:
+    def message_parts(self) -> MessageParts:
         """The message, the provider's own words apart from batchgen's."""
         return split_message(self.error, self.message)
 

@@ -136,7 +136,7 @@ class Preparation:
         if self._config.rebuy:
             if (again := rebuy_of(run.ledger, end, generation)) is not None:
                 them = "them" if again.rows != 1 else "it"
-                notice(f"{again.happened}; --rebuy buys {them} again for {again.price}")
+                notice(f"{again.event}; --rebuy buys {them} again for {again.price}")
             return
         refuse_rebuy(run.ledger, end, generation)
 

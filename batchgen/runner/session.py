@@ -18,7 +18,7 @@ from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import mode_of, prices_of, read_keys
 from batchgen.runner.config import RunConfig, RunOptions, RunResult
-from batchgen.runner.engine import LocalEngine
+from batchgen.runner.engine import Engine
 from batchgen.runner.folder import LOG, RunFolder, open_folder
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.logfile import log_to
@@ -76,7 +76,7 @@ class Session:
 
     async def run(self) -> RunResult:
         """Run the job to its end, or to an orderly stop."""
-        return await LocalEngine(self.job, self.folder, self.config).run()
+        return await Engine(self.job, self.folder, self.config).run()
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def plain_errors(log: logging.Logger) -> Iterator[None]:
 
 
 @contextmanager
-def our_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """Turn errors of the file system, met at a look at any file, into ours."""
     try:
         yield

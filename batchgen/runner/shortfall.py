@@ -11,7 +11,7 @@ from batchgen.budget import ColumnValue, Limits, Scope, column_values_of
 from batchgen.errors import BudgetReached, DayTooSmall
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.outstanding import SaleToBuy, sales_to_buy
-from batchgen.runner.required_budget import Needed
+from batchgen.runner.required_budget import RequiredBudget
 
 if TYPE_CHECKING:
     from batchgen.admission.run_context import Run
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 UsedOf = Callable[[Scope], int]
 
 
-def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) -> Needed:
+def record_shortfall(
+    run: Run, ledger: Ledger, end: int, error: BudgetReached
+) -> RequiredBudget:
     """Return which budgets are too small for what is left, and what they would need.
 
     All that is left is counted at its ceiling, as it is reserved, and without retries.
@@ -38,12 +40,14 @@ def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) ->
     def used_in(scope: Scope) -> int:
         return run.budget.committed(scope) + run.budget.held(scope)
 
-    needed = _needed(ledger, run.budget.limits, (end, run.budget.today), price, used_in)
+    required = _needed(
+        ledger, run.budget.limits, (end, run.budget.today), price, used_in
+    )
     # A full day is over tomorrow.
-    day = needed.day if isinstance(error, DayTooSmall) else None
+    day = required.day if isinstance(error, DayTooSmall) else None
     with ledger.transaction():
-        ledger.meta.budget_needed = replace(needed, day=day).dump()
-    return needed
+        ledger.meta.budget_needed = replace(required, day=day).dump()
+    return required
 
 
 def _needed(
@@ -52,7 +56,7 @@ def _needed(
     span: tuple[int, int],
     price: Callable[[SaleToBuy], int],
     used_in: UsedOf,
-) -> Needed:
+) -> RequiredBudget:
     end, today = span
     rest = Counter[Scope]()
     for rows in sales_to_buy(ledger, end):
@@ -70,4 +74,4 @@ def _needed(
     for scope, nano in short.items():
         if isinstance(scope, ColumnValue):
             by.setdefault(scope.column, {})[scope.value] = nano
-    return Needed(run=short.get("run"), day=short.get(today), by=by)
+    return RequiredBudget(run=short.get("run"), day=short.get(today), by=by)

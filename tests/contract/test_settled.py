@@ -43,7 +43,7 @@ async def test_a_run_without_faults_is_its_bill_line_by_line(
     done = reconcile(customer.folder / "out", bill_of(customer), settles=False)
 
     assert done.comparison.differences == []
-    assert done.comparison.agreed == 3
+    assert done.comparison.matches == 3
     assert done.totals.spent == done.comparison.billed == customer.books().billed
 
 

@@ -101,7 +101,7 @@ def test_what_both_sides_have_at_one_amount_is_no_difference(
     found = compared(ledger, line(1, OURS))
 
     assert found.differences == []
-    assert (found.agreed, found.agreed_nano, found.billed) == (1, PRICE, PRICE)
+    assert (found.matches, found.matches_nano, found.billed) == (1, PRICE, PRICE)
 
 
 @pytest.mark.parametrize("ours", [PRICE, 0])
