@@ -13,12 +13,12 @@ import anyio.to_thread
 from batchgen.api.jobs import Job, spec_to_run
 from batchgen.api.run_reports import RunProgress
 from batchgen.api.runs import RunKeywords, run
+from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.lookup import EndedRows
 from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.run_preparation import scope_end
 
 LOOK_S = 0.25
 """How long a stream waits before it looks for rows again."""

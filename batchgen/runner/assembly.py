@@ -1,4 +1,4 @@
-"""Put a run together, start it from the ledger's money, carry on what is open."""
+"""Assemble a run, start it with the money in the ledger, and resume open attempts."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from batchgen.storage.writer import Writer
 from batchgen.wire import redactor_for
 from batchgen.wire.sender import Wire
 
-LEFT_LATER_S = 10.0
-"""Longest time from the ledger's word to the wire that is allowed for [assumed]."""
+SEND_DELAY_S = 10.0
+"""Longest time from the entry in the ledger to the sending of the request [assumed]."""
 
 Place = tuple[str, str]
 """Provider and base URL."""
@@ -48,10 +48,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """What a run works with: each is opened and closed by the engine.
+    """What a run works with; the engine opens and closes each of them.
 
     Attributes:
-        max_purchases: At a time, by provider, for which this process has sockets.
+        max_purchases: How many at a time this process has sockets for, by provider.
     """
 
     ledger: Reader
@@ -64,20 +64,20 @@ class Connections:
 
 
 def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) -> Run:
-    """Return the run of a job, nothing begun yet.
+    """Return the run of a job; nothing has started yet.
 
     Raises:
-        SpecError: nobody says where a provider is.
+        SpecError: the address of a provider is unknown.
     """
     prices = dict(config.prices)
 
     @cache
-    def price_of(group: PriceKey) -> Price | None:
-        return find_price(prices.get(group.provider, ()), group)
+    def price_of(price_key: PriceKey) -> Price | None:
+        return find_price(prices.get(price_key.provider, ()), price_key)
 
     @cache
-    def ceiling(group: PriceKey) -> int | None:
-        price = price_of(group)
+    def ceiling(price_key: PriceKey) -> int | None:
+        price = price_of(price_key)
         return None if price is None else to_nano(price.ceiling)
 
     return Run(
@@ -96,7 +96,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
             limits_of(job), ceiling, time.now, pretend=config.progress.rehearsed
         ),
         queues={
-            name: _chosen_lane(name, job, config, connections, time)
+            name: _queue_for(name, job, config, connections, time)
             for name in job.providers
         },
         price=price_of,
@@ -112,7 +112,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
     )
 
 
-def _chosen_lane(
+def _queue_for(
     name: str, job: Job, config: RunConfig, connections: Connections, time: Time
 ) -> ProviderQueue:
     ledger = connections.ledger
@@ -132,10 +132,11 @@ def _chosen_lane(
         connections.max_purchases.get(name),
     )
     now = time.now()
-    since = now - int((rate_limiter.window_s + LEFT_LATER_S) * 1e6)
-    # The ledger says when each was about to leave; it left after that.
+    since = now - int((rate_limiter.window_s + SEND_DELAY_S) * 1e6)
+    # The ledger has the time just before each request was sent.
     ages_s = (
-        (now - value) / 1e6 - LEFT_LATER_S for value in ledger.sent_since(name, since)
+        (now - sent_at) / 1e6 - SEND_DELAY_S
+        for sent_at in ledger.sent_since(name, since)
     )
     rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
     endpoint = Endpoint(base_url, config.keys[name], terms.endpoint)
@@ -151,7 +152,7 @@ def _chosen_lane(
 
 @dataclass(frozen=True, slots=True)
 class UnreachableTasks:
-    """Tasks of an earlier run that this one cannot ask for.
+    """Tasks of an earlier run that this run cannot poll.
 
     Attributes:
         missing_keys: Variables to set, so that they can be fetched.
@@ -163,34 +164,34 @@ class UnreachableTasks:
 
 
 async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
-    """Start from the money that the ledger knows, and carry on what is open.
+    """Start with the money in the ledger, and resume the open attempts.
 
-    When it returns, nothing is left to be asked for rows that may be bought again.
+    When it returns, each row that may be bought again has no attempt that a provider
+    could still be asked about.
 
     Returns:
-        What cannot be asked for.
+        The tasks that cannot be polled.
     """
     open_attempts = run.ledger.open_attempts()
-    former = given_up(run)
-    queues, without = _lanes_for(run, config, [*open_attempts, *former])
+    queues, unreachable = _queues_for(run, config, [*open_attempts, *given_up(run)])
     run.places = queues
     contexts = contexts_of(run.ledger, queues, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.superseded
     run.progress.superseded = money.superseded
     run.progress.at_risk = money.at_risk
-    _commit_known(run)
+    _commit_ledger_money(run)
     for context in contexts:
-        # What is carried on is held; but what was delivered is bought, at whatever.
+        # A delivered purchase is paid already, whatever it cost.
         if context.attempt.state is not State.DELIVERED:
             hold(run, context)
     for provider, resolution, per_image in run.ledger.dearest():
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
-    first = [*await read_kept(run, queues), *await reopen(run, queues)]
-    carry_on(run, [*await ask_first(run, contexts), *first])
+    reopened = [*await read_kept(run, queues), *await reopen(run, queues)]
+    carry_on(run, [*await ask_first(run, contexts), *reopened])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
-    waiting = [attempt for attempt in without if attempt.attempt_id in open_ids]
+    waiting = [each for each in unreachable if each.attempt_id in open_ids]
     return UnreachableTasks(
         sorted(
             {
@@ -209,11 +210,11 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
     )
 
 
-def _commit_known(run: Run) -> None:
-    """Count what the ledger knows as spent or at risk."""
+def _commit_ledger_money(run: Run) -> None:
+    """Commit the money that the ledger has as spent or at risk."""
     budget, progress = run.budget, run.progress
     budget.commit(progress.spent + progress.at_risk, "run")
-    # Yesterday's, too: clocks are set back.
+    # Yesterday's, too: a clock may have been set back.
     since = (budget.today - 1) * DAY_MICROS
     if budget.limits.day is not None:
         for day, nano in run.ledger.money_by_day(since):
@@ -226,30 +227,31 @@ def _commit_known(run: Run) -> None:
 
 
 def _commit_unpriced(run: Run) -> None:
-    """Count what was bought when it had no price, at the most that it costs today."""
-    for bought in unpriced_images(run.ledger):
-        price_key = PriceKey(bought.provider, bought.resolution, bought.model)
+    """Commit purchases that had no price, at the highest price of today."""
+    for purchase in unpriced_images(run.ledger):
+        price_key = PriceKey(purchase.provider, purchase.resolution, purchase.model)
         scopes: Sequence[Scope] = (
-            *column_values_of(bought.budget_group),
+            *column_values_of(purchase.budget_group),
             "run",
-            bought.day,
+            purchase.day,
         )
-        run.budget.commit((run.budget.ceiling(price_key) or 0) * bought.images, *scopes)
+        ceiling = run.budget.ceiling(price_key) or 0
+        run.budget.commit(ceiling * purchase.images, *scopes)
 
 
-def _lanes_for(
+def _queues_for(
     run: Run, config: RunConfig, attempts: Sequence[AttemptRecord]
 ) -> tuple[dict[Place, ProviderQueue], list[AttemptRecord]]:
-    """Return where attempts can be asked for: where they were sent, with that key.
+    """Return the queues by which attempts can be polled where they were sent.
 
     Returns:
-        The places, and attempts whose provider's key is not at hand, or may not go
-        there.
+        The queues by place, and the attempts whose provider has no key here, or whose
+        key may not be sent there.
     """
     queues = {
         (queue.name, queue.endpoint.base_url): queue for queue in run.queues.values()
     }
-    without = []
+    unreachable = []
     for attempt in attempts:
         place = (attempt.provider, attempt.base_url)
         if place in queues:
@@ -257,13 +259,13 @@ def _lanes_for(
         provider = config.providers.get(attempt.provider)
         key = config.keys.get(attempt.provider)
         if provider is None or key is None:
-            without.append(attempt)
+            unreachable.append(attempt)
             continue
-        # What a rehearsal sends is no secret.
+        # The key of a rehearsal is no secret.
         if config.paid_hosts and not is_named_address(
             attempt.base_url, run.job, provider.name, provider.defaults
         ):
-            without.append(attempt)
+            unreachable.append(attempt)
             continue
         endpoint = Endpoint(attempt.base_url, key)
         rate_limiter, limiter = limiters_of(
@@ -277,4 +279,4 @@ def _lanes_for(
             Proof(run.ledger, provider.name, endpoint),
             run.job.terms_of(provider.name),
         )
-    return queues, without
+    return queues, unreachable

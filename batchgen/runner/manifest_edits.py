@@ -1,4 +1,4 @@
-"""What an edit of the manifest did to rows that were paid for, in words."""
+"""Describe what an edit of the manifest did to rows that were paid for."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from batchgen.ledger.edited_rows import (
 )
 from batchgen.model import dollars, to_usd
 
-_NAMED = 3
-"""Rows that a message names."""
+_MAX_NAMED = 3
+"""How many rows a message names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRows:
-    """Rows that kept what was bought for them before an edit.
+    """Changed rows that keep the images from before the edit.
 
     Attributes:
-        usd: What buying them anew costs, as far as that is known: at the price that
-            their images have.
+        usd: What it costs to buy them anew, at the price of their images; rows without
+            a known price are left out.
         unpriced: How many have no known price.
-        rehearsed: Whether the money is a rehearsal's, which is pretend.
+        rehearsed: Whether the money is the pretend money of a rehearsal.
     """
 
     rows: int
@@ -38,7 +38,7 @@ class KeptRows:
 
     @property
     def price(self) -> str:
-        """What buying them anew costs."""
+        """What it costs to buy them anew."""
         return _price(self.usd, self.unpriced, rehearsed=self.rehearsed)
 
 
@@ -49,12 +49,11 @@ class Rebuy:
     Attributes:
         removed: How many of them lack images that were removed from the ZIP; all
             others were changed.
-        usd: What buying all of them again is expected to cost.
+        usd: The expected cost of buying all of them again.
         unpriced: How many have no known price.
-        names: Of the first rows: their ids, else their positions.
-        kept_rows: Other rows, which kept what they have before: what buys these again
-            buys those, too.
-        rehearsed: Whether the money is a rehearsal's, which is pretend.
+        names: Ids of the first rows, or their positions if they have no id.
+        kept_rows: Changed rows that keep their images: --rebuy buys those again, too.
+        rehearsed: Whether the money is the pretend money of a rehearsal.
     """
 
     rows: int
@@ -67,7 +66,7 @@ class Rebuy:
 
     @property
     def event(self) -> str:
-        """What happened to them, as a clause."""
+        """What happened to the rows, as a clause."""
         many = self.rows != 1
         which = ", ".join(self.names) + (", ..." if self.rows > len(self.names) else "")
         rows = f"{self.rows} {'rows' if many else 'row'} ({which})"
@@ -81,7 +80,7 @@ class Rebuy:
 
     @property
     def price(self) -> str:
-        """What buying them again costs."""
+        """What it costs to buy them again."""
         return _price(self.usd, self.unpriced, rehearsed=self.rehearsed)
 
     def __str__(self) -> str:
@@ -122,11 +121,11 @@ def _kept_by(ledger: Reader, end: int, generation: int) -> KeptRows:
 
 
 def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
-    """Return what would be bought again, before a position; None if nothing would."""
+    """Return the rows before a position that would be bought again; None if none."""
     changed = rows_to_rebuy(ledger, end, generation)
     if not changed.rows:
         return None
-    first = first_rows_to_rebuy(ledger, end, generation, _NAMED)
+    first = first_rows_to_rebuy(ledger, end, generation, _MAX_NAMED)
     return Rebuy(
         rows=changed.rows,
         removed=changed.removed,
@@ -142,7 +141,7 @@ def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
 
 
 def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
-    """Yield what a reading found again, so that nothing of it is bought twice."""
+    """Yield notices about rows that keep their images after an edit."""
     taken_rows = count_taken_over(ledger, end, generation)
     if taken_rows:
         rows = f"{taken_rows} rows are" if taken_rows != 1 else "1 row is"

@@ -1,4 +1,4 @@
-"""How large budgets must be for what is left to buy, as a run folder remembers it."""
+"""How large budgets must be for the rows that are still to be bought."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from batchgen.model import to_nano
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredBudget:
-    """How large budgets must be, in nano-dollars; None for one that is large enough.
+    """How large budgets must be, in nano-dollars; None for those that are large enough.
 
     Attributes:
-        run: In the run folder, all its runs together.
-        day: For what is sent today, if all that is left were.
-        by: By column and value, those that are too small.
+        run: The budget of the run folder, for all its runs together.
+        day: The budget of today, if all the rest were bought today.
+        by: Budgets that are too small, by column and value.
     """
 
     run: int | None = None
@@ -33,7 +33,7 @@ class RequiredBudget:
 
     @classmethod
     def load(cls, text: object) -> Self:
-        """Read what `dump` wrote, or the budgets themselves; nothing if not a text."""
+        """Read JSON of `dump`, or of the budgets themselves; anything else is empty."""
         return cls(**json.loads(text)) if isinstance(text, str) else cls()
 
     def dump(self) -> str:
@@ -42,23 +42,23 @@ class RequiredBudget:
 
 
 def last_required_budget(ledger: Reader) -> RequiredBudget:
-    """Return what the budgets need that stopped the last run; nothing if none did."""
+    """Return what the budgets need that stopped the last run; empty if none did."""
     return RequiredBudget.load(ledger.meta.budget_needed)
 
 
 def required_after_retry(ledger: Reader) -> RequiredBudget:
-    """Return what the run's budget needs once rows are to be tried again.
+    """Return what the run's budget needs after rows were marked for a retry.
 
-    Where no job is at hand the plan's estimates stand for prices, raised by as much as
-    ceilings were above them so far.
+    The command has no job, so the plan's estimates stand for prices. They are raised by
+    the factor by which ceilings were above estimates so far.
     """
     limit = RequiredBudget.load(ledger.meta.limits).run
-    noted = last_required_budget(ledger)
+    recorded = last_required_budget(ledger)
     if limit is None:
-        return noted
+        return recorded
     money = ledger.money()
-    used = money.spent + money.superseded + money.at_risk
+    committed = money.spent + money.superseded + money.at_risk
     remaining_usd = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
     factor = Decimal(highest_price_factor(ledger) or 1)
-    required = max(used + to_nano(remaining_usd * factor), noted.run or 0)
-    return replace(noted, run=required if required > limit else noted.run)
+    required = max(committed + to_nano(remaining_usd * factor), recorded.run or 0)
+    return replace(recorded, run=required if required > limit else recorded.run)
