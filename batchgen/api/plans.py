@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.api.jobs import Job, readable, spec_to_run
-from batchgen.checks.dry_run import EVERY, check_job
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.checks.findings import Findings, Problem
 from batchgen.model import Status, to_usd
 from batchgen.providers import PROVIDERS
@@ -81,4 +81,4 @@ def check(job: Job) -> Plan:
     with storage_errors():
         spec = spec_to_run(job, rehearse=False)
         with readable(job, spec) as spec:
-            return Plan(check_job(spec, PROVIDERS, prices_of(spec), EVERY))
+            return Plan(check_job(spec, PROVIDERS, prices_of(spec), ALL_ROWS))

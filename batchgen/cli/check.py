@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from batchgen.checks.dry_run import EVERY, check_job
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.checks.findings import Findings
 from batchgen.cli.check_document import document_of
 from batchgen.cli.check_lines import lines_of
@@ -48,7 +48,7 @@ def command(
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """
     job = read_job(given["source"], overrides_of(given))
-    most = EVERY if as_json else PROBLEMS_SHOWN
+    most = ALL_ROWS if as_json else PROBLEMS_SHOWN
     findings = check_job(job, PROVIDERS, prices_of(job), most)
     accounts = _accounts(job) if online else None
     if as_json:

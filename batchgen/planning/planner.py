@@ -284,10 +284,10 @@ def _after(
 
 
 def _sorted_prices(prices: Mapping[str, PriceList]) -> list[str]:
-    # Sorted: the order of a set differs from process to process.
+    # Sorted, since the order of a set differs between processes.
     return [
         f"{name}/{price.resolution}/{sorted(price.models)}/"
         f"{sorted(price.tiers, key=str)}={price.expected}+{price.per_reference}"
-        for name, listed in sorted(prices.items())
-        for price in listed
+        for name, price_list in sorted(prices.items())
+        for price in price_list
     ]

@@ -193,8 +193,8 @@ class Engine:
             planner.log = self._config.log
             if self._result.stop_reason is not None:
                 planner.stop()
-            # The reading has its own task group: it goes on after an error has ended the
-            # purchases, since the table has a line for each row.
+            # The reading has its own task group: it goes on after an error has ended
+            # the purchases, since the table has a line for each row.
             async with anyio.create_task_group() as reading:
                 with self._work:
                     async with anyio.create_task_group() as tasks:

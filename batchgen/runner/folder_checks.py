@@ -1,7 +1,7 @@
-"""A run folder whose ledger is gone holds what was paid for, and nobody knows it.
+"""Refuse a run folder whose files do not fit its ledger, before anything is sent.
 
-The same command would buy all of it again and write over it. So such a folder is
-refused before anything is sent, and nothing in it is touched.
+If the ledger is missing, older than the other files, or of another run, nothing else
+says reliably what was paid for. A run would buy it again and overwrite the files.
 """
 
 from __future__ import annotations
@@ -21,51 +21,44 @@ from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept_files import FOLDER as KEPT
 
 SANDBOX = "sandbox"
-"""Folder of a rehearsal in which the sandbox keeps its state."""
+"""Folder in a rehearsal's run folder that has the state of the sandbox."""
 
 RECOVERING = "run.db.recovering"
-"""A new ledger that is not in its place yet: a recovery was cut short."""
+"""A new ledger that is not in its place yet: a recovery was interrupted."""
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
 _NAMES = (*_OUTPUTS, "run.db", "run.log", "report.html", KEPT, SANDBOX)
 """How the names of the files begin that runs and reports write."""
 
 _READ_BYTES = 1 << 20
-"""Of the log's end: an event for each purchase stands there [assumed]."""
+"""How much of the log's end is read: the last purchase stands there [assumed]."""
 
 _EVENT = re.compile(
     rb"^\S{1,40}Z info +(?:sent attempt|started purchases)=(\d{1,12})(?= |$)",
     re.MULTILINE,
 )
-"""Where a run began, its ledger was perhaps a new one: then numbers begin anew."""
+"""An event that names the last purchase. The start of a run is one, too: with a new
+ledger the numbers begin anew."""
 
 
 def refuse_odd_files(folder: Path) -> None:
-    """Refuse a run folder in which a link or a pipe stands for a file of the run.
+    """Refuse a run folder with a link or a pipe in place of a file of the run.
 
-    A link leads to a file that is not the run's, and it would be written over; a pipe
-    is waited for without end.
+    A link may lead to a file of somebody else, which would be overwritten. Opening a
+    pipe may block without end.
 
     Raises:
-        StorageError: there is one; the text says how to go on.
+        StorageError: there is one; the text says what to do.
     """
     try:
-        leftovers = [
-            each for each in os.scandir(folder) if each.name.startswith(_NAMES)
-        ]
-        modes = {
-            each.path: each.stat(follow_symlinks=False).st_mode for each in leftovers
-        }
+        modes = _file_modes(folder, _NAMES)
         if stat.S_ISDIR(modes.get(str(folder / SANDBOX), 0)):
-            inner = os.scandir(folder / SANDBOX)
-            modes |= {
-                each.path: each.stat(follow_symlinks=False).st_mode for each in inner
-            }
+            modes |= _file_modes(folder / SANDBOX)
     except OSError:
-        return  # whoever opens it says what is wrong
+        return  # the next step opens the folder, and reports the error
     for path, mode in sorted(modes.items()):
         problem = problem_of_mode(mode)
-        if problem is None or stat.S_ISDIR(mode):  # nobody is led astray by these
+        if problem is None or stat.S_ISDIR(mode):  # a folder is harmless
             continue
         raise StorageError(
             f"{path} is {problem}, and a run folder holds its own files: put the file "
@@ -75,19 +68,19 @@ def refuse_odd_files(folder: Path) -> None:
 
 
 def refuse_without_ledger(ledger: Path) -> None:
-    """Refuse a folder that holds outputs of a run, and no ledger.
+    """Refuse a folder that has outputs of a run, and no ledger.
 
     Args:
-        ledger: Where it should be.
+        ledger: Where the ledger should be.
 
     Raises:
-        LedgerMissing: it does; the text says how to go on.
+        LedgerMissing: it has; the text says what to do.
     """
     folder = ledger.parent
     if is_begun(ledger):
         return
-    # Whatever has such a name would be written over, also an empty file or a link.
-    # A folder is none of it: no file takes its place.
+    # A run would overwrite anything with such a name, also an empty file or a link, but
+    # not a folder.
     names = [
         name
         for name in (*_OUTPUTS, RECOVERING)
@@ -103,10 +96,10 @@ def refuse_without_ledger(ledger: Path) -> None:
 
 
 def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
-    """Refuse a ZIP beside a ledger that never bought anything.
+    """Refuse a ZIP beside a ledger without purchases.
 
     Raises:
-        LedgerMissing: there is one; the text says how to go on.
+        LedgerMissing: there is one; the text says what to do.
     """
     if _holds_something(folder / ARCHIVE) and not ledger.has_attempts():
         raise LedgerMissing(
@@ -118,8 +111,11 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
 def refuse_older_than_log(ledger: Ledger, log: Path) -> None:
     """Refuse a ledger that lacks the last purchase of the log.
 
+    Each purchase is in the ledger, on disk, before it is in the log. So such a ledger
+    is an older copy, and accepted tasks that it lacks would be bought again.
+
     Raises:
-        LedgerMissing: it does; the text says how to go on.
+        LedgerMissing: it lacks it; the text says what to do.
     """
     newest = ledger.newest_attempt()
     logged = _last_purchase(log)
@@ -130,6 +126,14 @@ def refuse_older_than_log(ledger: Ledger, log: Path) -> None:
             f"lost, or {log.name} is another run's and does not belong there; "
             f"{ledger_way_out(log.parent, moved=True)}"
         )
+
+
+def _file_modes(folder: Path, prefixes: tuple[str, ...] = ("",)) -> dict[str, int]:
+    return {
+        entry.path: entry.stat(follow_symlinks=False).st_mode
+        for entry in os.scandir(folder)
+        if entry.name.startswith(prefixes)
+    }
 
 
 def _is_folder(path: Path) -> bool:
@@ -145,12 +149,12 @@ def _holds_something(path: Path) -> bool:
     try:
         return path.is_file() and path.stat().st_size > 0
     except OSError as error:
-        # What cannot be looked at may be what was paid for.
+        # It may be a ZIP with images that were paid for.
         raise StorageError(f"cannot look at {path}: {reason_of(error)}") from error
 
 
 def _last_purchase(log: Path) -> int:
-    """Return the number of the last purchase that the log tells of; 0 for none."""
+    """Return the number of the last purchase in the log; 0 if there is none."""
     try:
         if not stat.S_ISREG(log.lstat().st_mode):
             return 0

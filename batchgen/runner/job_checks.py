@@ -108,7 +108,10 @@ def _check_path(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
     url, own = urlsplit(base_url), urlsplit(own_url)
     is_own_host = (url.hostname, url.port) == (own.hostname, own.port)
     if is_own_host and not url.path.strip("/") and own.path.strip("/"):
-        message = f"{base_url} is not all of {name}'s address: write {own_url}, or leave it out"
+        message = (
+            f"{base_url} is not all of {name}'s address: write {own_url}, or leave it "
+            "out"
+        )
         is_option = "base_url" in overrides
         raise _error_in(job, "base_url", message, is_option=is_option)
 

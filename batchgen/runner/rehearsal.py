@@ -1,4 +1,4 @@
-"""Open a rehearsal: a run against a sandbox of its own, free and without a key."""
+"""Open a rehearsal: a run against its own sandbox, free and without a key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from batchgen.sandbox.drawing import stand_in
 
 @contextmanager
 def open_rehearsal(job: Job, options: RunOptions, caller: Caller) -> Iterator[Session]:
-    """Open what a rehearsal of a job needs; folder and sandbox live with the block.
+    """Open folder and sandbox for the rehearsal of a job, as long as the block lasts.
 
     Raises:
         BatchgenError: the folder cannot be used, or the sandbox does not start.
@@ -54,7 +54,7 @@ def open_rehearsal(job: Job, options: RunOptions, caller: Caller) -> Iterator[Se
                     stand_in=stand_in(),
                 )
                 yield Session(
-                    job=replace(job, terms=_sandboxed(job, sandbox)),
+                    job=replace(job, terms=_sandbox_terms(job, sandbox)),
                     folder=folder,
                     config=config,
                     sandbox=sandbox,
@@ -64,32 +64,32 @@ def open_rehearsal(job: Job, options: RunOptions, caller: Caller) -> Iterator[Se
 
 
 def keep_bills(out: Path, sandbox: SandboxProcess) -> int:
-    """Leave what each provider would export, for `batchgen reconcile`.
+    """Write the bill that each provider would export, for `batchgen reconcile`.
 
     Args:
         out: The run folder.
-        sandbox: That of its rehearsal.
+        sandbox: The sandbox of its rehearsal.
 
     Returns:
-        What the sandbox says that the whole folder cost, in nano-dollars.
+        What the whole folder cost by the sandbox's bill, in nano-dollars.
     """
     bill = sandbox.bill()
-    for name in _billed(bill["entries"]):
+    for name in _billing_providers(bill["entries"]):
         with replacing(out / SANDBOX / f"bill-{name}.csv") as file:
             file.write(sandbox.bill_as_csv(name))
     total: int = bill["total_nano_usd"]
     return total
 
 
-def _billed(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+def _billing_providers(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({entry["provider"] for entry in entries})
 
 
 def _check_sandbox(job: Job, tariff: Mapping[str, Any]) -> None:
-    """Refuse a provider of a package that brings no sandbox.
+    """Refuse a provider from a package without a sandbox.
 
     Raises:
-        SpecError: One of the job's providers cannot be rehearsed.
+        SpecError: one of the job's providers cannot be rehearsed.
     """
     for name in job.providers:
         if name not in tariff:
@@ -99,8 +99,8 @@ def _check_sandbox(job: Job, tariff: Mapping[str, Any]) -> None:
             )
 
 
-def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Terms]:
-    """Return the job's terms, without what holds for the real account alone."""
+def _sandbox_terms(job: Job, sandbox: SandboxProcess) -> dict[str, Terms]:
+    """Return the job's terms, without those that hold only for the real account."""
     return {
         name: replace(
             terms := job.terms_of(name),
@@ -114,14 +114,14 @@ def _sandboxed(job: Job, sandbox: SandboxProcess) -> dict[str, Terms]:
 
 
 def _shutdowns(name: str, terms: Terms) -> Literal["refuse", "ignore"]:
-    """Say whether models that are off stop rows: as they would in the real run."""
+    """Return whether a model that is shut down stops rows, as in the real run."""
     is_own = is_own_address(terms.base_url, PROVIDERS[name].defaults)
     return terms.shutdowns if is_own else "ignore"
 
 
 def prices_from(tariff: Mapping[str, Any], provider: str) -> PriceList:
     """Return the prices of one provider that a sandbox publishes."""
-    special = (_price(entry) for entry in tariff.get("special", {}).get(provider, ()))
+    special = (_price(fare) for fare in tariff.get("special", {}).get(provider, ()))
     usual = (
         _price({"resolution": resolution, **fare})
         for resolution, fare in tariff.get(provider, {}).items()

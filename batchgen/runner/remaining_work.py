@@ -1,4 +1,4 @@
-"""What a run that is stopped leaves open."""
+"""Count what a run still has open when it is stopped."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from batchgen.ledger import Ledger, OpenAttempts, Reader
 from batchgen.model import State
 from batchgen.runner.progress import Stop
 
-LOOK_S = 1.0
-"""A run that is stopped looks into its ledger for no longer than this [assumed]."""
+TIMEOUT_S = 1.0
+"""Longest time for the query when a run is stopped [assumed]."""
 
 
 def count_open_attempts(path: Path) -> dict[State, OpenAttempts] | None:
-    """Return which attempts have not come to their end; None if that takes too long.
+    """Return the open attempts by state; None if that takes too long.
 
-    Whoever stops a run wants it to end: the disk may be what hangs.
+    A stop must not wait for the disk, which may be the reason for the stop.
 
     Args:
-        path: The ledger, which may be written meanwhile.
+        path: The ledger; a run may be writing to it.
     """
-    answers: list[dict[State, OpenAttempts]] = []
+    results: list[dict[State, OpenAttempts]] = []
 
-    def look() -> None:
+    def query() -> None:
         if not path.is_file():
-            return  # it vanished: to open it would make another one
+            return  # opening a missing ledger would create one
         with suppress(StorageError), closing(Reader(path)) as ledger:
-            answers.append(ledger.open_attempts_by_state())
+            results.append(ledger.open_attempts_by_state())
 
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    looking.join(LOOK_S)
-    return answers[0] if answers else None
+    thread = threading.Thread(target=query, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_S)
+    return results[0] if results else None
 
 
 def stop_of(ledger: Ledger, reason: str, grace_s: float) -> Stop:
-    """Return what a stop has to wait for, as far as the ledger can say it now."""
-    left = (count_open_attempts(ledger.path) if ledger.is_in_place() else None) or {}
-    counts = {state: some.attempts for state, some in left.items()}
+    """Return what a stop waits for, as far as the ledger can be read in time."""
+    by_state = count_open_attempts(ledger.path) if ledger.is_in_place() else None
+    counts = {state: each.attempts for state, each in (by_state or {}).items()}
     return Stop(
         reason,
         requests=counts.get(State.SENT, 0),

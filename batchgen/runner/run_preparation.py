@@ -185,7 +185,7 @@ class Preparation:
             await anyio.sleep(min(took_s, PAUSE_S))
 
     async def count(self) -> None:
-        """Count the rows anew, in a commit: in order with the steps that settle rows."""
+        """Count the rows anew, in a commit: ordered with the steps that settle rows."""
         progress, planner = self._run.progress, self._planner
 
         def show(rows: Mapping[Status, int]) -> None:
