@@ -152,7 +152,7 @@ class _Comparer:
         return self._ids_agree and bool(_ids(attempt))
 
     def _match_ids(self) -> Period:
-        """Match by id, collect unmatched attempts, and return the period of all attempts."""
+        """Match by id; collect unmatched attempts; return the period of all."""
         slack = self._bill.slack
         first, last = 1 << 62, 0
         for attempt, label in purchases_of(self._ledger, self._bill.provider):
@@ -229,7 +229,7 @@ class _Comparer:
         )
 
     def _explain_unmatched(self, matching: Matching) -> None:
-        """Add attempts that are not on the bill; settle them at 0 if that is certain."""
+        """Add attempts that are not on the bill; settle certain ones at 0."""
         is_whole = not any(
             not attempt.at_risk and self._covers(*_time_of(attempt))
             for attempt, _ in self._unmatched.values()

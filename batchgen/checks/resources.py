@@ -71,7 +71,7 @@ def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
 def budgets_of(
     ledger: Reader, limits: Limits, totals: Totals, forecast: Forecast
 ) -> Iterator[Limit]:
-    """Yield the budgets of the run and the day, and of column values with rows to buy."""
+    """Yield the budgets of run and day, and those of column values to buy for."""
     unpriced = forecast.unpriced > 0
 
     def limits_of(scope: Scope, committed: int, cost: Cost) -> Iterator[Limit]:

@@ -33,7 +33,7 @@ PAGE = "report.html"
 REJECTED = "rejected.csv"
 
 _EARLY = 3
-"""Thumbnail pieces before the script, so that it shows images while the rest loads."""
+"""How many thumbnail pieces precede the script: it shows them while the rest loads."""
 
 _PIECE = re.compile(
     r'<script type="application/json" class="thumbs" id="thumbs-\d+" '
@@ -57,10 +57,10 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
     report = read_report(ledger)
     path = folder / PAGE
     side = side_px(len(report.pictures))
-    small = thumbnails(
+    groups = thumbnails(
         folder / ARCHIVE, report.pictures, _earlier_thumbnails(path, side)
     )
-    pieces = ((number, _json(piece)) for number, piece in enumerate(small))
+    pieces = ((number, _json(piece)) for number, piece in enumerate(groups))
     style, script = _asset("report.css"), _asset("report.js")
     template = _environment().from_string(_asset("report.html"))
     parts = template.generate(
@@ -102,7 +102,7 @@ def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
                 if match and int(match[1]) == side:
                     yield from _trusted(match[2]).items()
     except OSError:
-        return  # no page, or an unreadable one: all thumbnails are made again
+        return  # no readable page: all thumbnails are made again
 
 
 def _trusted(text: str) -> Thumbnails:

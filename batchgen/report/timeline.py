@@ -1,4 +1,4 @@
-"""How a run went over time, and what its failures were: read from its purchases."""
+"""Compute from a run's purchases its course over time, and its failures."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Timeline:
 
 @dataclass(slots=True)
 class FailureKind:
-    """One kind of failure.
+    """Purchases and rows that failed in one way.
 
     Attributes:
         rows: How many ended by it.
         purchases: How many ended by it, also those after which another one succeeded.
         charged: US dollars that such purchases cost for certain.
-        messages: What the provider said, and how often.
+        messages: Messages, and how often each came.
     """
 
     rows: int = 0
@@ -74,7 +74,7 @@ class FailureKind:
 
 
 class TimelineBuilder:
-    """Collects purchases; memory is a few bytes for each."""
+    """Collects purchases in a few bytes of memory for each."""
 
     def __init__(self) -> None:
         self._sent_s = array("d")
