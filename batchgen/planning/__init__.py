@@ -1,1 +1,1 @@
-"""Turn the rows of a table into the plan: which provider makes each row, at which price."""
+"""Turn the rows of a table into the plan: the provider and the price of each row."""

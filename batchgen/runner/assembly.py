@@ -18,7 +18,7 @@ from batchgen.budget import DAY_MICROS, Budget, Scope, column_values_of, limits_
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.ledger.outstanding import unpriced_images
-from batchgen.limits import Failures
+from batchgen.limits import Failures, RateLimiter
 from batchgen.model import (
     Endpoint,
     Job,
@@ -31,6 +31,7 @@ from batchgen.model import (
 )
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
+from batchgen.providers.base import Provider
 from batchgen.runner.config import RunConfig
 from batchgen.runner.resume import ask_first, carry_on, contexts_of
 from batchgen.runner.second_chances import given_up, hold, read_kept, reopen
@@ -131,14 +132,7 @@ def _queue_for(
         time.monotonic,
         connections.max_purchases.get(name),
     )
-    now = time.now()
-    since = now - int((rate_limiter.window_s + SEND_DELAY_S) * 1e6)
-    # The ledger has the time just before each request was sent.
-    ages_s = (
-        (now - sent_at) / 1e6 - SEND_DELAY_S
-        for sent_at in ledger.sent_since(name, since)
-    )
-    rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
+    _seed(rate_limiter, ledger, name, time.now())
     endpoint = Endpoint(base_url, config.keys[name], terms.endpoint)
     return ProviderQueue(
         provider,
@@ -148,6 +142,17 @@ def _queue_for(
         Proof(ledger, name, endpoint),
         terms,
     )
+
+
+def _seed(rate_limiter: RateLimiter, ledger: Reader, provider: str, now: int) -> None:
+    """Count the requests that earlier runs sent within the window."""
+    since = now - int((rate_limiter.window_s + SEND_DELAY_S) * 1e6)
+    # The ledger has the time just before each request was sent.
+    ages_s = (
+        (now - sent_at) / 1e6 - SEND_DELAY_S
+        for sent_at in ledger.sent_since(provider, since)
+    )
+    rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,22 +197,19 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
     carry_on(run, [*await ask_first(run, contexts), *reopened])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
     waiting = [each for each in unreachable if each.attempt_id in open_ids]
-    return UnreachableTasks(
-        sorted(
-            {
-                key_variable(attempt.provider)
-                for attempt in waiting
-                if attempt.provider not in config.keys
-            }
-        ),
-        sorted(
-            {
-                (attempt.provider, attempt.base_url)
-                for attempt in waiting
-                if attempt.provider in config.keys
-            }
-        ),
-    )
+    return _unreachable_tasks(waiting, config)
+
+
+def _unreachable_tasks(
+    attempts: Sequence[AttemptRecord], config: RunConfig
+) -> UnreachableTasks:
+    variables, places = set(), set()
+    for attempt in attempts:
+        if attempt.provider in config.keys:
+            places.add((attempt.provider, attempt.base_url))
+        else:
+            variables.add(key_variable(attempt.provider))
+    return UnreachableTasks(sorted(variables), sorted(places))
 
 
 def _commit_ledger_money(run: Run) -> None:
@@ -257,26 +259,34 @@ def _queues_for(
         if place in queues:
             continue
         provider = config.providers.get(attempt.provider)
-        key = config.keys.get(attempt.provider)
-        if provider is None or key is None:
+        if provider is not None and _may_poll(attempt.base_url, provider, run, config):
+            endpoint = Endpoint(attempt.base_url, config.keys[provider.name])
+            queues[place] = _poll_queue(run, provider, endpoint)
+        else:
             unreachable.append(attempt)
-            continue
-        # The key of a rehearsal is no secret.
-        if config.paid_hosts and not is_named_address(
-            attempt.base_url, run.job, provider.name, provider.defaults
-        ):
-            unreachable.append(attempt)
-            continue
-        endpoint = Endpoint(attempt.base_url, key)
-        rate_limiter, limiter = limiters_of(
-            Terms(), provider.defaults, None, run.time.monotonic
-        )
-        queues[place] = ProviderQueue(
-            provider,
-            endpoint,
-            rate_limiter,
-            limiter,
-            Proof(run.ledger, provider.name, endpoint),
-            run.job.terms_of(provider.name),
-        )
     return queues, unreachable
+
+
+def _may_poll(base_url: str, provider: Provider, run: Run, config: RunConfig) -> bool:
+    """Say whether the run has a key that may be sent to a base URL."""
+    if provider.name not in config.keys:
+        return False
+    # The key of a rehearsal is no secret.
+    return not config.paid_hosts or is_named_address(
+        base_url, run.job, provider.name, provider.defaults
+    )
+
+
+def _poll_queue(run: Run, provider: Provider, endpoint: Endpoint) -> ProviderQueue:
+    """Return a queue for attempts at a place where the job does not buy."""
+    rate_limiter, limiter = limiters_of(
+        Terms(), provider.defaults, None, run.time.monotonic
+    )
+    return ProviderQueue(
+        provider,
+        endpoint,
+        rate_limiter,
+        limiter,
+        Proof(run.ledger, provider.name, endpoint),
+        run.job.terms_of(provider.name),
+    )

@@ -75,14 +75,12 @@ class PriceBook:
             planned.resolution if planned and is_planned else request.resolution
         )
         first, images = span[0], min(span[1], MAX_IMAGES)
-        amounts = self._amounts(PriceKey.of(name, request, model, resolution or ""))
-        amounts = {key: nano * images for key, nano in amounts.items()}
-        if "images" in fields:  # then it has all known amounts, too
-            amounts = {
-                key: nano
-                for key in ("expected", "floor", "ceiling")
-                if (nano := number_in(fields, f"{key}_nano")) is not None
-            }
+        if "images" in fields:  # then the log has all known amounts, too
+            amounts = _logged_amounts(fields)
+        else:
+            price_key = PriceKey.of(name, request, model, resolution or "")
+            per_image = self._amounts(price_key)
+            amounts = {key: nano * images for key, nano in per_image.items()}
         return AttemptRecord(
             attempt_id=attempt_id,
             row_id=row_id,
@@ -101,7 +99,7 @@ class PriceBook:
         )
 
     def highest(self, ledger: Ledger) -> int | None:
-        """Return the highest price of a purchase in the plan; None if one is unknown."""
+        """Return the highest price of a planned purchase; None if one is unknown."""
         highest = 0
         for planned in planned_sales(ledger, EVERY_ROW):
             amounts = self._amounts(planned.price_key)
@@ -120,3 +118,11 @@ class PriceBook:
             "floor": to_nano(price.floor),
             "ceiling": to_nano(price.ceiling),
         }
+
+
+def _logged_amounts(fields: Mapping[str, str]) -> dict[str, int]:
+    return {
+        key: nano
+        for key in ("expected", "floor", "ceiling")
+        if (nano := number_in(fields, f"{key}_nano")) is not None
+    }
