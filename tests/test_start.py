@@ -99,7 +99,7 @@ LATE = {
     "cli.report._write_page: batchgen.report.page": (
         "jinja2 and Pillow, for --html alone"
     ),
-    "runner.ending.write_outputs_at_end: batchgen.storage.outputs": (
+    "runner.completion.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),
     "job.service_address._read_base_url: batchgen.addresses.url": (

@@ -17,8 +17,8 @@ from batchgen.ledger.lookup import find_row, place_of
 from batchgen.model import ResultRow, Status, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
-from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
-from batchgen.runner.session import our_errors
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.session import storage_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,7 +69,7 @@ class Image:
         Raises:
             StorageError: it cannot be written.
         """
-        with our_errors():
+        with storage_errors():
             Path(path).write_bytes(self.content)
         return Path(path)
 
@@ -178,7 +178,7 @@ class Folder:
             )
         require_run(self.path)
         with (
-            our_errors(),
+            storage_errors(),
             open_folder(self.path, None, None) as run_folder,
             run_folder.ledger.transaction(),
         ):
@@ -209,7 +209,7 @@ class Folder:
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:
-        with our_errors(), closing(read_ledger(self.path)) as ledger:
+        with storage_errors(), closing(read_ledger(self.path)) as ledger:
             yield ledger
 
     def _table(self, name: str) -> pl.DataFrame:
@@ -264,6 +264,6 @@ def open_run_folder(path: str | Path) -> Folder:
         SpecError: there is no run in it.
     """
     folder = Folder(path)
-    with our_errors():
+    with storage_errors():
         require_run(folder.path)
     return folder

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.api.jobs import Job, readable_spec, spec_to_run
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.checks.findings import Findings, Problem
 from batchgen.model import Status, to_usd
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import prices_of
-from batchgen.runner.session import our_errors
+from batchgen.runner.session import storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def check(job: Job) -> Plan:
     Raises:
         SpecError: the job, or its manifest, cannot be read.
     """
-    with our_errors():
+    with storage_errors():
         spec = spec_to_run(job, rehearse=False)
         with readable_spec(job, spec) as spec:
-            return Plan(check_job(spec, PROVIDERS, prices_of(spec), EVERY))
+            return Plan(check_job(spec, PROVIDERS, prices_of(spec), ALL_ROWS))

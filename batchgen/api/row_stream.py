@@ -13,12 +13,12 @@ import anyio.to_thread
 from batchgen.api.jobs import Job, spec_to_run
 from batchgen.api.run_reports import RunProgress
 from batchgen.api.runs import RunKeywords, run
+from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.lookup import EndedRows
 from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.preparing import scope_end
 
 MIN_WAIT_S = 0.25
 """Seconds between two reads of the ledger, at least."""

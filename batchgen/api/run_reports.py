@@ -116,8 +116,9 @@ def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Resu
         StorageError: nothing more could be stored.
     """
     error: BatchgenError | None = result.error
-    if error is None and result.stopped and len(result.stopped) == result.chosen:
-        error = result.stopped[0]
+    stopped = result.stopped
+    if error is None and stopped and len(stopped) == result.provider_count:
+        error = stopped[0]
     if isinstance(error, SpecError | StorageError):
         raise error
     totals = result.totals

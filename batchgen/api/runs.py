@@ -28,8 +28,8 @@ from batchgen.runner.session import (
     Caller,
     Session,
     open_session,
-    our_errors,
     plain_errors,
+    storage_errors,
 )
 
 EVERY_S = 1.0
@@ -151,7 +151,7 @@ def _open_session(
         notice=observer.notice, ask=_refuse, handle=observer.handle, keys=observer.keys
     )
     with ExitStack() as stack:
-        with our_errors():
+        with storage_errors():
             spec = spec_to_run(job, rehearse=options.rehearse)
             stack.enter_context(frame_in_folder(job, spec))
             session = stack.enter_context(open_session(spec, options, caller))

@@ -14,7 +14,7 @@ from itertools import groupby
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.shell_quoting import quoted_word
 from batchgen.wire import is_loopback_host
 from batchgen.wire.request_body import encode_json
 from batchgen.wire.request_builder import build_purchase

@@ -13,7 +13,7 @@ from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Status, dollars
 from batchgen.providers._decoding import one_line
-from batchgen.runner.quoted_words import Words
+from batchgen.runner.message_parts import MessageParts
 from batchgen.runner.row_causes import Cause, Example
 
 if TYPE_CHECKING:
@@ -207,12 +207,12 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
-    reason = quoted(cause.words) or f"({cause.error or 'many reasons'})"
+    reason = quoted(cause.message_parts) or f"({cause.error or 'many reasons'})"
     which = _which(cause.examples, cause.rows)
     return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
 
 
-def quoted(message: Words) -> str:
+def quoted(message: MessageParts) -> str:
     """Return a message with quotation marks around the provider's own text."""
     quote = f'"{_cut(message.quote)}"' if message.quote else ""
     return f"{message.before}{quote}{message.after}"

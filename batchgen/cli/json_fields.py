@@ -13,7 +13,7 @@ from typing import Any
 from batchgen.budget import ColumnValue, Scope
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
-from batchgen.runner.edited import Rebuy
+from batchgen.runner.manifest_edits import Rebuy
 
 
 def mode_fields(mode: str | None) -> dict[str, Any]:
@@ -85,6 +85,6 @@ def rebuy_fields(rebuy: Rebuy | None) -> dict[str, Any] | None:
         "rows": rebuy.rows,
         "expected_usd": rebuy.usd,
         "unpriced_rows": rebuy.unpriced,
-        "kept_rows": rebuy.kept.rows,
-        "kept_expected_usd": rebuy.kept.usd,
+        "kept_rows": rebuy.kept_rows.rows,
+        "kept_expected_usd": rebuy.kept_rows.usd,
     }

@@ -16,7 +16,7 @@ from batchgen.cli.messages import write_notice
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State, dollars
 from batchgen.runner.progress import Stop
-from batchgen.runner.stops import open_attempts
+from batchgen.runner.remaining_work import count_open_attempts
 
 if TYPE_CHECKING:
     from batchgen.runner.session import Session
@@ -48,7 +48,7 @@ async def watch_signals(
 def _show_open_attempts(session: Session) -> None:
     """Write what is at risk as the process ends, without long waits."""
     ledger = session.folder.ledger
-    open_now = open_attempts(ledger.path) if ledger.is_in_place() else None
+    open_now = count_open_attempts(ledger.path) if ledger.is_in_place() else None
     line = stopped_now_line(open_now, pretend=session.progress.rehearsed)
     write_notice(f"{line}. To carry on:\n  {current_command()}")
 

@@ -44,9 +44,9 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.providers import key_variable
 from batchgen.runner.config import CutReading, RunResult
 from batchgen.runner.folder import read_ledger
-from batchgen.runner.quoted_words import split_message
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.message_parts import split_message
 from batchgen.runner.row_causes import Cause, causes_among
+from batchgen.runner.shell_quoting import quoted_word
 
 WRONG_JOB = (
     CertificateRejected,
@@ -147,9 +147,9 @@ def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
     rows = totals.rows if totals else {}
     count = sum(rows.values())
     whole = count == rows.get(Status.SUCCEEDED, 0)
-    for variable in result.left:
+    for variable in result.missing_keys:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
-    for name, address in result.unnamed:
+    for name, address in result.unnamed_places:
         option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
             f"tasks of an earlier run wait at {visible_line(address)}, which only this "
@@ -201,7 +201,7 @@ def _reasons(result: RunResult) -> list[str]:
         for stopped in result.stopped
     ]
     if isinstance(result.error, BudgetReached):
-        what_to_do = budget_advice(result.error, result.needed, current_command())
+        what_to_do = budget_advice(result.error, result.required, current_command())
         lines.append(f"the budget is reached: {result.error}; {what_to_do}")
     elif result.error is not None:
         lines.append(str(result.error))
@@ -209,7 +209,7 @@ def _reasons(result: RunResult) -> list[str]:
 
 
 def _code(result: RunResult, *, whole: bool) -> int:
-    stopped_all = result.chosen and len(result.stopped) == result.chosen
+    stopped_all = result.provider_count and len(result.stopped) == result.provider_count
     gone = any(isinstance(stopped, WRONG_JOB) for stopped in result.stopped)
     error = result.error
     if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):

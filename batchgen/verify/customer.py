@@ -15,10 +15,10 @@ from batchgen.output.plain_tables import Record, write_records
 from batchgen.providers import PROVIDERS
 from batchgen.providers.base import PollSchedule, Provider, TaskProvider
 from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.engine import Engine
 from batchgen.runner.folder import open_folder
-from batchgen.runner.local import LocalEngine
 from batchgen.runner.progress import Progress
-from batchgen.runner.tariff import prices_from
+from batchgen.runner.rehearsal import prices_from
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
 from batchgen.verify.books import Books, check_money, read_tables
@@ -131,7 +131,7 @@ class Customer:
             stand_in=stand_in(),
         )
         with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, config).run()
+            outcome = await Engine(job, folder, config).run()
         self.outcomes.append(outcome)
         return outcome
 

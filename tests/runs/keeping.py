@@ -12,7 +12,7 @@ from PIL import Image
 from batchgen.ledger.picked import reject_images, rows_named, try_again
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import whole_members
-from batchgen.report.verifying import verify
+from batchgen.report.archive_verification import verify
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover
 from batchgen.storage.outputs import write_outputs

@@ -17,7 +17,7 @@ from batchgen.attempts import fetch as fetching
 from batchgen.model import Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.capacity import Capacity
-from batchgen.runner.local import LocalEngine
+from batchgen.runner.engine import Engine
 from batchgen.wire import WireLimits, transport
 from batchgen.wire.sender import Wire
 from tests.runs.desk import Desk
@@ -143,10 +143,10 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
     monkeypatch.setattr(decide, "_backoff", backoff)
 
-    def wire(_: LocalEngine, capacity: Capacity) -> Wire:
+    def wire(_: Engine, capacity: Capacity) -> Wire:
         return Wire(paid_hosts=False, limits=LIMITS, sockets=capacity.sockets)
 
-    monkeypatch.setattr(LocalEngine, "_wire", wire)
+    monkeypatch.setattr(Engine, "_wire", wire)
 
 
 @pytest.mark.anyio

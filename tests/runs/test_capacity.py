@@ -12,7 +12,7 @@ from batchgen.errors import SpecError
 from batchgen.limits import MAX_CONCURRENCY
 from batchgen.model import Job, Status, Terms
 from batchgen.providers import PROVIDERS
-from batchgen.runner.capacity import MOST_FOR_FILES, Capacity, capacity_of
+from batchgen.runner.capacity import MAX_FILES, Capacity, capacity_of
 from batchgen.wire.send_tracker import SendTracker
 from batchgen.wire.sockets import NoSocket
 from batchgen.wire.transport import AiohttpTransport
@@ -78,7 +78,7 @@ def test_the_words_name_what_is_wanted_what_there_is_and_what_to_do() -> None:
 
     assert found.notice is not None
     most = found.purchases["gemini"]
-    needed = OPEN + MOST_FOR_FILES + 2000 + 16 + 32 + 8
+    needed = OPEN + MAX_FILES + 2000 + 16 + 32 + 8
     assert found.notice.startswith("2,000 purchases at a time need 2,134 open files")
     assert f"may open 1,024 files, so at most {most} are made at a time" in found.notice
     assert f"ulimit -n {needed}`" in found.notice

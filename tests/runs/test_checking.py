@@ -76,7 +76,7 @@ def test_time_is_what_the_slower_limit_makes_it(
         measured=0,
     )
 
-    assert pace.least_s == least_s
+    assert pace.min_s == least_s
     assert pace.likely_s == likely_s
 
 

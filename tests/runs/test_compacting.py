@@ -17,8 +17,8 @@ from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import State, Status
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
-from batchgen.report import compacting
-from batchgen.report.compacting import CompactionResult, compact
+from batchgen.report import compaction as compacting
+from batchgen.report.compaction import CompactionResult, compact
 from batchgen.runner.consent import refuse_rebuy
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover
@@ -64,7 +64,7 @@ def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> No
     assert streamed(folder) == names()
     check_pair(folder)
     assert done.freed_bytes == size - archive.stat().st_size > 0
-    assert (done.kept, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
+    assert (done.images, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
     after = zipfile.ZipFile(archive).infolist()
     assert [(entry.filename, entry.date_time) for entry in after] == [
         (entry.filename, entry.date_time) for entry in before
@@ -98,7 +98,7 @@ def test_a_folder_with_nothing_dead_is_left_alone(tmp_path: Path) -> None:
     done = compacted(folder)
 
     after = (folder / "images.zip").stat()
-    assert (done.freed_bytes, done.kept, done.removed) == (0, len(ROWS), 0)
+    assert (done.freed_bytes, done.images, done.removed) == (0, len(ROWS), 0)
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 

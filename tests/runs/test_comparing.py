@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from batchgen.billing.bill import BillLine
-from batchgen.billing.comparing import HOUR, Bill, Comparison, Difference, Kind, compare
+from batchgen.billing.comparison import (
+    HOUR,
+    Bill,
+    Comparison,
+    Difference,
+    Kind,
+    compare,
+)
 from batchgen.errors import Charge
 from batchgen.ledger import Charged, Ledger, settle_charge
 from batchgen.model import State
@@ -94,7 +101,7 @@ def test_what_both_sides_have_at_one_amount_is_no_difference(
     found = compared(ledger, line(1, OURS))
 
     assert found.differences == []
-    assert (found.agreed, found.agreed_nano, found.billed) == (1, PRICE, PRICE)
+    assert (found.matches, found.matches_nano, found.billed) == (1, PRICE, PRICE)
 
 
 @pytest.mark.parametrize("ours", [PRICE, 0])

@@ -13,7 +13,7 @@ from batchgen.attempts import image_check as check_module
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Endpoint, Reply, Status
 from batchgen.planning import planner
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import ReferenceCache

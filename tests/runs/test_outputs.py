@@ -18,7 +18,7 @@ from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.resuming import bookmark_of, put_bookmark
 from batchgen.model import Status
 from batchgen.planning.planner import SLICE
-from batchgen.runner import ending
+from batchgen.runner import completion as ending
 from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.handle import FROM_CODE
 from tests.runs.desk import Desk, statuses

@@ -14,7 +14,7 @@ from batchgen.ledger import Ledger
 from batchgen.output import zipformat
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.listing import directory_damage
-from batchgen.report.verifying import Verification, verify
+from batchgen.report.archive_verification import Verification, verify
 from batchgen.runner.folder import open_folder
 from batchgen.storage.outputs import directory_entries, write_outputs
 from tests.ledger.books import PRICE
