@@ -94,7 +94,7 @@ class _Entry:
         if self.then is not None:
             try:
                 self.then(self.result)
-            except Exception as fault:
+            except Exception as fault:  # noqa: BLE001 - its caller raises it
                 self.error = fault
 
 
