@@ -58,8 +58,8 @@ class Room:
     rng: random.Random
 
     def look(self, images: int, size_bytes: int) -> DiskRoomState:
-        (state,) = self.rng.choices([*DiskRoomState], [8, 2, 1])
-        return state
+        states: list[DiskRoomState] = [*DiskRoomState]
+        return self.rng.choices(states, [8, 2, 1])[0]
 
     async def hold(self, images: int, size_bytes: int) -> None:
         await checkpoint()
