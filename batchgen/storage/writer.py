@@ -86,6 +86,17 @@ class _Entry:
     result: Any = None
     error: BaseException | None = None
 
+    def follow(self) -> None:
+        """Let happen what follows; a fault there is the caller's alone.
+
+        Other steps of the group are on disk, too, and their callers wait.
+        """
+        if self.then is not None:
+            try:
+                self.then(self.result)
+            except Exception as fault:  # noqa: BLE001 - its caller raises it
+                self.error = fault
+
 
 class Writer:
     """Commits steps to the ledger, and images to the archive, in groups."""
@@ -138,7 +149,7 @@ class Writer:
                 it, and none that come later, so it is never put off for good.
             then: What follows from the result in memory. It is called once the step is
                 on disk, in the order of the steps, before anybody else goes on. A step
-                itself touches nothing but the ledger.
+                itself touches nothing but the ledger. What it raises is raised here.
 
         Raises:
             StorageError: nothing more can be written by this process.
@@ -286,8 +297,7 @@ class Writer:
         self._open.difference_update(group)
         for entry in group:
             entry.images = ()  # whoever held memory for them gives it back now
-            if entry.then is not None:
-                entry.then(entry.result)
+            entry.follow()
             entry.done.set()
 
 

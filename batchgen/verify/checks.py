@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from batchgen.model import to_nano
+from batchgen.sandbox import KEY
 from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from batchgen.sandbox.services import all_services
 from batchgen.verify.books import Books, CheckFailed, expect
@@ -129,6 +130,8 @@ async def stop(customer: Customer, *, fault: Fault, expected: ExpectedMember) ->
         expect("statuses", books.statuses, {"pending": len(rows)})
         errors = {row["error"] for row in books.rows} - {expected.error, None}
         expect("other errors", errors, set())
+        leaks = [row["id"] for row in books.rows if KEY in (row["message"] or "")]
+        expect("rows whose message holds the key", leaks, [])
         expect("bill", (books.bill, books.spent, books.at_risk), ([], 0, 0))
     await customer.run()
     books = customer.read_books()
