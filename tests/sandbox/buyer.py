@@ -139,16 +139,19 @@ def urls_of(reply: dict[str, Any]) -> list[str]:
 def prompt_of(body: Any) -> str:
     """Return the prompt of a request as the sandbox wrote it down.
 
-    One that could not be read has none.
+    Empty for one that has none, or that could not be read: other tests send such
+    requests to the same sandbox.
     """
-    if isinstance(body, dict) and "contents" in body:
-        return str(body["contents"][0]["parts"][0]["text"])
-    if isinstance(body, dict):
-        return str(body["prompt"])
-    if isinstance(body, str):
-        return ""
-    fields = {field["name"].lower(): field.get("value") for field in body}
-    return str(fields["prompt"])
+    match body:
+        case {"contents": [{"parts": [{"text": prompt}, *_]}, *_]}:
+            return str(prompt)
+        case {"prompt": prompt}:
+            return str(prompt)
+        case [*fields]:
+            values = {field["name"].lower(): field.get("value") for field in fields}
+            return str(values.get("prompt", ""))
+        case _:
+            return ""
 
 
 @contextmanager
