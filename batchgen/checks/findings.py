@@ -179,7 +179,7 @@ class Disk:
 
     Attributes:
         assumed: Whether sizes are assumed that this folder has no images of.
-        free: In the file system of the run folder.
+        free_bytes: In the file system of the run folder.
     """
 
     needed_bytes: int
