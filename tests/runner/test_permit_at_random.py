@@ -29,7 +29,7 @@ from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Attachment, ImageRequest, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.storage.disk_room import DiskRoomState
-from tests.runner.test_permit import new_lane, new_run
+from tests.runner.test_permit import new_queue, new_run
 
 ROUNDS = 150
 PARTS = 12
@@ -137,18 +137,18 @@ class World:
                 return
             permit.is_recorded = True
             try:
-                with run.reference_buffer.taken(permit.part):
+                with run.reference_buffer.take(permit.part):
                     for _ in range(rng.randrange(3)):
                         await checkpoint()
                     if rng.random() < 0.7:
-                        permit.depart()
+                        permit.record_sent()
                         self.sent += 1
-                    permit.stay()
+                    permit.cancel_departure()
                 if rng.random() < 0.3:
                     permit.free_slot()
                 for _ in range(rng.randrange(4)):
                     await checkpoint()
-                self.queue.breaker.succeeded(permit.load.at)
+                self.queue.breaker.record_success(permit.load.at)
             finally:
                 run.spent(permit.reservation, rng.randrange(11))
 
@@ -178,7 +178,7 @@ class World:
 
 
 def _queue() -> ProviderQueue:
-    queue = new_lane()
+    queue = new_queue()
     rate_limiter = RateLimiter(60_000, anyio.current_time, counts=True)
     limiter = ConcurrencyLimiter(
         rate_limiter, 3, AimdLimit(60_000.0, is_rate=True), anyio.current_time
