@@ -123,14 +123,14 @@ async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
     shop.buy = buy
 
     stopped = await desk.run(limit=2)
-    begun = desk.table()
+    table = desk.table()
 
     assert stopped.stop_reason == FROM_CODE
     assert stopped.cut is not None
     assert SLICE <= stopped.cut.rows < rows
-    assert len(begun) == (SLICE if is_long else stopped.cut.rows)
+    assert len(table) == (SLICE if is_long else stopped.cut.rows)
     assert stopped.rows_in_table == (SLICE if is_long else None)
-    assert sum(row["status"] == "succeeded" for row in begun) == 1
+    assert sum(row["status"] == "succeeded" for row in table) == 1
     assert desk.totals().images == 1
 
     outcome = await desk.run(limit=2)
@@ -175,9 +175,9 @@ async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(
                 accepted.wait(30)
             return super().count_occurrences(keys)
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         accepted.set()
-        return shop.accept(asked)
+        return shop.accept(request)
 
     monkeypatch.setattr(plan, "PlanIndex", Cramped)
     shop.buy = buy

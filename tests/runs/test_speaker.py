@@ -37,9 +37,9 @@ def reply(status: int, body: Json) -> Reply:
 
 
 def wire(error: Exception) -> AttemptError:
-    found = wire_error("acme", "api.acme.example", error)
-    assert isinstance(found, AttemptError)
-    return found
+    wrapped = wire_error("acme", "api.acme.example", error)
+    assert isinstance(wrapped, AttemptError)
+    return wrapped
 
 
 OWN = {
@@ -102,10 +102,10 @@ def test_the_providers_words_are_quoted_without_ours(case: str) -> None:
 def test_what_is_split_is_the_whole_message() -> None:
     message = "no such model, or wrong base URL: gone; kept as kept/7-reply.json"
 
-    words = split_message("model_gone", message)
+    parts = split_message("model_gone", message)
 
-    assert "".join(words) == message
-    assert words == (
+    assert "".join(parts) == message
+    assert parts == (
         "no such model, or wrong base URL: ",
         "gone",
         "; kept as kept/7-reply.json",
@@ -145,6 +145,6 @@ def test_no_message_is_no_quote() -> None:
 def test_the_name_of_a_finish_reason_is_the_providers_what_introduces_it_is_not() -> (
     None
 ):
-    words = split_message(Refused("", "").kind, "finish reason: SAFETY")
+    parts = split_message(Refused("", "").kind, "finish reason: SAFETY")
 
-    assert words == ("finish reason: ", "SAFETY", "")
+    assert parts == ("finish reason: ", "SAFETY", "")
