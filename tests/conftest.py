@@ -33,7 +33,7 @@ SLOW = (
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
     *("addresses/test_url.py", "manifest/test_template_limits.py"),
     *("providers/test_decoding.py", "planning/test_planner.py"),
-    *("sandbox/test_profiles.py", "test_finder.py", "test_start.py"),
+    *("sandbox/test_profiles.py", "test_aimd_limit.py", "test_start.py"),
     *("wire/test_redaction.py", "wire/test_decompression.py"),
 )
 """Whole runs in processes of their own, random search, and what else takes seconds."""

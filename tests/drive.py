@@ -21,8 +21,8 @@ from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.engine import Engine
 from batchgen.runner.folder import open_folder
-from batchgen.runner.local import LocalEngine
 from tests.warm import Ended, call
 
 COMMAND = (sys.executable, "-P", "-m", "batchgen")
@@ -164,7 +164,7 @@ def underway(
 async def run_job(job: Job, config: RunConfig) -> RunResult:
     """Run a job to its end in this process, and check what its progress shows."""
     with open_folder(job.out, job.source, "loopback") as folder:
-        result = await LocalEngine(job, folder, config).run()
+        result = await Engine(job, folder, config).run()
     assert result.totals is not None
     shown = {status: count for status, count in config.progress.rows.items() if count}
     assert shown == result.totals.rows, "what is shown is not what is so"

@@ -1,27 +1,53 @@
-"""The page on the architecture names paths and names that are there."""
+"""The pages on the code name paths and names that are there."""
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 import pytest
 
 from tests.code_blocks import ROOT
 
 PAGE = (ROOT / "batchgen/docs/architecture.md").read_text("utf-8")
-PATHS = sorted(
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+ADDING = (ROOT / "batchgen/docs/adding-providers.md").read_text("utf-8")
+PATH = re.compile(r"\b((?:batchgen|tests|samples|jobs)/[\w./-]*\w)(?=[`\s,)])")
+PATHS = sorted(set(PATH.findall(PAGE)))
+PATHS_FOR_CONTRIBUTORS = sorted(set(PATH.findall(CONTRIBUTING + ADDING)))
+MODULES = sorted(
     set(
         re.findall(
-            r"`((?:batchgen|tests|samples|jobs)/[\w./-]+|pyproject\.toml)`", PAGE
+            r"`(batchgen(?:\.\w+)+)`|python -m (tests[\w.]+)", CONTRIBUTING + ADDING
         )
     )
+)
+ROOMS = re.findall(
+    r"`([\w.]+)`",
+    "".join(
+        re.findall(
+            r"^\| (`.+?) \|",
+            CONTRIBUTING.partition("| in `tests`")[2].partition("\n\n")[0],
+            re.MULTILINE,
+        )
+    ),
 )
 NAMES = re.findall(r"^\| .+ \| `([\w./]+\.py)` \| `(\w+)` \|$", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, *PATHS_FOR_CONTRIBUTORS, "pyproject.toml"])
 def test_each_path_on_the_page_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_room_of_the_tests_exists(room: str) -> None:
+    assert (ROOT / "tests" / room).exists()
+
+
+@pytest.mark.parametrize("module", ["".join(names) for names in MODULES])
+def test_each_module_on_the_pages_for_contributors_exists(module: str) -> None:
+    assert find_spec(module)
 
 
 @pytest.mark.parametrize(("path", "name"), NAMES)

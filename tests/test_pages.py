@@ -23,7 +23,7 @@ from batchgen.output.switch import _SUFFIX as COMPACTED
 from batchgen.output.zip_directory import METADATA
 from batchgen.report.page import PAGE as REPORT
 from batchgen.runner.folder import LEDGER, LOG
-from batchgen.runner.whole_folder import RECOVERING
+from batchgen.runner.folder_checks import RECOVERING
 from tests.cli.command import batchgen
 
 FOLDER = Path(str(files("batchgen").joinpath("docs")))

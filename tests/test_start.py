@@ -88,10 +88,10 @@ LATE = {
     "api.runs._open_session: batchgen.runner.rehearsal": "likewise",
     "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
     "api.folders.Folder._table: polars": "for tables alone",
-    "api.folders.Folder._written: batchgen.storage.outputs": "likewise",
+    "api.folders.Folder._current_table: batchgen.storage.outputs": "likewise",
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
-    "api.jobs._is_kept: polars": "likewise",
+    "api.jobs._is_stored: polars": "likewise",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
     "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"
@@ -99,7 +99,7 @@ LATE = {
     "cli.report._write_page: batchgen.report.page": (
         "jinja2 and Pillow, for --html alone"
     ),
-    "runner.ending.write_outputs_at_end: batchgen.storage.outputs": (
+    "runner.completion.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),
     "job.service_address._read_base_url: batchgen.addresses.url": (

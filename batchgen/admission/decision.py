@@ -2,7 +2,7 @@
 
 The questions are asked in this order. Is it still to be bought? Is there a slot at the
 provider, and room on the disk? Is there money? Does the rate let it leave? Does the
-provider answer? Whatever was taken until one of them says no is given back.
+provider answer? If one of them says no, whatever was taken before is given back.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16
-"""Room held on the disk for each image in flight [assumed], until the first images have
+"""Room held on the disk for each image in flight [assumed], until so many images have
 shown their size."""
 
 ALONE_S = 1.0
-"""What must be sent alone, and is not, is looked at again after this."""
+"""A part that must be sent alone is looked at again after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Nothing is to be bought for the part any more."""
+    """Nothing has to be bought for the part any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +142,20 @@ async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
         version = run.changed.version
         wait_s = queue.slot_in_s(model)
         if run.fails_too_often:
-            # A refusal comes sooner than an image: those under way are awaited, and
-            # may say otherwise.
+            # A refusal comes sooner than an image. So the run waits for the attempts
+            # under way, which may succeed.
             if run.live == 0:
                 run.give_up()
                 return
         elif queue.stopped is not None:
-            return  # whoever asks for its departure is told so
+            return  # `_may_depart` refuses it
         elif not wait_s:
             images, image_bytes = run.live + 1, _image_bytes(run.progress)
             look = run.room.look(images, image_bytes)
             if look is DiskRoomState.HELD:
                 return
             if look is DiskRoomState.MISSING_ROOM:
-                # Much may have changed when it is done: all is looked at again.
+                # Much may have changed meanwhile, so everything is checked again.
                 await run.room.hold(images, image_bytes)
                 continue
             if run.live == 0:
@@ -210,7 +210,7 @@ async def _may_depart(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
 async def _doubt_s(run: Run, queue: ProviderQueue, queued: QueuedPart) -> float | None:
     """Say when to ask again for a part that must not be sent now; None if it may.
 
-    A provider that perhaps fails for everybody is tried with a row that loses nothing.
+    A provider that may fail for all rows is tried with a row that loses nothing.
     """
     breaker = queue.breaker
     if not queued.as_probe:
@@ -219,7 +219,7 @@ async def _doubt_s(run: Run, queue: ProviderQueue, queued: QueuedPart) -> float 
     if not queue.is_in_doubt:
         return None  # a purchase succeeded meanwhile
     history = history_of(queued.attempts, queued.part, queued.planned.row.tries_from)
-    # Where only few are left, it may be they that fail, and nobody else.
+    # Where only few rows are left, the rows may be at fault and not the provider.
     is_about_few = not queue.may_have_lost_several or breaker.may_be_the_rows
     is_asked = breaker.is_open and is_about_few
     may_be_lost = may_lose(history, run.policy)
@@ -233,10 +233,10 @@ async def _doubt_s(run: Run, queue: ProviderQueue, queued: QueuedPart) -> float 
 
 
 def _alone_in_s(run: Run, queue: ProviderQueue) -> float:
-    """Return how long a part waits that would be at its end if it were lost, too.
+    """Return how long a part waits that would end its row if it were lost, too.
 
-    It goes after all else, and alone; and what answers a question is no proof that the
-    outage is over.
+    It is sent last, and alone. An answer to a probe does not prove that the outage is
+    over.
     """
     if queue.breaker.open():
         run.progress.notice(

@@ -46,8 +46,9 @@ class QueuedPart:
 class Feed:
     """Parts in manifest order, retries first when they are due.
 
-    A part with images that must be read or sent first comes when they are ready, on
-    the run's shelf; others may come before it. Use as a context manager.
+    A part whose images must be read or uploaded first comes when they are ready, in
+    the run's reference buffer; other parts may come before it. Use as a context
+    manager.
     """
 
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
@@ -109,9 +110,9 @@ class Feed:
         self._queue.retries.add(part, wait_s)
 
     def put_back(self, part: Part) -> None:
-        """Let a part come again, and what is ready be made ready anew.
+        """Put a part back, and all parts whose images are ready.
 
-        Nothing will go for long, and what is ready takes memory.
+        Nothing is sent for a long time now, and images take memory.
         """
         for queued in self._preparation.put_back():
             self.retry(queued.part, 0.0)
@@ -171,14 +172,14 @@ class Feed:
     def _next_part(self) -> QueuedPart | None:
         if not self._queue.is_in_doubt:
             return self._again() or self._fresh() or self._put_off()
-        # It may be an outage. Rows that were never lost find out: one that is lost
-        # twice is held.
+        # It may be an outage. Rows that were never lost are sent to find out, since a
+        # row that is lost twice is held.
         first = self._tried_for_free() if self._queue.breaker.is_open else None
         queued = first or self._untried() or self._again() or self._put_off()
         return None if queued is None else replace(queued, as_probe=True)
 
     def _put_off(self) -> QueuedPart | None:
-        """Return a part that was to be asked again when nothing else is left."""
+        """Return a part that was deferred until nothing else is left."""
         queue = self._queue
         if self._run.planning or queue.in_flight or len(queue.retries):
             return None
@@ -187,7 +188,7 @@ class Feed:
         return self._again()
 
     def _tried_for_free(self) -> QueuedPart | None:
-        """Return one that can be lost once more: each row may fail at first alone."""
+        """Return a part that can be lost once more without its row ending."""
         queued = self._again()
         if queued is None:
             return None
@@ -239,9 +240,9 @@ class Feed:
         return self._parts.popleft()
 
     def _asked_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
-        """Yield a row's parts, but for those whose last answer stopped a run.
+        """Yield a row's parts, and defer those whose last answer stopped a run.
 
-        They are asked when nothing else is left: one of them may be what stopped it.
+        They are sent when nothing else is left: one of them may stop this run, too.
         """
         for queued in self._missing(planned):
             tries_from = planned.row.tries_from

@@ -1,7 +1,7 @@
-"""How the hosts fare from which images are downloaded, each of them apart.
+"""The health of each host from which images are downloaded.
 
-Whether one host of images is down says nothing about the others: a link that never
-connects must end within minutes, although images of other hosts keep coming.
+One host that is down says nothing about the others. A link that never connects must
+fail within minutes, although images of other hosts keep coming.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from batchgen.model import Link
 from batchgen.wire import LinkSource
 
 UNREACHED_S = 300.0
-"""A host of images that takes no connection is waited for so long, while the provider
-itself answers: where nobody is, nobody comes [assumed]."""
+"""A host of images that accepts no connection is waited for so long while the provider
+itself answers [assumed]."""
 
 MAX_HOSTS = 1000  # that are remembered
 
@@ -111,7 +111,7 @@ class LinkHosts:
         self.last_success = self._clock()
 
     def are_gone(self, host: LinkHost) -> bool:
-        """Say whether nobody is at a host, and no image came from others meanwhile."""
+        """Say whether a host is gone, and no image came from others meanwhile."""
         return host.was_gone_since(self.last_success)
 
     def waited_for(self) -> Iterable[LinkHost]:
@@ -135,10 +135,10 @@ def waiting_for(hosts: Iterable[LinkHost]) -> Iterator[None]:
 
 def _name(link: str, source: LinkSource) -> str:
     try:
-        places = source.candidates(link)
+        urls = source.candidates(link)
     except httpx.InvalidURL:
         return "a link that is no URL"
-    url = places[0] if places else read_url(source.base_url)
+    url = urls[0] if urls else read_url(source.base_url)
     if not url.host:
         return "a link without a host"
     return url.host if url.port is None else f"{url.host}:{url.port}"

@@ -1,9 +1,9 @@
 """What one purchase may use, and what it gives back in the end.
 
-Six things are counted while a purchase is under way: its slot, that it is alive, its
-departure under the rate, its money, whether it is the probe, and its reference images.
-All are taken here, and all that was not used is given back here, in `close`. One that
-was forgotten would let a run wait for ever.
+Six things are counted while a purchase is under way: its slot, that it is alive, the
+rate limiter's grant, its money, whether it is the probe, and its reference images. All
+are taken here, and all that was not used is given back here, in `close`. If one were
+forgotten, the run would wait for ever.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Permit(Presence):
         is_probe: Whether it tries if a provider that gave no answers is back.
         is_recorded: Whether the attempt is in the ledger: then its money is no longer
             given back here, but becomes what the attempt costs.
-        may_depart: Whether the rate has granted a departure that was not used yet.
+        may_depart: Whether the rate limiter granted a request that is not sent yet.
         has_left: Whether its request really left.
     """
 
@@ -99,7 +99,7 @@ class Permit(Presence):
         self.reservation, self._holds_money = reservation, True
 
     def begin(self) -> None:
-        """Take the slot: nothing stands in the way of the purchase any more."""
+        """Take the slot; the purchase begins now."""
         queue = self.queue
         if not queue.live:
             queue.alone_since = self.run.time.monotonic()
@@ -112,7 +112,7 @@ class Permit(Presence):
     # -- used
 
     def record_sent(self) -> None:
-        """Count the departure, at this moment."""
+        """Count the request as sent at this moment."""
         self.has_left, self.may_depart = True, False
         self._left_at = self.run.time.monotonic()
         self.queue.rate_limiter.record_sent(self._left_at)
@@ -125,7 +125,7 @@ class Permit(Presence):
     def times(self) -> tuple[float, float]:
         """Return when the request left, and seconds from then to the reply's head.
 
-        Nobody waits for it any more.
+        The reply is not waited for any more.
         """
         self.queue.reply_times.record_answer(id(self))
         now = self.run.time.monotonic()
@@ -135,7 +135,7 @@ class Permit(Presence):
     # -- given back
 
     def cancel_departure(self) -> None:
-        """Give the departure back if nothing left."""
+        """Give the rate limiter's grant back if nothing was sent."""
         if self.may_depart:
             self.may_depart = False
             self.queue.rate_limiter.cancel()

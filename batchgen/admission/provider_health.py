@@ -49,7 +49,7 @@ UNREACHED_S = 120.0
 or no network. A provider that was reached once in the run is waited for much longer."""
 
 LONGEST_STUCK_S = 24 * 3600.0
-"""After this long without a single purchase that was taken, the run waits no longer:
+"""After this long without a single purchase that was accepted, the run waits no longer:
 rows stay pending, and the same command carries on [assumed]."""
 
 _NUMBERS = re.compile(r"[0-9]+")
@@ -61,7 +61,7 @@ class Interpreted:
 
     Attributes:
         error: The error, or that of the row alone.
-        waived: Attempts that failed because the provider failed for everybody: to be
+        waived: Attempts that failed because the provider failed for all rows: to be
             told to `waive` as this one ends.
     """
 
@@ -72,7 +72,7 @@ class Interpreted:
 def record_success(
     run: Run, queue: ProviderQueue, load: Load, *, is_accepted: bool
 ) -> None:
-    """Record a purchase that was taken.
+    """Record a purchase that was accepted.
 
     What was delivered at once must be an image, before others rely on it.
     """
@@ -82,7 +82,7 @@ def record_success(
     queue.limiter.record_acceptance(load)
     queue.verdicts.record_success(run.time.monotonic())
     if queue.breaker.record_success(load.at):
-        # All places at once would be too much for a provider that just came back.
+        # To fill all slots at once would be too much for a provider that is just back.
         queue.rate_limiter.begin_slowly()
         run.progress.notice(f"{queue.name} answers again")
     run.wake()
@@ -104,12 +104,12 @@ def record_failure(
         return Interpreted(error)
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
         return Interpreted(_record_answer(run, context, load, error, is_probe=is_probe))
-    # An outcome that is unknown cannot be excused: it may have been charged.
-    excusable = isinstance(error, ProviderDown)
+    # An outcome that is unknown cannot be waived: it may have been charged.
+    can_waive = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
     verdict = queue.breaker.record_loss(
         context.part.row_id,
-        context.attempt.attempt_id if excusable else None,
+        context.attempt.attempt_id if can_waive else None,
         load.at,
         is_probe=is_probe,
     )
@@ -145,7 +145,7 @@ def _record_answer(
     elif not isinstance(error, ProviderStopped):
         queue.verdicts.record_answer()
         queue.stuck_since = None
-        # What nobody can use does not show that images can be had here.
+        # An answer that cannot be used does not show that the provider makes images.
         queue.is_answered |= not isinstance(error, ReplyMalformed | Internal | NoImage)
     return error
 
@@ -183,7 +183,7 @@ def record_wait(
 def record_no_answer(
     run: Run, queue: ProviderQueue, error: AttemptError
 ) -> tuple[int, ...]:
-    """Take note that a question which buys nothing was not answered either.
+    """Record a probe without an answer.
 
     Returns:
         Attempts to be told to `waive`.
@@ -249,10 +249,10 @@ class BoughtAgain:
 def waive(
     rules: RowRules, ledger: Ledger, attempt_ids: tuple[int, ...]
 ) -> list[BoughtAgain]:
-    """Let attempts not count that ended before it was known why they failed.
+    """Waive attempts that ended before it was known why they failed.
 
-    A step of the commit that ends the one by which it became known: a kill behind it
-    would leave rows failed that nobody tries again.
+    It belongs to the commit that ends the attempt which showed the reason. Otherwise a
+    kill between the two would leave rows failed that are not tried again.
     """
     parts = (_waive_one(rules, ledger, attempt_id) for attempt_id in attempt_ids)
     return [part for part in parts if part is not None]

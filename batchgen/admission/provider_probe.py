@@ -1,4 +1,4 @@
-"""Ask whether a provider that gave no answer is back, without buying anything."""
+"""Probe whether a provider that gave no answer is back, without buying anything."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from batchgen.providers._reply_waits import retry_after_s
 
 TIMEOUT_S = 20.0
 SILENT_TIMES = 5
-"""Questions in a row that somebody took and left unanswered. Who never answered one may
-be a server that answers purchases alone: then one of them is tried [assumed]."""
+"""Probes in a row that were sent and got no answer. A server that never answers one may
+answer purchases alone: then a purchase is tried [assumed]."""
 
 
 async def probe_provider(run: Run, queue: ProviderQueue) -> bool:
-    """Say whether a question that buys nothing is answered where purchases go.
+    """Say whether a request that buys nothing is answered where purchases are sent.
 
-    Asked only where nothing else is left to be tried: an answer may be that of a
-    gateway in front of a dead service. It holds no key, so the answer is a refusal as a
-    rule, and any will do: what a gateway says in a provider's place, or silence, are
-    none; a wait that it asks for holds up everybody, as any does. Some server may never
-    answer it, and yet sell: one that is silent is asked a few times, one that says that
-    it is away for hours.
+    It is sent only where nothing else is left to be tried, since a gateway in front of
+    a dead service may answer. It holds no key, so the answer is usually a refusal, and
+    any refusal will do. A gateway's error page and silence are no answers. A wait that
+    the answer asks for holds for all requests. Some servers never answer it and still
+    sell: one that is silent is probed a few times, one that says that it is down for
+    hours.
     """
     if queue.purchase_url is None or queue.breaker.age_s > Outage.PATIENCE_S:
         return True

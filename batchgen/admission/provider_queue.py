@@ -80,7 +80,7 @@ class ProviderQueue:
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
         self.retries = Retries(clock)
-        self.moved_rows: deque[int] = deque()  # rows that came from another lane
+        self.moved_rows: deque[int] = deque()  # rows that came from another queue
         self.deferred: deque[Part] = deque()  # asked again when nothing else is left
         self.is_exhausted = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None
@@ -99,7 +99,7 @@ class ProviderQueue:
 
     @cached_property
     def source(self) -> LinkSource:
-        """Who hands out its links, with the key for those that ask for it."""
+        """The provider as a source of links, with its key for hosts that ask for it."""
         headers = self.provider.defaults.headers(self.endpoint)
         return LinkSource(self.endpoint.base_url, headers)
 
@@ -114,12 +114,12 @@ class ProviderQueue:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether a purchase had no answer, or one that nobody understands yet."""
+        """Whether a purchase had no answer, or one that is not understood yet."""
         return self.breaker.is_in_doubt or bool(self.reply_times.undecided)
 
     @property
     def may_have_lost_several(self) -> bool:
-        """Whether it is not about one row, as far as can be told."""
+        """Whether the failures are, as far as is known, not about one row."""
         return self.breaker.has_lost_several or bool(self.reply_times.undecided)
 
     def slot_in_s(self, model: str) -> float:
@@ -153,13 +153,11 @@ class ProviderQueue:
 
         The provider's own rates hold at its own address alone; the user's everywhere.
         """
-        listed = (
-            rates_for(self.provider.rates, PriceKey(self.name, None, model))
-            if self.is_own
-            else {}
-        )
-        rates = {**listed, **self._stated_rates}
-        if "input_token" in rates:  # what says nothing of images has one rate for both
+        rates = dict(self._stated_rates)
+        if self.is_own:
+            price_key = PriceKey(self.name, None, model)
+            rates = rates_for(self.provider.rates, price_key) | rates
+        if "input_token" in rates:  # it also holds for images without a rate
             rates.setdefault("image_input_token", rates["input_token"])
         return rates
 
@@ -175,7 +173,7 @@ class ProviderQueue:
 
     @property
     def may_hand_over(self) -> bool:
-        """Whether parts wait here that another provider may have to make."""
+        """Whether parts wait here which another provider may have to make."""
         waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
         return (waits or not self.is_exhausted) and self.stopped is None
 
@@ -199,7 +197,7 @@ class ProviderQueue:
 
     @property
     def concurrency(self) -> int:
-        """Most purchases between SENT and DELIVERED, as known by now."""
+        """Maximum of purchases between SENT and DELIVERED, as found so far."""
         return self.limiter.slots
 
 

@@ -110,7 +110,7 @@ def record_useless_reply(
                 row_id, is_accepted=is_accepted
             )
         case NoImage() if not queue.proof.holds_for(context.attempt.model):
-            # Nothing strange where others brought theirs; but here nobody has.
+            # That is normal where other rows got images, but here none did.
             is_enough = queue.verdicts.record_useless_answer(
                 row_id, is_accepted=is_accepted
             )

@@ -84,7 +84,7 @@ class References:
         )
 
     def tell_untried(self, queue: ProviderQueue, request: ImageRequest) -> None:
-        """Tell in a rehearsal that nobody fetches the URLs."""
+        """Tell in a rehearsal that the URLs are not fetched."""
         rules = queue.capabilities.references
         if self._stand_in is not None and any(
             rules.carrier_of(reference) == "link" for reference in request.references

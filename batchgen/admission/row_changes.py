@@ -1,4 +1,4 @@
-"""How a row comes to its end: written down first, counted after that."""
+"""How a row ends: it is written down first, and counted after that."""
 
 from __future__ import annotations
 

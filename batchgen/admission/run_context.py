@@ -62,7 +62,7 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class RowRules:
-    """What decides within a commit how a row goes on; there it is only read."""
+    """What a commit reads to decide how a row goes on."""
 
     job: Job
     policy: Policy
@@ -78,7 +78,7 @@ class Run:
         planning: Whether rows may still be added to the plan.
         live: Attempts under way, downloads included.
         stopping: Whether a signal came: replies are awaited, tasks are left.
-        cut_short_scopes: Scopes of what a stop cuts short: polls, and waits for links.
+        cut_short_scopes: Of what a stop cuts short: polls, and waits for links.
         failures: How the last rows ended.
         fails_too_often: Whether so many of them failed that it is better to stop.
         gives_up: Whether nothing more is bought, because nearly every row fails.
@@ -143,7 +143,7 @@ class Run:
                 self.cut_short_scopes.discard(scope)
 
     def wake(self) -> None:
-        """Let whoever waits for something to change look again."""
+        """Wake all tasks that wait for a change."""
         self.changed.notify_all()
 
     def record(self, change: RowChange | None) -> None:
@@ -156,7 +156,7 @@ class Run:
             self.fails_too_often = self.failures.are_too_many
 
     def rows_waiting(self) -> int | None:
-        """Return how many rows are not at their end; None while nobody knows."""
+        """Return how many rows are not at their end; None while that is not known."""
         return None if self.planning else self.progress.rows[Status.PENDING]
 
     def give_up(self) -> None:

@@ -1,1 +1,1 @@
-"""What Python code may call; the module `batchgen` exports it."""
+"""The public functions and classes; the module `batchgen` exports them."""

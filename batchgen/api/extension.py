@@ -1,4 +1,4 @@
-"""Let Python code bring a provider of its own."""
+"""Add a provider from Python code."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from batchgen.providers.base import Provider
 
 
 def add_provider(provider: Provider) -> None:
-    """Let jobs of this process name a provider that is no part of batchgen.
+    """Add a provider to this process, for all its jobs.
 
-    A package can bring one for every process, by an entry point of the group
+    A package adds one to every process by an entry point of the group
     `batchgen.providers`.
 
     Raises:
-        SpecError: it is no provider, or its name cannot be.
+        SpecError: it is no provider, or its name is invalid or taken.
     """
     PROVIDERS.add(provider)

@@ -1,4 +1,4 @@
-"""Look into a run folder from Python code, also while a run works on it."""
+"""Read a run folder from Python code, also while a run works on it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from batchgen.ledger.lookup import find_row, place_of
 from batchgen.model import ResultRow, Status, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
-from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
-from batchgen.runner.session import our_errors
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.session import storage_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderStatus:
-    """Where a run folder stands; money is that of all its runs.
+    """The state of a run folder; money is that of all its runs.
 
     Attributes:
         rows: By status.
         images: In the ZIP.
         spent_usd: Charged for certain, also for rows that were changed or removed.
         at_risk_usd: What may have been charged besides.
-        is_running: Whether a batchgen works on it now.
+        is_running: Whether a run works on it now.
+        is_rehearsal: Whether its money is pretend.
     """
 
     rows: Mapping[Status, int]
@@ -49,9 +50,9 @@ class Image:
     """One stored image of a row.
 
     Attributes:
-        name: In the ZIP.
+        name: Of its file in the ZIP.
         number: Within its row, from 1.
-        sha256: Hexadecimal.
+        sha256: Of the content, hexadecimal.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Image:
         Raises:
             StorageError: it cannot be written.
         """
-        with our_errors():
+        with storage_errors():
             Path(path).write_bytes(self.content)
         return Path(path)
 
@@ -91,7 +92,7 @@ class Folder:
 
     @property
     def status(self) -> FolderStatus:
-        """Where it stands now."""
+        """The state of the folder now."""
         with self._reading() as ledger:
             totals = ledger.totals(EVERY_ROW)
         return FolderStatus(
@@ -104,15 +105,15 @@ class Folder:
         )
 
     def results(self) -> pl.DataFrame:
-        """Return the result table as it stands now: a line for each row."""
+        """Return the current result table: a line for each row."""
         return self._table(TABLE)
 
     def attempts(self) -> pl.DataFrame:
-        """Return the table of purchases as it stands now: a line for each attempt."""
+        """Return the current table of purchases: a line for each attempt."""
         return self._table(PURCHASES)
 
     def row(self, row_id: str) -> ResultRow:
-        """Return the row of an id: that of the result table.
+        """Return the row with an id, as in the result table.
 
         Raises:
             SpecError: no row has it.
@@ -132,7 +133,7 @@ class Folder:
 
         Raises:
             SpecError: no row has this id, or it has no such image (yet).
-            ArchiveDamaged: the ZIP does not hold it.
+            ArchiveDamaged: the ZIP does not have it.
         """
         file = next(
             (file for file in self.row(row_id).files if file.image == number), None
@@ -161,8 +162,8 @@ class Folder:
 
         Args:
             status: One or several of `failed`, `held`, `refused` and, with `ids`,
-                `succeeded`: that gives up images and buys others. None for the rows
-                that trying again can help.
+                `succeeded`, which gives up images and buys others. None for the rows
+                that can succeed when they are tried again.
             ids: Only these rows.
 
         Raises:
@@ -177,17 +178,17 @@ class Folder:
             )
         require_run(self.path)
         with (
-            our_errors(),
-            open_folder(self.path, None, None) as held,
-            held.ledger.transaction(),
+            storage_errors(),
+            open_folder(self.path, None, None) as run_folder,
+            run_folder.ledger.transaction(),
         ):
-            return mark_rows(held.ledger, statuses, selection)
+            return mark_rows(run_folder.ledger, statuses, selection)
 
     def costs(self, by: str | Iterable[str] = ()) -> pl.DataFrame:
-        """Add up what the rows cost, grouped by any columns of the result table.
+        """Sum the cost of the rows, grouped by any columns of the result table.
 
         Args:
-            by: Names of columns, your own ones included, or `day`.
+            by: Names of columns, also of your own, or `day`.
 
         Raises:
             SpecError: there is no such column.
@@ -195,7 +196,7 @@ class Folder:
         from batchgen.output.cost_report import ResultTables
 
         columns = [by] if isinstance(by, str) else [*by]
-        with self._written(TABLE) as path:
+        with self._current_table(TABLE) as path:
             with self._reading() as ledger:
                 is_rehearsal = ledger.is_rehearsal
             tables = ResultTables([path], [path] if is_rehearsal else [])
@@ -208,21 +209,21 @@ class Folder:
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:
-        with our_errors(), closing(read_ledger(self.path)) as ledger:
+        with storage_errors(), closing(read_ledger(self.path)) as ledger:
             yield ledger
 
     def _table(self, name: str) -> pl.DataFrame:
         import polars as pl
 
-        with self._written(name) as path:
+        with self._current_table(name) as path:
             try:
                 return pl.read_parquet(path, glob=False, hive_partitioning=False)
             except pl.exceptions.PolarsError as error:
                 raise StorageError(f"cannot read {path}: {error}") from error
 
     @contextmanager
-    def _written(self, name: str) -> Iterator[Path]:
-        """Yield a table that says what the ledger says now."""
+    def _current_table(self, name: str) -> Iterator[Path]:
+        """Yield the path of a table that agrees with the ledger."""
         from batchgen.storage.outputs import write_tables
 
         with self._reading() as ledger:
@@ -263,6 +264,6 @@ def open_run_folder(path: str | Path) -> Folder:
         SpecError: there is no run in it.
     """
     folder = Folder(path)
-    with our_errors():
+    with storage_errors():
         require_run(folder.path)
     return folder

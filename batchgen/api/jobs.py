@@ -1,4 +1,4 @@
-"""A job as Python code states it: from a file, from keywords, or for a polars frame."""
+"""A job in Python code: from a file, from keywords, or for a polars frame."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ FRAME = "manifest.parquet"
 
 
 class Job:
-    """What to make of which table, at which providers, with which limits.
+    """A table, the images to make of it, their providers, and limits.
 
-    A job is checked as it is made, and says what it was made of. Nothing is sent and
-    nothing is written before it is run.
+    The settings are checked at once. Nothing is sent and nothing is written before the
+    job is run.
 
     Attributes:
         manifest: The table.
         out: The run folder; a rehearsal adds `-rehearsal` to its name.
-        providers: Their names, in the order of choice.
-        frame: The table, where it is a frame.
-        spec: The job as the rest of batchgen reads it.
+        providers: Names of the providers, in the stated order.
+        frame: The table, if it is a frame.
+        spec: The job as the other modules of batchgen use it.
     """
 
     frame: pl.DataFrame | None
@@ -48,17 +48,17 @@ class Job:
         /,
         **settings: Unpack[Settings],
     ) -> None:
-        """Make a job of settings, by the names of the job file's keys.
+        """Make a job from settings, by the names of the job file's keys.
 
         Args:
-            manifest: The path of a table, or a polars frame, which is kept in the run
-                folder; so `out` must name one for it. The folder belongs to the frame
-                that was there first: one with other content is refused.
+            manifest: The path of a table, or a polars frame. A frame is stored in the
+                run folder, so `out` must name one. A folder belongs to its first
+                frame: one with other content is refused.
             settings: `provider`, `prompt`, `max_cost` and all others; the page
                 `job-file` explains each.
 
         Raises:
-            SpecError: a setting is missing, or cannot be.
+            SpecError: a setting is missing or invalid.
         """
         values: dict[str, Any] = {**settings}
         if manifest is not None:
@@ -72,10 +72,10 @@ class Job:
 
         Args:
             path: The file.
-            settings: They stand above what the file says.
+            settings: They override the file.
 
         Raises:
-            SpecError: the file cannot be read, or a setting cannot be.
+            SpecError: the file cannot be read, or a setting is invalid.
         """
         job = cls.__new__(cls)
         job.frame = None
@@ -100,10 +100,10 @@ class Job:
 
 
 def _frame_of(manifest: object) -> pl.DataFrame | None:
-    """Return a manifest that is a frame; None for one that is the name of a file."""
+    """Return the manifest if it is a frame; None if it is a path."""
     if manifest is None or isinstance(manifest, str | Path):
         return None
-    # Only here: whoever names a file needs no polars yet.
+    # Imported here: a job for a file needs no polars yet.
     import polars as pl
 
     if isinstance(manifest, pl.DataFrame):
@@ -122,7 +122,7 @@ def _job_of_frame(settings: Mapping[str, Any]) -> JobSpec:
             'kept, as in out="out/catalog"'
         )
     place = Path(out).resolve() / FRAME
-    # The frame is not written yet, and the name of some file must stand here.
+    # The frame is not written yet, and the setting needs a path that exists.
     spec = job_from({**settings, "manifest": Path.cwd()}, source=place)
     references = spec.references
     if references.folder is None:
@@ -131,10 +131,10 @@ def _job_of_frame(settings: Mapping[str, Any]) -> JobSpec:
 
 
 def spec_to_run(job: Job, *, rehearse: bool) -> JobSpec:
-    """Return what a run of a job is to do, checked as far as no row is needed.
+    """Return the spec of a run, with all checks that need no row.
 
     Raises:
-        SpecError: a setting cannot be, or an address is missing.
+        SpecError: a setting is invalid, or an address is missing.
     """
     spec = job.spec
     if rehearse:
@@ -149,39 +149,39 @@ def spec_to_run(job: Job, *, rehearse: bool) -> JobSpec:
 
 
 @contextmanager
-def kept_frame(job: Job, spec: JobSpec) -> Iterator[None]:
-    """Keep the frame of a job, if it has one, where its runs read it.
+def frame_in_folder(job: Job, spec: JobSpec) -> Iterator[None]:
+    """Store the frame of a job, if it has one, in the run folder.
 
-    A frame for which no run began leaves nothing behind.
+    It is removed again if no run began.
 
     Raises:
         LedgerMismatch: the run folder belongs to a frame with other content.
     """
     frame = job.frame
-    if frame is None or _is_kept(frame, spec):
+    if frame is None or _is_stored(frame, spec):
         yield
         return
-    above = [folder for folder in spec.manifest.parents if not folder.exists()]
+    new_folders = [folder for folder in spec.manifest.parents if not folder.exists()]
     _write_frame(frame, spec.manifest)
     try:
         yield
     finally:
         if not (spec.out / LEDGER).exists():
             spec.manifest.unlink(missing_ok=True)
-            for folder in above:
-                with suppress(OSError):  # it holds something by now
+            for folder in new_folders:
+                with suppress(OSError):  # it is not empty any more
                     folder.rmdir()
 
 
 @contextmanager
-def readable(job: Job, spec: JobSpec) -> Iterator[JobSpec]:
-    """Yield what to do with a manifest that can be read; the run folder stays as it is.
+def readable_spec(job: Job, spec: JobSpec) -> Iterator[JobSpec]:
+    """Yield a spec whose manifest can be read, without a change to the run folder.
 
     Raises:
         LedgerMismatch: the run folder belongs to a frame with other content.
     """
     frame = job.frame
-    if frame is None or _is_kept(frame, spec):
+    if frame is None or _is_stored(frame, spec):
         yield spec
         return
     with TemporaryDirectory(prefix="batchgen-frame-") as folder:
@@ -199,8 +199,8 @@ def _write_frame(frame: pl.DataFrame, path: Path) -> None:
         frame.write_parquet(file)
 
 
-def _is_kept(frame: pl.DataFrame, spec: JobSpec) -> bool:
-    """Say whether the run folder holds this very frame already."""
+def _is_stored(frame: pl.DataFrame, spec: JobSpec) -> bool:
+    """Say whether the run folder already has this frame."""
     if not spec.manifest.exists():
         return False
     import polars as pl

@@ -1,4 +1,4 @@
-"""Say from Python code all that can be known of a job before paying."""
+"""Check a job from Python code before anything is paid."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from batchgen.api.jobs import Job, readable, spec_to_run
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.api.jobs import Job, readable_spec, spec_to_run
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.checks.findings import Findings, Problem
 from batchgen.model import Status, to_usd
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import prices_of
-from batchgen.runner.session import our_errors
+from batchgen.runner.session import storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Plan:
     """What a run of a job would do, and what it would cost.
 
     Attributes:
-        findings: All that is known, as `batchgen check` shows it.
+        findings: Everything that `batchgen check` shows.
     """
 
     findings: Findings
@@ -37,48 +37,48 @@ class Plan:
 
     @property
     def cost_usd(self) -> Decimal:
-        """What they are expected to cost without retries, as far as that is known."""
+        """Expected cost of these images without retries, as far as prices are known."""
         return to_usd(self.findings.forecast.cost().expected)
 
     @property
     def max_cost_usd(self) -> Decimal:
-        """What they cost at most without retries, as far as that is known."""
+        """Highest cost of these images without retries, as far as prices are known."""
         return to_usd(self.findings.forecast.cost().highest)
 
     @property
-    def unpriced(self) -> int:
-        """Images of which nobody knows the price."""
+    def unpriced_images(self) -> int:
+        """Images without a known price."""
         return self.findings.forecast.unpriced
 
     @property
-    def invalid(self) -> int:
+    def invalid_rows(self) -> int:
         """Rows that cannot run; `problems` says why."""
         return self.findings.totals.rows.get(Status.INVALID, 0)
 
     @property
     def problems(self) -> Sequence[Problem]:
-        """Rows that cannot run, and where to mend each."""
+        """Rows that cannot run, and why; each names its row, line and column."""
         return self.findings.problems
 
     @property
     def notices(self) -> Sequence[str]:
-        """What looks odd, in sentences."""
+        """Sentences about what looks wrong."""
         return self.findings.notices
 
     def __repr__(self) -> str:
         return (
             f"Plan(rows={self.rows}, images={self.images}, cost_usd={self.cost_usd}, "
-            f"invalid={self.invalid})"
+            f"invalid_rows={self.invalid_rows})"
         )
 
 
 def check(job: Job) -> Plan:
-    """Say all that can be known of a job before paying; nothing is sent or written.
+    """Check a job before anything is paid; nothing is sent or written.
 
     Raises:
         SpecError: the job, or its manifest, cannot be read.
     """
-    with our_errors():
+    with storage_errors():
         spec = spec_to_run(job, rehearse=False)
-        with readable(job, spec) as spec:
-            return Plan(check_job(spec, PROVIDERS, prices_of(spec), EVERY))
+        with readable_spec(job, spec) as spec:
+            return Plan(check_job(spec, PROVIDERS, prices_of(spec), ALL_ROWS))

@@ -1,4 +1,4 @@
-"""Run a job, and hand out its rows as they come to their ends."""
+"""Run a job, and yield its rows as they end."""
 
 from __future__ import annotations
 
@@ -13,39 +13,38 @@ import anyio.to_thread
 from batchgen.api.jobs import Job, spec_to_run
 from batchgen.api.run_reports import RunProgress
 from batchgen.api.runs import RunKeywords, run
+from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.lookup import EndedRows
 from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.preparing import scope_end
 
-LOOK_S = 0.25
-"""How long a stream waits before it looks for rows again."""
+MIN_WAIT_S = 0.25
+"""Seconds between two reads of the ledger, at least."""
 
-LOOK_SHARE = 5
-"""It waits this many times as long as the last look took."""
+WAIT_FACTOR = 5
+"""After a read the stream waits this many times as long as the read took."""
 
 MAX_ROWS = 1000
-"""Rows that it holds at a time."""
+"""Rows in memory at a time."""
 
 
 async def stream(
     job: Job, **keywords: Unpack[RunKeywords]
 ) -> AsyncGenerator[ResultRow, None]:
-    """Run a job, or carry on with it, and yield each row once it stands at its end.
+    """Run a job, or carry on with it, and yield each row when it ends.
 
-    Rows that an earlier run brought to their ends come first; those that are still
-    pending when the run ends do not come. The run has a thread of its own, so the loop
-    may be any library's. Whoever leaves the iteration early stops the run in order.
+    Rows that ended in an earlier run come first; rows that are still pending at the end
+    of the run do not come. The run has a thread of its own, so any event loop can be
+    used. Leaving the iteration early stops the run in order.
 
     Args:
         job: The job.
         keywords: See `RunKeywords`.
 
     Raises:
-        BatchgenError: as `run` does, when all rows that ended have come; also what
-            stopped the run before its end.
+        BatchgenError: as `run` does, and `Result.error`; after all ended rows.
     """
     thread = _RunThread(job, keywords)
     thread.start()
@@ -66,7 +65,7 @@ async def stream(
                 if is_last and not part:
                     break
                 if not part:
-                    await anyio.sleep(max(LOOK_S, LOOK_SHARE * took_s))
+                    await anyio.sleep(max(MIN_WAIT_S, WAIT_FACTOR * took_s))
         thread.raise_error()
     finally:
         if thread.is_alive():
@@ -87,7 +86,7 @@ class _RunThread(threading.Thread):
         self._keywords: RunKeywords = {
             **keywords,
             "handle": self.handle,
-            "on_progress": self._note,
+            "on_progress": self._observe,
         }
         self._spec = spec_to_run(job, rehearse=keywords.get("rehearse", False))
         self._error: BaseException | None = None
@@ -97,21 +96,21 @@ class _RunThread(threading.Thread):
             result = run(self._job, **self._keywords)
             self.has_plan = True
             result.raise_for_error()
-        except BaseException as error:  # noqa: BLE001 - it is raised to the iterator
+        except BaseException as error:  # noqa: BLE001 - raised in the iteration
             self._error = error
 
     def open_rows(self, stack: ExitStack) -> EndedRows:
-        """Return the rows of the run; its ledger is open while the stack is."""
+        """Return the rows of the run; the stack closes its ledger."""
         ledger = stack.enter_context(closing(read_ledger(self._spec.out)))
         return EndedRows(ledger, ARCHIVE, scope_end(self._spec.limit))
 
     def raise_error(self) -> None:
-        """Raise what the run ended by, if it did not end well."""
+        """Raise the error of the run, if it has one."""
         if self._error is not None:
             raise self._error
 
-    def _note(self, progress: RunProgress) -> None:
-        # Before that, rows may stand as an older reading of the manifest had them.
+    def _observe(self, progress: RunProgress) -> None:
+        # Until then, rows may be those of an older version of the manifest.
         self.has_plan |= progress.phase not in ("starting", "planning")
         if self._callback is not None:
             self._callback(progress)

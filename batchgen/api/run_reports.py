@@ -1,4 +1,4 @@
-"""How a run goes, and how it ended, as Python code sees it."""
+"""Progress and result of a run, as Python code gets them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class RunProgress:
         rows: Rows in scope by status, those of earlier runs included.
         in_flight: Purchases under way.
         images: Stored by this run.
-        spent_usd: In the whole run folder, and so is `at_risk_usd`.
+        spent_usd: Charged for certain, in the whole run folder.
+        at_risk_usd: What may have been charged besides, in the whole run folder.
+        is_rehearsal: Whether the money is pretend.
     """
 
     phase: str
@@ -36,18 +38,16 @@ class RunProgress:
     is_rehearsal: bool
 
     @property
-    def ended(self) -> int:
-        """Rows that stand at their end, whichever it is."""
+    def ended_rows(self) -> int:
+        """Rows that came to an end, good or bad."""
         return sum(
             count for status, count in self.rows.items() if status != Status.PENDING
         )
 
     def __str__(self) -> str:
         spent = dollars(self.spent_usd, pretend=self.is_rehearsal)
-        return (
-            f"{self.phase}: {self.ended} of {self.total} rows, {self.in_flight} in "
-            f"flight, {spent}"
-        )
+        rows = f"{self.ended_rows} of {self.total} rows"
+        return f"{self.phase}: {rows}, {self.in_flight} in flight, {spent}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +59,12 @@ class Result:
         images: In the ZIP.
         spent_usd: Charged for certain, also for rows that were changed or removed.
         at_risk_usd: What may have been charged besides.
-        error: What stopped it before its end: a budget, nearly all rows failing, or a
-            refusal by all of its providers; None if nothing did.
-        stopped_providers: Those that refused key, credit or model, and how.
-        is_stopped: Whether it was stopped by its handle.
-        notices: What the user should read.
+        error: What stopped it before its end: a budget, failures of nearly all rows,
+            or a refusal by all of its providers; None if nothing did.
+        stopped_providers: The errors of providers that refused key, credit or model.
+        is_stopped: Whether its handle stopped it.
+        is_rehearsal: Whether the money is pretend.
+        notices: Sentences that the user should read.
         folder: The run folder.
     """
 
@@ -93,8 +94,8 @@ class Result:
             raise self.error
 
 
-def moment_of(progress: Progress) -> RunProgress:
-    """Return the counters of a run as they stand now."""
+def progress_of(progress: Progress) -> RunProgress:
+    """Return the current counters of a run."""
     return RunProgress(
         phase=progress.phase,
         total=progress.total,
@@ -111,16 +112,17 @@ def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Resu
     """Return how a run ended.
 
     Raises:
-        SpecError: the job was wrong, as was found while it ran.
+        SpecError: the job is wrong, which only the run could see.
         StorageError: nothing more could be stored.
     """
     error: BatchgenError | None = result.error
-    if error is None and result.stopped and len(result.stopped) == result.chosen:
-        error = result.stopped[0]
+    stopped = result.stopped
+    if error is None and stopped and len(stopped) == result.provider_count:
+        error = stopped[0]
     if isinstance(error, SpecError | StorageError):
         raise error
     totals = result.totals
-    assert totals is not None  # noqa: S101  whoever runs to the end has counted
+    assert totals is not None  # noqa: S101 - a run that ended has counted
     return Result(
         rows=dict(totals.rows),
         images=totals.images,

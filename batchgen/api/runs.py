@@ -14,8 +14,8 @@ import anyio
 import anyio.to_thread
 
 from batchgen.api.folders import Folder
-from batchgen.api.jobs import Job, kept_frame, spec_to_run
-from batchgen.api.run_reports import Result, RunProgress, moment_of, result_of
+from batchgen.api.jobs import Job, frame_in_folder, spec_to_run
+from batchgen.api.run_reports import Result, RunProgress, progress_of, result_of
 from batchgen.errors import UsageError
 from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job as JobSpec
@@ -28,26 +28,27 @@ from batchgen.runner.session import (
     Caller,
     Session,
     open_session,
-    our_errors,
     plain_errors,
+    storage_errors,
 )
 
 EVERY_S = 1.0
-"""How often a callback is told how a run goes."""
+"""Seconds between two calls of `on_progress`."""
 
 
 class RunKeywords(TypedDict, total=False):
-    """How a job is run, beyond what the job says.
+    """How to run a job: options that are not part of the job.
 
     Attributes:
         rehearse: Run it against the built-in sandbox: free, and without a key.
         faults: What goes wrong in a rehearsal.
         seed: Which of its requests go wrong.
-        latency: Seconds that an image takes there; `real` as long as the provider.
+        latency: Seconds that an image takes in a rehearsal; `real` for as long as at
+            the provider.
         yes: Consent to spend without a budget.
         rebuy: Buy rows again that were changed after they were bought.
         keep: Let rows that were changed keep the image that they have.
-        keys: By provider; they stand above those of the environment.
+        keys: By provider; they override those of the environment.
         on_progress: Called once a second, and at the end, in the run's own thread.
         on_notice: Called with each sentence that the user should read now.
         handle: Stops the run, from any thread.
@@ -69,7 +70,7 @@ class RunKeywords(TypedDict, total=False):
 def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     """Run a job, or carry on with it where it stopped, and wait for its end.
 
-    Where an event loop runs in this thread, the run has another thread.
+    If an event loop runs in this thread, the run gets a thread of its own.
 
     Args:
         job: The job.
@@ -78,19 +79,19 @@ def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     Raises:
         UsageError: consent to spend is missing: neither `max_cost` nor `yes`.
         SpecError: the job cannot be run as it is.
-        StorageError: nothing more can be stored; run it again when that is mended.
+        StorageError: nothing more can be stored; correct that and run it again.
     """
-    watch = _Watch.of(keywords)
-    work = partial(_run, job, watch, _options_of(keywords))
-    return in_thread(work, watch.handle.stop_now) if is_in_loop() else work()
+    observer = _Observer.of(keywords)
+    work = partial(_run, job, observer, _options_of(keywords))
+    return in_thread(work, observer.handle.stop_now) if is_in_loop() else work()
 
 
 async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
-    """Run a job as `run` does, within the asyncio loop that runs already.
+    """Run a job as `run` does, in the running asyncio loop.
 
-    Under another event loop than asyncio's the run has a thread of its own. Cancelled,
-    it ends at once, and what was under way stands as at risk; `RunHandle.stop` waits
-    for replies.
+    In an event loop other than asyncio's, the run gets a thread of its own. When it is
+    cancelled, it ends at once, and purchases under way are at risk; `RunHandle.stop`
+    waits for their replies.
 
     Args:
         job: The job.
@@ -99,23 +100,23 @@ async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     Raises:
         BatchgenError: as `run` does.
     """
-    watch, options = _Watch.of(keywords), _options_of(keywords)
+    observer, options = _Observer.of(keywords), _options_of(keywords)
     if not is_in_asyncio():
-        return await _in_a_thread(partial(_run, job, watch, options), watch.handle)
-    context = _open_session(job, watch, options)
-    # What opens a folder waits for disks and processes, which a loop must not.
+        return await _in_thread(partial(_run, job, observer, options), observer.handle)
+    context = _open_session(job, observer, options)
+    # Opening a folder waits for disks and processes: not in the event loop.
     with anyio.CancelScope(shield=True):
         spec, session = await anyio.to_thread.run_sync(context.__enter__)
     try:
         with plain_errors(session.config.log):
-            result = await _run_and_tell(session, watch)
+            result = await _run_and_report(session, observer)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(context.__exit__, None, None, None)
-    return watch.end(result, spec.out)
+    return observer.end(result, spec.out)
 
 
-async def _in_a_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
+async def _in_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
     has_ended = threading.Event()
 
     def call() -> Result:
@@ -133,30 +134,30 @@ async def _in_a_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
         raise
 
 
-def _run(job: Job, watch: _Watch, options: RunOptions) -> Result:
+def _run(job: Job, observer: _Observer, options: RunOptions) -> Result:
     with (
-        _open_session(job, watch, options) as (spec, session),
+        _open_session(job, observer, options) as (spec, session),
         plain_errors(session.config.log),
     ):
-        result = run_loop(partial(_run_and_tell, session, watch))
-    return watch.end(result, spec.out)
+        result = run_loop(partial(_run_and_report, session, observer))
+    return observer.end(result, spec.out)
 
 
 @contextmanager
 def _open_session(
-    job: Job, watch: _Watch, options: RunOptions
+    job: Job, observer: _Observer, options: RunOptions
 ) -> Iterator[tuple[JobSpec, Session]]:
     caller = Caller(
-        notice=watch.notice, ask=_refuse, handle=watch.handle, keys=watch.keys
+        notice=observer.notice, ask=_refuse, handle=observer.handle, keys=observer.keys
     )
     with ExitStack() as stack:
-        with our_errors():
+        with storage_errors():
             spec = spec_to_run(job, rehearse=options.rehearse)
-            stack.enter_context(kept_frame(job, spec))
+            stack.enter_context(frame_in_folder(job, spec))
             session = stack.enter_context(open_session(spec, options, caller))
         yield spec, session
         if session.sandbox is not None:
-            # Only here: what is bought in earnest needs no sandbox.
+            # Imported here: only a rehearsal needs the sandbox.
             from batchgen.runner.rehearsal import keep_bills
 
             keep_bills(spec.out, session.sandbox)
@@ -165,7 +166,7 @@ def _open_session(
 def _options_of(keywords: RunKeywords) -> RunOptions:
     names = RunOptions.__dataclass_fields__
     values = {name: value for name, value in keywords.items() if name in names}
-    options = RunOptions(**values)  # type: ignore[arg-type]  # checked by the caller's
+    options = RunOptions(**values)  # type: ignore[arg-type]  # the type checker of the caller checks
     options.check(lambda name: f"`{name}`")
     return options
 
@@ -180,8 +181,8 @@ def _refuse(estimate: Estimate) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Watch:
-    """Who watches a run, and what they were told."""
+class _Observer:
+    """The callbacks of a run, and the notices that it gave."""
 
     on_progress: Callable[[RunProgress], object] | None = None
     on_notice: Callable[[str], object] | None = None
@@ -189,10 +190,10 @@ class _Watch:
     keys: Mapping[str, str] | None = None
     notices: list[str] = field(default_factory=list)
     fault: Exception | None = None
-    """What a callback raised."""
+    """Raised by a callback."""
 
     @classmethod
-    def of(cls, keywords: RunKeywords) -> _Watch:
+    def of(cls, keywords: RunKeywords) -> _Observer:
         return cls(
             on_progress=keywords.get("on_progress"),
             on_notice=keywords.get("on_notice"),
@@ -204,7 +205,7 @@ class _Watch:
         """Return how the run ended.
 
         Raises:
-            Exception: what a callback raised.
+            Exception: raised by a callback.
         """
         if self.fault is not None:
             raise self.fault
@@ -217,32 +218,32 @@ class _Watch:
 
     def progress(self, progress: Progress) -> None:
         if self.on_progress is not None:
-            self._call(partial(self.on_progress, moment_of(progress)))
+            self._call(partial(self.on_progress, progress_of(progress)))
 
     def _call(self, callback: Callable[[], object]) -> None:
-        """Call back; what the caller's own code raises stops the run in order."""
+        """Call a callback; an exception in it stops the run in order."""
         if self.fault is not None:
             return
         try:
             callback()
-        except Exception as fault:  # noqa: BLE001 - it is raised when the run has ended
+        except Exception as fault:  # noqa: BLE001 - raised again at the end of the run
             self.fault = fault
             self.handle.stop()
 
 
-async def _run_and_tell(session: Session, watch: _Watch) -> RunResult:
-    """Run the engine, and tell meanwhile how it goes."""
-    if watch.on_progress is None:
+async def _run_and_report(session: Session, observer: _Observer) -> RunResult:
+    """Run the engine, and report its progress."""
+    if observer.on_progress is None:
         return await session.run()
 
-    async def tell() -> None:
+    async def report() -> None:
         while True:
-            watch.progress(session.progress)
+            observer.progress(session.progress)
             await anyio.sleep(EVERY_S)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(tell)
+        tasks.start_soon(report)
         result = await session.run()
         tasks.cancel_scope.cancel()
-    watch.progress(session.progress)
+    observer.progress(session.progress)
     return result

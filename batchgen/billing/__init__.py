@@ -1,1 +1,1 @@
-"""The bill of a provider: read, compared with the ledger, and settled."""
+"""Read a provider's bill, compare it with the ledger, and settle by it."""

@@ -1,4 +1,4 @@
-"""Ask providers what is left of the money paid in; buys nothing."""
+"""Ask providers for the balance of their accounts."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from batchgen.providers.base import BalanceProvider, Provider
 from batchgen.wire import redactor_for
 from batchgen.wire.sender import Wire
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 NO_ENDPOINT = "no documented balance endpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a provider said of the money that is left, or why it is not known.
+    """The balance of an account at a provider, or why it is unknown.
 
     Attributes:
-        asked: Whether anything was sent to it.
-        balance: None where it is not known.
-        nano: The balance in nano-dollars; None where it is unlimited, or its unit has
-            no known rate.
+        was_asked: Whether anything was sent to the provider.
+        balance: None if it is unknown.
+        nano: The balance in nano-dollars; None if it is unlimited, or its unit has no
+            known rate.
     """
 
     provider: str
-    asked: bool
+    was_asked: bool
     balance: Balance | None = None
     nano: int | None = None
     problem: str | None = None
@@ -43,13 +43,13 @@ async def ask_balances(
     base_urls: Mapping[str, str],
     keys: Mapping[str, str],
 ) -> list[Account]:
-    """Ask each of a job's providers that can be asked.
+    """Ask each provider that has a balance endpoint and a key.
 
     Args:
         job: The job.
-        providers: Those to ask.
-        base_urls: Where they are.
-        keys: As far as they are set.
+        providers: The providers to ask.
+        base_urls: By provider.
+        keys: By provider, as far as they are set.
     """
     async with Wire(paid_hosts=True) as wire:
         return [
@@ -67,22 +67,22 @@ async def _ask(
 ) -> Account:
     name = provider.name
     if not isinstance(provider, BalanceProvider):
-        return Account(provider=name, asked=False, problem=NO_ENDPOINT)
+        return Account(provider=name, was_asked=False, problem=NO_ENDPOINT)
     if name not in keys:
         problem = f"{key_variable(name)} is not set"
-        return Account(provider=name, asked=False, problem=problem)
+        return Account(provider=name, was_asked=False, problem=problem)
     call = provider.encode_balance(Endpoint(base_url.rstrip("/"), keys[name]))
     try:
-        reply = await wire.send(name, call, reply_timeout_s=PATIENCE_S)
+        reply = await wire.send(name, call, reply_timeout_s=TIMEOUT_S)
         balance = provider.decode_balance(reply)
     except (AttemptError, SpecError) as error:
         problem = (
             redactor_for(keys.values()).redact(str(error)).removeprefix(f"{name}: ")
         )
-        return Account(provider=name, asked=True, problem=problem)
+        return Account(provider=name, was_asked=True, problem=problem)
     return Account(
         provider=name,
-        asked=True,
+        was_asked=True,
         balance=balance,
         nano=_in_nano(balance, provider, job),
     )

@@ -18,8 +18,8 @@ from batchgen.model import to_nano
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DELIMITERS = ",;\t|"
 # Seconds since 1970 have ten digits until 2286, milliseconds thirteen.
-_MOST_SECONDS = 10**11
-_MOST_MILLISECONDS = 10**14
+_MAX_SECONDS = 10**11
+_MAX_MILLISECONDS = 10**14
 
 Entry = Mapping[str, Any]
 
@@ -29,10 +29,10 @@ class BillLine:
     """One line of a bill.
 
     Attributes:
-        number: Of its line in the file; in JSON its position among the entries, from 1.
-        id: By which the provider knows what it is for; None where it names none.
+        number: Line number in the file; in JSON the position in the list, from 1.
+        id: The provider's id of the request or task; None if the line has none.
         at: Microseconds UTC since 1970.
-        nano: Nano-dollars; less than nothing for money that came back.
+        nano: Nano-dollars; negative for a refund.
     """
 
     number: int
@@ -48,7 +48,7 @@ class BillFormat:
     Attributes:
         id, time, amount: Names of the columns; `id` may be missing in the file.
         usd_per_unit: US dollars in one unit of `amount`.
-        zone: What times without an offset are in.
+        zone: Time zone of times without an offset.
     """
 
     id: str = "id"
@@ -97,9 +97,9 @@ def parse_time(value: object, zone: tzinfo) -> int:
         return micros_of(zoned)
     if not number.is_finite():
         raise ValueError(text)
-    if number < _MOST_SECONDS:
+    if number < _MAX_SECONDS:
         return int(number * 1_000_000)
-    return int(number * 1000 if number < _MOST_MILLISECONDS else number)
+    return int(number * 1000 if number < _MAX_MILLISECONDS else number)
 
 
 def _entries(file: TextIO, path: Path, form: BillFormat) -> Iterator[tuple[int, Entry]]:
@@ -132,7 +132,7 @@ def _is_json(text: str) -> bool:
     except (ValueError, ArithmeticError):
         return False
     except RecursionError:
-        pass  # told when it is read
+        pass  # reported when the line is parsed
     return True
 
 
@@ -142,7 +142,7 @@ def _json_lines(
     for number, line in enumerate(file, start=1):
         if line.strip():
             entry = _parse(line, f"{path}, line {number}")
-            # The first line may be all that there is: a document on one line.
+            # The first line may be a whole document on one line.
             is_entry = number > 1 or {form.time, form.amount} <= entry.keys()
             inner = None if is_entry else _only_list(entry)
             yield from enumerate(inner, start=1) if inner else [(number, entry)]
@@ -157,7 +157,7 @@ def _json_list(file: TextIO, path: Path) -> list[Entry]:
 
 
 def _only_list(document: Any) -> list[Entry] | None:
-    """Return the one list inside an object, whatever it is called."""
+    """Return the only list in an object, whatever its key."""
     if not isinstance(document, dict):
         return None
     lists = [value for value in document.values() if isinstance(value, list)]
@@ -183,9 +183,9 @@ def _line(number: int, entry: Entry, path: Path, form: BillFormat) -> BillLine:
         raise SpecError(f"{where}: not an object with {form.time} and {form.amount}")
     for name in (form.time, form.amount):
         if name not in entry:
-            have = ", ".join(map(str, entry)) or "nothing"
+            columns = ", ".join(map(str, entry)) or "nothing"
             raise SpecError(
-                f"{where}: no column {name!r}; it has {have}. Say which is which: "
+                f"{where}: no column {name!r}; it has {columns}. Say which is which: "
                 "--columns id=request_id,time=created_at,amount=cost"
             )
     name = str(entry.get(form.id) or "").strip()

@@ -1,9 +1,9 @@
 """Match purchases without an id to the lines of a bill, by time and amount.
 
-Each line is for one purchase at most, and each purchase for one line. What was charged
-for certain is matched first, at its own amount; then what is at risk, where it may have
-cost that much. Lines are exchanged along chains of purchases until no line is left that
-some purchase at risk could account for, so the total never depends on the order.
+Each line is for at most one purchase, and each purchase has at most one line. Purchases
+with a known cost are matched first, at that amount; then purchases at risk, up to their
+maximum. Lines are exchanged along chains of purchases (augmenting paths) until no free
+line fits a purchase at risk, so the total never depends on the order.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from batchgen.billing.bill import BillLine
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Claim:
-    """A purchase, as far as a bill may know it.
+    """A purchase that a line of the bill may be for.
 
     Attributes:
-        cost: Nano-dollars; None while, or where, they are not known.
-        max_nano: What it may have cost; None if nobody says.
-        first, last: Microseconds between which the bill may have it.
+        cost: Nano-dollars; None if unknown.
+        max_nano: Its highest possible cost; None if unknown.
+        first, last: The earliest and latest time that its line may have.
     """
 
     attempt_id: int
@@ -47,8 +47,8 @@ class Matching:
     """Which line is for which purchase.
 
     Attributes:
-        free: Lines that no purchase accounts for.
-        shared: Lines that more than one purchase at risk could account for.
+        free: Lines without a purchase.
+        shared: Lines that fit more than one purchase at risk.
     """
 
     line_of: dict[Claim, BillLine] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Matching:
 
 
 def match(claims: Sequence[Claim], lines: Sequence[BillLine]) -> Matching:
-    """Match as many purchases as can be, known ones first."""
+    """Match as many purchases as possible, those with a known cost first."""
     priced: dict[int, list[Claim]] = defaultdict(list)
     for claim in claims:
         if claim.cost is not None:
@@ -66,22 +66,20 @@ def match(claims: Sequence[Claim], lines: Sequence[BillLine]) -> Matching:
     for line in sorted(lines, key=_by_time):
         lines_of[line.nano].append(line)
     matching = Matching()
-    for nano, some in lines_of.items():
-        matching.free += _match_interval(priced.get(nano, ()), some, matching)
+    for nano, same_amount in lines_of.items():
+        matching.free += _match_interval(priced.get(nano, ()), same_amount, matching)
     unpriced = _Spans([claim for claim in claims if claim.cost is None])
     search = _AugmentingSearch(unpriced, priced, matching)
     matching.free = [
-        attempt
-        for attempt in sorted(matching.free, key=_by_time)
-        if not search.place(attempt)
+        line for line in sorted(matching.free, key=_by_time) if not search.place(line)
     ]
     for claim, line in matching.line_of.items():
         if (
             claim.cost is None
-            and sum(entry.may_be(line) for entry in unpriced.around(line.at)) > 1
+            and sum(each.may_be(line) for each in unpriced.around(line.at)) > 1
         ):
             matching.shared.add(line)
-    _match_by_time([value for some in priced.values() for value in some], matching)
+    _match_by_time([claim for claims in priced.values() for claim in claims], matching)
     return matching
 
 
@@ -92,12 +90,12 @@ def _by_time(line: BillLine) -> tuple[int, int]:
 def _match_interval(
     claims: Sequence[Claim], lines: Sequence[BillLine], matching: Matching
 ) -> list[BillLine]:
-    """Give each line to the purchase whose time ends first: no other way gives more.
+    """Match each line with the purchase whose time ends first: this matches the most.
 
     Source: Glover, Maximum matching in a convex bipartite graph, 1967.
 
     Returns:
-        Lines that are for none of them.
+        Lines without a match.
     """
     waiting = sorted(claims, key=lambda claim: claim.first, reverse=True)
     active: list[tuple[int, int, Claim]] = []
@@ -116,7 +114,7 @@ def _match_interval(
 
 
 class _Spans:
-    """Purchases by time."""
+    """Purchases, searchable by time."""
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self._claims = sorted(claims, key=lambda claim: claim.first)
@@ -124,15 +122,16 @@ class _Spans:
         self._longest = max((claim.last - claim.first for claim in claims), default=0)
 
     def around(self, at: int) -> Iterator[Claim]:
-        """Yield the purchases whose time holds a moment."""
+        """Yield the purchases whose time span contains a moment."""
         return self.unvisited(at, {})
 
     def unvisited(self, at: int, visited: dict[int, int]) -> Iterator[Claim]:
-        """Yield those of them that were not seen yet, and write down that they were.
+        """Yield those of them that were not visited yet, and mark them as visited.
 
         Args:
             at: The moment.
-            visited: Position of a purchase to where the next unseen one may be.
+            visited: Maps the position of a visited purchase to a later position, where
+                the search for the next one continues.
         """
         index = _next(visited, bisect_left(self._firsts, at - self._longest))
         end = bisect_right(self._firsts, at)
@@ -144,32 +143,32 @@ class _Spans:
 
 
 def _next(visited: dict[int, int], index: int) -> int:
-    """Return the first position from here on that was not seen; shorten the way."""
-    matching = index
-    while matching in visited:
-        matching = visited[matching]
-    while index != matching:
-        visited[index], index = matching, visited[index]
-    return matching
+    """Return the next position that was not visited; shorten the path to it."""
+    end = index
+    while end in visited:
+        end = visited[end]
+    while index != end:
+        visited[index], index = end, visited[index]
+    return end
 
 
 class _AugmentingSearch:
-    """Finds a place for a line, by letting other lines move to make room."""
+    """Finds a purchase for a line, if necessary by moving other lines."""
 
     def __init__(
         self, unpriced: _Spans, priced: dict[int, list[Claim]], matching: Matching
     ) -> None:
         self._unpriced = unpriced
-        self._priced = {nano: _Spans(some) for nano, some in priced.items()}
+        self._priced = {nano: _Spans(claims) for nano, claims in priced.items()}
         self._matching = matching
-        # Lines from which no search came to an end, and so none ever will.
-        self._dead: set[BillLine] = set()
+        # Lines from which a search failed: it would fail again.
+        self._futile: set[BillLine] = set()
 
     def place(self, line: BillLine) -> bool:
-        """Match a line; False if nobody can account for it."""
+        """Match a line; return False if no purchase fits."""
         came_from: dict[BillLine, tuple[BillLine, Claim] | None] = {line: None}
         waiting = deque([line])
-        # Each known purchase is looked at once a search, and not once a line.
+        # A search visits each purchase with a known cost once, not once for each line.
         visited: dict[int, dict[int, int]] = defaultdict(dict)
         while waiting:
             here = waiting.popleft()
@@ -178,18 +177,18 @@ class _AugmentingSearch:
                 if current_line is None:
                     self._move(here, claim, came_from)
                     return True
-                if current_line not in came_from and current_line not in self._dead:
+                if current_line not in came_from and current_line not in self._futile:
                     came_from[current_line] = (here, claim)
                     waiting.append(current_line)
-        self._dead.update(came_from)
+        self._futile.update(came_from)
         return False
 
     def _candidates(self, line: BillLine, visited: dict[int, int]) -> Iterator[Claim]:
-        """Yield who may account for a line, those at risk first, soonest end first."""
+        """Yield the purchases that fit a line: first those at risk, by their end."""
         unpriced = [
-            entry for entry in self._unpriced.around(line.at) if entry.may_be(line)
+            claim for claim in self._unpriced.around(line.at) if claim.may_be(line)
         ]
-        yield from sorted(unpriced, key=lambda row: (row.last, row.attempt_id))
+        yield from sorted(unpriced, key=lambda claim: (claim.last, claim.attempt_id))
         if line.nano in self._priced:
             for claim in self._priced[line.nano].unvisited(line.at, visited):
                 if claim in self._matching.line_of:
@@ -203,17 +202,17 @@ class _AugmentingSearch:
     ) -> None:
         while True:
             self._matching.line_of[claim] = line
-            before = came_from[line]
-            if before is None:
+            previous = came_from[line]
+            if previous is None:
                 return
-            line, claim = before
+            line, claim = previous
 
 
 def _match_by_time(priced: Sequence[Claim], matching: Matching) -> None:
-    """Match what was charged at another amount than we know, by time alone."""
-    unmatched = [value for value in priced if value not in matching.line_of]
-    refunds = [attempt for attempt in matching.free if attempt.nano <= 0]
-    charges = [attempt for attempt in matching.free if attempt.nano > 0]
+    """Match purchases that were charged at another amount, by time alone."""
+    unmatched = [claim for claim in priced if claim not in matching.line_of]
+    refunds = [line for line in matching.free if line.nano <= 0]
+    charges = [line for line in matching.free if line.nano > 0]
     matching.free = sorted(
         [*refunds, *_match_interval(unmatched, charges, matching)], key=_by_time
     )

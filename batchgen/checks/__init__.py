@@ -1,1 +1,1 @@
-"""All that can be known of a job before anything is paid."""
+"""Check a job without sending anything: its problems, cost, time and budgets."""

@@ -1,4 +1,4 @@
-"""What is known of a job before paying, as data."""
+"""What is known of a job before money is spent, as data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from batchgen.ledger import Reader, Totals
 from batchgen.ledger.plan_findings import PlanProblem, problems, warnings
 from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
-from batchgen.runner.edited import Rebuy
-from batchgen.runner.emptiness import FinishedPrompt
+from batchgen.runner.incomplete_rows import FinishedPrompt
+from batchgen.runner.manifest_edits import Rebuy
 from batchgen.runner.row_causes import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A row that cannot run, and where to mend it."""
+    """A row that cannot run, and where to correct it."""
 
     row: int
     line: int | None
@@ -49,12 +49,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """What is to be bought of one provider's model at one price.
+    """What is to be bought from one provider's model at one price.
 
     Attributes:
-        price: Of one image; None if unknown. What references and searches add to its
-            ceiling may differ within a group.
-        cost: What all of it costs; None if unknown.
+        price: Of one image; None if unknown. Within a group, references and searches
+            may add different amounts to the ceiling.
+        cost: Of all images together; None if unknown.
     """
 
     provider: str
@@ -67,14 +67,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alone:
-    """What one provider would charge for the rows that it can do.
+class SingleProvider:
+    """What the rows would cost at one provider, compared with the planned routing.
 
     Attributes:
-        rows: That it can do.
-        alone: Expected price of those in nano-dollars, where both prices are known.
-        routed: Expected price of the same rows as they are spread now.
-        unpriced: Rows that it can do and that have no price, here or there.
+        rows: How many rows the provider supports.
+        alone: Their expected cost in nano-dollars, as far as both prices are known.
+        routed: The expected cost of the same rows as they are planned.
+        unpriced: How many of them lack one of the two prices.
     """
 
     provider: str
@@ -86,19 +86,19 @@ class Alone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What is to be bought, looked at from all sides.
+    """What is still to be bought.
 
     Attributes:
-        requests: By provider.
-        cost_by: Cost of the rows of each budget group, from JSON: column to value.
-        alone: Empty where the job names one provider.
+        requests: How many, by provider.
+        cost_by: Cost by budget group, which is JSON of column and value.
+        alone: By provider; empty if the job names only one.
     """
 
     rows: int
     groups: Sequence[Group]
     requests: Mapping[str, int] = field(default_factory=dict)
     cost_by: Mapping[str, Cost] = field(default_factory=dict)
-    alone: Sequence[Alone] = ()
+    alone: Sequence[SingleProvider] = ()
 
     @property
     def images(self) -> int:
@@ -120,7 +120,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicate:
-    """A row that asks for what an earlier one asks for."""
+    """A row with the same request as an earlier row."""
 
     row: int
     line: int | None
@@ -129,11 +129,11 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicates:
-    """Rows that ask for what an earlier one asks for.
+    """Rows with the same request as an earlier row.
 
     Attributes:
-        saved: Expected nano-dollars that buying them once saves.
-        unpriced: Rows without a known price.
+        saved: Expected nano-dollars that `dedupe` saves.
+        unpriced: How many have no known price.
         example: The first of them; None if there are none.
     """
 
@@ -149,9 +149,9 @@ class Pace:
     """How long one provider takes.
 
     Attributes:
-        rpm: Purchases in a minute; None for no known limit.
-        latency_s: From purchase to delivery, as a rule.
-        measured: How many purchases of this folder say so; 0 for an assumption.
+        rpm: Maximum of purchases a minute; None for no known limit.
+        latency_s: Usual time from purchase to delivery.
+        measured: From how many purchases of this folder; 0 if it is assumed.
     """
 
     provider: str
@@ -162,7 +162,7 @@ class Pace:
     measured: int
 
     @property
-    def least_s(self) -> float:
+    def min_s(self) -> float:
         """Time from the first to the last purchase at the rate."""
         return (self.requests - 1) / self.rpm * 60 if self.rpm else 0.0
 
@@ -170,16 +170,16 @@ class Pace:
     def likely_s(self) -> float:
         """Time under rate and concurrency."""
         rounds = -(-self.requests // self.concurrency)
-        return max(self.least_s + self.latency_s, rounds * self.latency_s)
+        return max(self.min_s + self.latency_s, rounds * self.latency_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """What the images take, and what there is.
+    """The disk space that the images need, and the free space.
 
     Attributes:
-        assumed: Whether sizes are assumed that this folder has no images of.
-        free: In the file system of the run folder.
+        free_bytes: In the file system of the run folder.
+        assumed: Whether a size is assumed because this folder has no such image.
     """
 
     needed_bytes: int
@@ -197,48 +197,48 @@ class Limit:
     """One budget, and what counts for it, in nano-dollars.
 
     Attributes:
-        used: Spent or at risk already.
-        cost: What is still to be bought, as far as it has known prices.
-        unpriced: Whether something is to be bought that has none.
+        committed: Spent or at risk already.
+        cost: Of what is still to be bought, as far as prices are known.
+        unpriced: Whether a part of that has no known price.
     """
 
     scope: Scope
     limit: int
-    used: int
+    committed: int
     cost: Cost
     unpriced: bool
 
     @property
     def is_enough(self) -> bool:
         """Whether the expected cost fits."""
-        return self.used + self.cost.expected <= self.limit
+        return self.committed + self.cost.expected <= self.limit
 
     @property
     def is_enough_at_most(self) -> bool:
         """Whether the highest cost fits, too."""
-        return self.used + self.cost.highest <= self.limit
+        return self.committed + self.cost.highest <= self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What is known of a job before paying.
+    """What is known of a job before money is spent.
 
     Attributes:
-        problems: Rows that cannot run, the first of them.
-        invalid: Why rows cannot run, all of them by cause.
-        renamed: Rows whose file name is not safe, and what it becomes; likewise.
-        left_out: Rows that run, but with a warning; likewise.
-        warned: How many of those there are.
-        prompts: Three of those that can run: the first, one in the middle, the last.
-        gaps: Rows in scope without values that the prompt needs; None where the
-            template needs none.
-        is_refused: Whether `run` would refuse to buy because of them.
+        problems: The first rows that cannot run.
+        invalid: Why rows cannot run, by cause; covers all rows.
+        renamed: The first rows whose file name is not safe, and their new names.
+        left_out: The first rows that run with a warning.
+        warned: How many rows run with a warning.
+        prompts: Of the rows that can run: the first, one in the middle, the last.
+        gaps: Rows in scope without values that the prompt needs; None if the template
+            needs none.
+        is_refused: Whether `run` would refuse to buy because of the gaps.
         rebuy: Rows whose earlier version was paid for; None if there are none.
-        mode: What kind of run the folder holds: `real`, `loopback` or `rehearsal`;
-            None if it holds none.
-        notices: What looks odd in the manifest's header.
-        rehearsal: Rows and money of the rehearsal that the folder holds; None if it
-            holds none. Nothing else here counts any of it.
+        mode: The kind of run in the folder: `real`, `loopback` or `rehearsal`; None if
+            the folder has no run.
+        notices: Messages about the manifest, the job's providers and the environment.
+        rehearsal: Totals of the rehearsal in the folder; None if there is none. All
+            other attributes leave it out.
     """
 
     totals: Totals
@@ -263,15 +263,15 @@ class Findings:
 
 def problems_in(ledger: Reader, max_rows: int) -> list[Problem]:
     """Return the first rows of the plan that cannot run."""
-    return _shown(problems(ledger, max_rows))
+    return _problems(problems(ledger, max_rows))
 
 
 def warnings_in(ledger: Reader, max_rows: int) -> list[Problem]:
     """Return the first rows of the plan that run, but with a warning."""
-    return _shown(warnings(ledger, max_rows))
+    return _problems(warnings(ledger, max_rows))
 
 
-def _shown(rows: Iterable[PlanProblem]) -> list[Problem]:
+def _problems(rows: Iterable[PlanProblem]) -> list[Problem]:
     return [
         Problem(row=row.position, line=row.line, column=row.column, message=row.message)
         for row in rows

@@ -1,4 +1,4 @@
-"""What is still to be bought: by price, provider and budget, in one pass."""
+"""Sum up what is still to be bought: by price, provider and budget, in one pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 
-from batchgen.checks.findings import Alone, Cost, Forecast, Group
+from batchgen.checks.findings import Cost, Forecast, Group, SingleProvider
 from batchgen.ledger import Reader, load_route
 from batchgen.ledger.outstanding import rows_to_buy
 from batchgen.model import Price, PriceKey, find_price
@@ -31,7 +31,7 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
     alone = {name: _Comparison() for name in router.job.providers}
     for row in rows_to_buy(ledger, end):
         if (missing := row.missing) < 1:
-            continue  # all images are there: the next run only says so
+            continue  # all images exist: the next run only settles the row
         price_key = row.price_key
         images[price_key] += missing
         rows[price_key] += 1
@@ -47,14 +47,14 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
             for candidate in load_route(row.route)
         ]
         for provider, estimate in candidates or [(price_key.provider, row.estimate)]:
-            by_one = None if estimate is None else estimate * missing // row.images
-            alone[provider].add(by_one, routed)
+            single = None if estimate is None else estimate * missing // row.images
+            alone[provider].add(single, routed)
     return Forecast(
         rows=rows.total(),
-        groups=_groups({row: price_of(row) for row in rows}, rows, images),
+        groups=_groups({key: price_of(key) for key in rows}, rows, images),
         requests=requests,
         cost_by=cost_by,
-        alone=[entry.summary(name) for name, entry in alone.items()]
+        alone=[comparison.summary(name) for name, comparison in alone.items()]
         if len(alone) > 1
         else (),
     )
@@ -65,7 +65,7 @@ def _groups(
     rows: Mapping[PriceKey, int],
     images: Mapping[PriceKey, int],
 ) -> list[Group]:
-    """Return sales as groups: those that differ in nothing that is shown, as one."""
+    """Return one group for all price keys that look the same to the user."""
     groups: dict[tuple[object, ...], Group] = {}
     for price_key, price in prices.items():
         group = Group(
@@ -79,12 +79,12 @@ def _groups(
         )
         price_terms = price and (price.expected, price.page, price.read_on)
         key = (group.provider, group.model, group.resolution, price_terms)
-        same = groups.get(key)
-        groups[key] = group if same is None else _together(same, group)
+        former = groups.get(key)
+        groups[key] = group if former is None else _merged(former, group)
     return sorted(groups.values(), key=_order)
 
 
-def _together(one: Group, other: Group) -> Group:
+def _merged(one: Group, other: Group) -> Group:
     return replace(
         one,
         rows=one.rows + other.rows,
@@ -100,7 +100,7 @@ def _order(group: Group) -> tuple[str, str, Decimal, str]:
 
 @dataclass(slots=True)
 class _Comparison:
-    """One provider's price of the rows that it can do, beside what is paid now."""
+    """Sums for `SingleProvider`."""
 
     rows: int = 0
     alone: int = 0
@@ -115,8 +115,8 @@ class _Comparison:
             self.alone += alone
             self.routed += routed
 
-    def summary(self, provider: str) -> Alone:
-        return Alone(
+    def summary(self, provider: str) -> SingleProvider:
+        return SingleProvider(
             provider=provider,
             rows=self.rows,
             alone=self.alone,

@@ -1,4 +1,4 @@
-"""What a job takes besides money, and whether budgets and disk are enough."""
+"""Say how long a job takes, and whether budgets and disk are enough."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from batchgen.ledger.outstanding import last_latencies, mean_image_bytes
 from batchgen.model import Job
 from batchgen.providers.base import Provider
 
-# [assumed] where the folder has no purchases or images to go by; a 4K image was seen
-# with 20 MB.
+# [assumed] if the folder has no purchases or images to measure; the largest 4K image so
+# far had 20 MB.
 LATENCY_S = 30.0
 IMAGE_BYTES: Mapping[str, int] = MappingProxyType(
     {"512": 500_000, "1K": 1_500_000, "2K": 5_000_000, "4K": 20_000_000}
@@ -35,7 +35,7 @@ IMAGE_BYTES: Mapping[str, int] = MappingProxyType(
 def paces_of(
     ledger: Reader, job: Job, providers: Mapping[str, Provider], forecast: Forecast
 ) -> Iterator[Pace]:
-    """Yield how long each provider takes that has something to do."""
+    """Yield how long the purchases take, for each provider that has any."""
     for name in job.providers:
         if requests := forecast.requests.get(name, 0):
             rpm, concurrency = providers[name].defaults.limits(job.terms_of(name))
@@ -51,7 +51,7 @@ def paces_of(
 
 
 def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
-    """Return what the images take in the run folder's file system."""
+    """Return the disk space that the images need in the run folder's file system."""
     measured = mean_image_bytes(ledger)
     images: Counter[str] = Counter()
     for group in forecast.groups:
@@ -68,16 +68,20 @@ def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
     )
 
 
-def limits_met(
+def budgets_of(
     ledger: Reader, limits: Limits, totals: Totals, forecast: Forecast
 ) -> Iterator[Limit]:
-    """Yield each budget that something counts for; columns' values as they stand."""
+    """Yield the budgets of run and day, and those of column values to buy for."""
     unpriced = forecast.unpriced > 0
 
-    def limits_of(scope: Scope, so_far: int, cost: Cost) -> Iterator[Limit]:
+    def limits_of(scope: Scope, committed: int, cost: Cost) -> Iterator[Limit]:
         if (limit := limits.of(scope)) is not None:
             yield Limit(
-                scope=scope, limit=limit, used=so_far, cost=cost, unpriced=unpriced
+                scope=scope,
+                limit=limit,
+                committed=committed,
+                cost=cost,
+                unpriced=unpriced,
             )
 
     yield from limits_of(
@@ -86,13 +90,13 @@ def limits_met(
     today = day_of(time.time_ns() // 1000)
     sent_today = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
     yield from limits_of(today, sent_today, forecast.cost())
-    used_by: Counter[ColumnValue] = Counter()
+    committed_by: Counter[ColumnValue] = Counter()
     for group, nano in ledger.money_by_group() if limits.by else ():
-        for share in column_values_of(group):
-            used_by[share] += nano
+        for value in column_values_of(group):
+            committed_by[value] += nano
     to_come: dict[ColumnValue, Cost] = {}
     for group, cost in forecast.cost_by.items():
-        for share in column_values_of(group):
-            to_come[share] = to_come.get(share, Cost()) + cost
-    for share in sorted(to_come):
-        yield from limits_of(share, used_by[share], to_come[share])
+        for value in column_values_of(group):
+            to_come[value] = to_come.get(value, Cost()) + cost
+    for value in sorted(to_come):
+        yield from limits_of(value, committed_by[value], to_come[value])

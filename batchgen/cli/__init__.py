@@ -34,7 +34,7 @@ HELP = {
 }
 
 _MODULES = {"try": "try_"}
-"""Modules of commands whose names are words of Python's own."""
+"""Modules of commands whose names are keywords of Python."""
 
 
 _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
@@ -45,7 +45,7 @@ _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     ["retry"],
     ["sandbox"],
 )
-"""Commands that did what they are for, also where their words were lost."""
+"""Commands that have done their work, even if their output was lost."""
 
 
 class Commands(click.Group):
@@ -68,14 +68,15 @@ class Commands(click.Group):
             from batchgen.cli.usage import unknown_command
 
             ctx.fail(unknown_command(args[0], list(HELP)))
-        name, command, words = super().resolve_command(ctx, args)
+        name, command, arguments = super().resolve_command(ctx, args)
         if command is not None:
             from batchgen.cli.messages import write_notice
-            from batchgen.cli.usage import provider_given_twice
+            from batchgen.cli.usage import repeated_provider_warning
 
-            if (twice := provider_given_twice(command, words)) is not None:
-                write_notice(twice)
-        return name, command, words
+            warning = repeated_provider_warning(command, arguments)
+            if warning is not None:
+                write_notice(warning)
+        return name, command, arguments
 
     def format_commands(
         self,
@@ -98,7 +99,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; every error of the user's ends in one clear message."""
+    """Run the command line; every error becomes one clear message."""
     prepare_streams()
     _start_quickly()
     escape_output()
@@ -135,22 +136,22 @@ def _run() -> int:
     except BatchgenError as error:
         code = _fail(str(error), 1)
     except OSError as error:
-        # A drive can fail at any look at any file: the user needs its name alone.
+        # A drive can fail at any access to a file: the user needs the file's name.
         is_shortage = open_files.is_shortage(error)
-        words = open_files.shortage_message() if is_shortage else message_for(error)
-        code = _fail(words, 1)
-    except Exception as fault:  # noqa: BLE001 - nobody wants to read a traceback
+        message = open_files.shortage_message() if is_shortage else message_for(error)
+        code = _fail(message, 1)
+    except Exception as fault:  # noqa: BLE001 - users get no traceback
         ring = ring_of_links(fault) if isinstance(fault, RuntimeError) else None
         from batchgen.cli.own_faults import fault_message
 
         code = _fail(ring or fault_message(fault), 1)
-    except BaseException as error:  # noqa: BLE001 - what polars raises is of no kind
+    except BaseException as error:  # noqa: BLE001 - of polars
         code = _without_threads(error)
     return code if isinstance(code, int) else 0
 
 
 def _refuse_undecodable_arguments() -> None:
-    """Refuse words that are no text: tables, ledger and reports could not hold them."""
+    """Refuse arguments that are no text: tables and ledger could not store them."""
     for word in sys.argv[1:]:
         raw = os.fsencode(word)
         text = raw.decode(errors="backslashreplace")
@@ -164,7 +165,7 @@ def _refuse_undecodable_arguments() -> None:
 
 
 def _without_threads(error: BaseException) -> int:
-    """Say that polars could not start its threads.
+    """Write that polars could not start its threads.
 
     Raises:
         BaseException: it is something else.
@@ -175,8 +176,8 @@ def _without_threads(error: BaseException) -> int:
 
 
 def _start_quickly() -> None:
-    """Spare the start of a process some 15 % of its CPU."""
-    # What modules define lives as long as the process: nothing to be collected.
+    """Save some 15 % of the CPU time of a start."""
+    # Modules live as long as the process: there is nothing to collect.
     gc.set_threshold(50_000, 20, 50)
     # httpx imports its own command line, and rich and pygments for that; it does
     # without when that cannot be imported, which is what None stands for.
@@ -184,16 +185,16 @@ def _start_quickly() -> None:
 
 
 def _choose_output_format() -> None:
-    """Let `run --json` speak JSON even of a command line that cannot be read."""
-    words = sys.argv[1:]
-    if words[:1] == ["run"] and "--json" in words:
+    """Make `run --json` write JSON, even about a wrong command line."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"] and "--json" in arguments:
         from batchgen.cli.messages import use_json_lines
 
         use_json_lines(on=True)
 
 
 def _refuse(error: click.ClickException) -> int:
-    """Say what is wrong with the words of the command; without any, show the help."""
+    """Write what is wrong with the command; without arguments, show the help."""
     if len(sys.argv) == 1:
         error.show()
         return error.exit_code

@@ -20,13 +20,13 @@ from batchgen.runner.progress import Progress
 
 
 class BarDisplay:
-    """A bar in a terminal, gone when the summary comes."""
+    """A bar in a terminal; it disappears before the summary."""
 
     async def show(self, progress: Progress) -> None:
         """Draw the bar until cancelled."""
         console = Console(file=unescaped(sys.stderr))
         meter = Meter(progress)
-        # No bar yet: a question may come, and the bar would be drawn over it.
+        # No bar yet: it would be drawn over the question for consent.
         await LineDisplay().follow(progress, meter, until="running")
         try:
             with Live(console=console, auto_refresh=False, transient=True) as live:

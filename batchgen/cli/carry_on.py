@@ -29,10 +29,10 @@ from batchgen.manifest.wording import nearest
 from batchgen.model.price import NANO
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
-from batchgen.runner.edited import rebuy_of
 from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX, read_ledger
-from batchgen.runner.needed import Needed, needed_in
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.manifest_edits import rebuy_of
+from batchgen.runner.required_budget import RequiredBudget, last_required_budget
+from batchgen.runner.shell_quoting import quoted_word
 
 if TYPE_CHECKING:
     from batchgen.ledger import Reader
@@ -112,7 +112,9 @@ CENT = NANO // 100
 SHARES_SHOWN = 5
 
 
-def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None:
+def carry_on_command(
+    ledger: Reader, required: RequiredBudget | None = None
+) -> str | None:
     """Return the command that carries on; None if the folder does not know it.
 
     A budget that stopped the last run is replaced by one that is large enough. Options
@@ -120,18 +122,18 @@ def carry_on_command(ledger: Reader, needed: Needed | None = None) -> str | None
 
     Args:
         ledger: Of the folder.
-        needed: The budgets that are needed; None for those that stopped the last run.
+        required: The budgets that are needed; None for those that stopped the last run.
     """
     arguments = stored_arguments(ledger)
     if arguments is None:
         return None
     if rebuy_of(ledger, EVERY_ROW, ledger.generation) is None:
         arguments = [argument for argument in arguments if argument not in ONCE]
-    needed = needed or needed_in(ledger)
-    if needed.run is not None:
-        arguments = _with_option(arguments, MAX_COST, amount(needed.run))
-    if needed.day is not None:
-        arguments = _with_option(arguments, PER_DAY, amount(needed.day))
+    required = required or last_required_budget(ledger)
+    if required.run is not None:
+        arguments = _with_option(arguments, MAX_COST, amount(required.run))
+    if required.day is not None:
+        arguments = _with_option(arguments, PER_DAY, amount(required.day))
     return join_arguments(arguments)
 
 
@@ -166,21 +168,21 @@ def amount(nano: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def budget_advice(error: BudgetReached, needed: Needed, typed: str) -> str:
+def budget_advice(error: BudgetReached, required: RequiredBudget, typed: str) -> str:
     """Return what to do about a budget that is reached, with amounts.
 
     Args:
         error: Why the run ended.
-        needed: The budgets that all remaining rows need.
+        required: The budgets that all remaining rows need.
         typed: The command as it was typed: settings of a job file are not in it.
     """
     is_day = isinstance(error, DayFull | DayTooSmall)
     parts = []
-    if needed.day is not None and is_day:
-        parts.append(_raised(PER_DAY, "per_day", needed.day, typed))
-    if needed.run is not None:
-        parts.append(_raised(MAX_COST, "max_cost", needed.run, typed))
-    if column_values := list(_shares(needed)):
+    if required.day is not None and is_day:
+        parts.append(_raised(PER_DAY, "per_day", required.day, typed))
+    if required.run is not None:
+        parts.append(_raised(MAX_COST, "max_cost", required.run, typed))
+    if column_values := list(_shares(required)):
         more = len(column_values) - SHARES_SHOWN
         raises = column_values[:SHARES_SHOWN] + (
             [f"and {more} more"] if more > 0 else []
@@ -198,8 +200,8 @@ def _raised(option: str, key: str, nano: int, typed: str) -> str:
     return f"raise {option} to {amount(nano)}{place}"
 
 
-def _shares(needed: Needed) -> Iterator[str]:
-    for column, values in needed.by.items():
+def _shares(required: RequiredBudget) -> Iterator[str]:
+    for column, values in required.by.items():
         for value, nano in values.items():
             yield f"{column} {value!r} to {amount(nano)}"
 

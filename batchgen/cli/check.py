@@ -11,7 +11,7 @@ import anyio
 import click
 
 from batchgen.addresses.url import read_url
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.checks.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.cli.check_output import gaps_document, lines_of
 from batchgen.cli.json_fields import (
@@ -66,7 +66,7 @@ def command(
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """
     job = read_job(source, overrides_of(options))
-    max_problems = EVERY if as_json else PROBLEMS_SHOWN
+    max_problems = ALL_ROWS if as_json else PROBLEMS_SHOWN
     findings = check_job(job, PROVIDERS, prices_of(job), max_problems)
     accounts = _accounts(job) if online else None
     if as_json:
@@ -143,7 +143,7 @@ def document_of(
             for entry in forecast.alone
         ],
         "time": {
-            "least_s": max((pace.least_s for pace in findings.paces), default=0),
+            "least_s": max((pace.min_s for pace in findings.paces), default=0),
             "likely_s": max((pace.likely_s for pace in findings.paces), default=0),
             "providers": [_pace(pace) for pace in findings.paces],
         },
@@ -194,12 +194,12 @@ def _cost(cost: Cost | None) -> dict[str, Any]:
 
 
 def _pace(pace: Pace) -> dict[str, Any]:
-    return {**asdict(pace), "least_s": pace.least_s, "likely_s": pace.likely_s}
+    return {**asdict(pace), "least_s": pace.min_s, "likely_s": pace.likely_s}
 
 
 def _limit(limit: Limit) -> dict[str, Any]:
     return {
-        **budget_fields(limit.scope, limit.limit, limit.used),
+        **budget_fields(limit.scope, limit.limit, limit.committed),
         **_cost(limit.cost),
         "is_enough": _unless(limit.is_enough, limit.unpriced),
         "is_enough_at_most": _unless(limit.is_enough_at_most, limit.unpriced),

@@ -73,7 +73,7 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
         )
     for limit in full[:SHARES_SHOWN]:
         cost = dollars(limit.cost.expected)
-        needed = dollars(limit.used + limit.cost.highest)
+        needed = dollars(limit.committed + limit.cost.highest)
         level = f"{limit.scope}: {_limit_text(limit)}"
         yield f"    {level}, and {cost} to come: needs {needed}"
     if len(full) > SHARES_SHOWN:
@@ -88,13 +88,13 @@ def _days(job: Job, limit: Limit) -> str:
         return ""
     if job.on_day_full == "stop" or not limit.limit:
         return "; the run stops then"
-    left_over = limit.cost.expected - max(0, limit.limit - limit.used)
+    left_over = limit.cost.expected - max(0, limit.limit - limit.committed)
     days = 1 + -(-left_over // limit.limit)
     return f"; the run goes on after midnight UTC, for about {days} days"
 
 
 def _limit_text(limit: Limit) -> str:
-    so_far = f" with {dollars(limit.used)} used" if limit.used else ""
+    so_far = f" with {dollars(limit.committed)} used" if limit.committed else ""
     return f"{dollars(limit.limit)}{so_far}"
 
 
@@ -106,9 +106,9 @@ def _verdict(limit: Limit) -> str:
     if limit.is_enough:
         return (
             "is enough for the expected cost, not for the highest, which needs "
-            f"{dollars(limit.used + limit.cost.highest)}"
+            f"{dollars(limit.committed + limit.cost.highest)}"
         )
-    needed = dollars(limit.used + limit.cost.highest)
+    needed = dollars(limit.committed + limit.cost.highest)
     return (
         f"IS NOT ENOUGH: {dollars(limit.cost.expected)} is to come; it needs {needed}"
     )

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from batchgen.checks.findings import (
-    Alone,
     Cost,
     Duplicates,
     Findings,
     Forecast,
     Pace,
+    SingleProvider,
 )
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.formatting import (
@@ -26,7 +26,7 @@ from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, dollars
 from batchgen.providers._decoding import one_line
 from batchgen.runner.access import mode_of
-from batchgen.runner.emptiness import FinishedPrompt, gap_words
+from batchgen.runner.incomplete_rows import FinishedPrompt, describe_gaps
 
 if TYPE_CHECKING:
     from batchgen.billing.balances import Account
@@ -63,7 +63,7 @@ def lines_of(
     yield from budget_lines(job, findings)
     for account in accounts or ():
         yield account_line(account, findings.forecast)
-    is_asked = any(account.asked for account in accounts or ())
+    is_asked = any(account.was_asked for account in accounts or ())
     yield "nothing was sent" + " but questions for the balance" * is_asked
 
 
@@ -191,7 +191,7 @@ def _split(forecast: Forecast) -> Iterator[str]:
             yield f"{entry.provider} {rows} for {price}"
 
 
-def _saving(alone: Alone) -> str:
+def _saving(alone: SingleProvider) -> str:
     if alone.alone == alone.routed:
         return ""
     word = "less" if alone.routed < alone.alone else "more"
@@ -202,7 +202,7 @@ def _saving(alone: Alone) -> str:
 
 
 def _time(paces: Sequence[Pace]) -> Iterator[str]:
-    min_s = max(pace.least_s for pace in paces)
+    min_s = max(pace.min_s for pace in paces)
     about = max(pace.likely_s for pace in paces)
     bound = f", at least {_duration(min_s)} at the allowed rate" if min_s else ""
     yield f"time: about {_duration(about)}{bound}"
@@ -232,7 +232,7 @@ def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
     gaps = findings.gaps
     if gaps is None or not gaps.incomplete_rows:
         return
-    yield from folded(gap_words(gaps))
+    yield from folded(describe_gaps(gaps))
     if gaps.empty_rows:
         one = gaps.empty_rows == 1
         have, verb = ("has", "is") if one else ("have", "are")

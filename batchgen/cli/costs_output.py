@@ -21,7 +21,7 @@ from batchgen.output.amounts import Amounts
 from batchgen.output.cost_report import REHEARSED, Costs
 
 MAX_GROUPS = 100
-"""Lines to read; the other formats hold all groups."""
+"""Groups in the table; the other formats have all of them."""
 
 _MIN_NAME_WIDTH = 12
 _ROUND = Decimal("0.000001")
@@ -65,7 +65,7 @@ def _amounts(costs: Costs, amounts: Amounts) -> dict[str, object]:
 
 
 def total_lines(total: Amounts, *, rehearsed: bool = False) -> list[str]:
-    """Return what all rows came to, as sentences; a rehearsal's money is marked."""
+    """Return the total as lines; a rehearsal's money is marked."""
 
     def usd(amount: Decimal) -> str:
         return dollars(amount, pretend=rehearsed)
@@ -124,7 +124,7 @@ class _Column:
 
     @property
     def width(self) -> int:
-        """What it takes to show all of it, with the blank that follows."""
+        """Width of the whole column, with the blank that follows."""
         return max(map(cell_len, [self.heading, *self.cells])) + 1
 
 

@@ -1,4 +1,4 @@
-"""Write a Call as a curl command for sh: pure text, nothing is sent or read.
+"""Write a Call as a curl command for sh; nothing is sent or read.
 
 The key and links of uploads stand in a Call as placeholders that were agreed on; they
 become shell variables. Images are read from files that the shell can open.
@@ -14,7 +14,7 @@ from itertools import groupby
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.shell_quoting import quoted_word
 from batchgen.wire import is_loopback_host
 from batchgen.wire.request_body import encode_json
 from batchgen.wire.request_builder import build_purchase
@@ -31,7 +31,7 @@ _CURLS_OWN = frozenset({"host", "content-length"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """What a command can use of the shell in which it runs.
+    """Variables and files of the shell that a command can use.
 
     Attributes:
         variables: Shell variable by the placeholder that stands in a Call for it.
@@ -43,7 +43,7 @@ class Shell:
     files: Mapping[int, str]
 
     def word(self, text: str) -> str:
-        """Quote a text so that the shell takes it as it is, its placeholders apart."""
+        """Quote a text for the shell; placeholders become variables."""
         if "\0" in text:
             raise SpecError("a command line cannot hold a zero byte; mend the row")
         pieces = self._pieces(text)
@@ -58,7 +58,7 @@ class Shell:
         )
 
     def _pieces(self, text: str) -> list[str]:
-        """Return plain text and placeholders in turn, plain text first and last."""
+        """Return plain text and placeholders alternately; plain text first and last."""
         marks = "|".join(map(re.escape, self.variables))
         return re.split(f"({marks})", text) if marks else [text]
 
@@ -72,7 +72,7 @@ class Shell:
 
 
 def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:
-    """Return the command that sends what the runner would send.
+    """Return the command that sends the same request as the runner.
 
     Args:
         provider: Registered name, for errors.
@@ -119,7 +119,7 @@ def _body(call: Call, shell: Shell) -> tuple[str, list[str]]:
 
 
 def _feeding(pieces: list[bytes], shell: Shell) -> Iterator[str]:
-    """Yield what writes a JSON document, piece by piece."""
+    """Yield the commands that write a JSON document, piece by piece."""
     for path, group in groupby(pieces, lambda value: shell.files.get(id(value))):
         if path is None:
             yield f"printf %s {shell.word(b''.join(group).decode())}"

@@ -1,4 +1,4 @@
-"""A shell script that makes references ready and sends one request, as a run would."""
+"""A shell script that prepares references and sends one request, as a run does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from batchgen.wire import is_loopback_host
 from batchgen.wire.sender import Wire
 
 REPLY = "reply"
-"""File that the printed command writes, for what comes back is paid for."""
+"""File for the reply of the printed command: the reply is paid for."""
 
 # Of the last `url` in a reply of one object: JSON may write `/` as `\/`.
 _LINK_OF_REPLY = (
@@ -43,7 +43,7 @@ _LINK_OF_REPLY = (
 
 @dataclass(slots=True)
 class Script:
-    """Steps before the purchase, and what they leave in shell variables.
+    """Steps before the purchase, and the shell variables that they set.
 
     Attributes:
         temporary_files: Variables of temporary files.
@@ -58,12 +58,12 @@ class Script:
 
     @property
     def shell(self) -> Shell:
-        """What the steps so far made, and the key."""
+        """Variables and files of the steps so far, and the key."""
         key = {self.endpoint.key: key_variable(self.provider.name)}
         return Shell(variables=key | self.variables, files=self.files)
 
     def new_file(self, number: int) -> str:
-        """Add a step that makes a temporary file; return what stands for its path."""
+        """Add a step that makes a temporary file; return a placeholder of its path."""
         name, mark = f"reference{number}", token_hex(16)
         self.variables[mark] = name
         self.temporary_files.append(f'"${name}"')
@@ -77,13 +77,13 @@ class Script:
         )
 
     def write(self, data: bytes, into: str) -> None:
-        """Add a step that writes an image that stands in the script."""
+        """Add a step that writes an image whose bytes are in the script."""
         lines = textwrap.wrap(base64.b64encode(data).decode(), 76)
         begin = f"base64 -d > {self.shell.word(into)} <<'END'"
         self.steps.append("\n".join([begin, *lines, "END"]))
 
     def upload(self, provider: UploadProvider, image: Attachment, number: int) -> Link:
-        """Add a step that uploads an image; return what stands for its link."""
+        """Add a step that uploads an image; return a placeholder of its link."""
         name, mark = f"upload{number}", token_hex(16)
         call = provider.encode_upload(image, self.endpoint)
         command = curl(self.provider.name, call, self.shell)
@@ -109,7 +109,7 @@ class Script:
         )
 
     def polling(self) -> Sequence[str]:
-        """Return comments that say how a task is asked for."""
+        """Return comments with the command that polls a task."""
         if not isinstance(self.provider, TaskProvider):
             return []
         call = self.provider.encode_poll("TASK_ID", self.endpoint)
@@ -121,7 +121,7 @@ class Script:
 
 @dataclass(slots=True)
 class ReferencePreparation:
-    """Makes references ready as the runner does, and keeps where a shell finds them."""
+    """Prepares references as the runner does, and notes their files for the shell."""
 
     job: Job
     capabilities: Capabilities
@@ -131,10 +131,10 @@ class ReferencePreparation:
     uploaded: dict[str, Link] = field(default_factory=dict)
 
     async def ready(self, request: ImageRequest) -> tuple[Payload, ...]:
-        """Return a request's references as they travel.
+        """Return a request's references in the form in which they are sent.
 
         Raises:
-            SpecError: one of them cannot be had or used.
+            SpecError: one of them cannot be fetched or used.
         """
         async with Wire(paid_hosts=True) as wire:
 
@@ -193,7 +193,7 @@ class ReferencePreparation:
         return self.uploaded[image.name]
 
     def _file(self, reference: str, data: bytes) -> str:
-        """Return where the shell finds an image that is sent as `data`."""
+        """Return the file of an image that is sent as `data`, for the shell."""
         script = self.script
         number = len(script.temporary_files) + 1
         if reference in self.fetched:

@@ -19,7 +19,7 @@ from batchgen.runner.progress import Progress
 BAR_EVERY_S = 0.25
 LINES_EVERY_S = 10.0
 STILL_EVERY_S = 60.0
-"""A line that says nothing new is written this often: it says that we are alive."""
+"""An unchanged line is written again after this time, as a sign of life."""
 PLANNING_SILENT_S = 2.0
 JSON_EVERY_S = 1.0
 
@@ -36,7 +36,7 @@ class NoDisplay:
     """Shows nothing."""
 
     async def show(self, progress: Progress) -> None:
-        """Show nothing; what must be read now is still said."""
+        """Show no progress; notices are still written."""
 
 
 class LineDisplay:
@@ -58,7 +58,7 @@ class LineDisplay:
                 self._write(view, now)
 
     async def follow(self, progress: Progress, meter: Meter, until: str = "") -> None:
-        """Write a line every few seconds, and at once when something else begins."""
+        """Write a line every few seconds, and at once when a new phase begins."""
         last_state, due_at = ("starting", True), inf
         while progress.phase != until:
             now = anyio.current_time()
@@ -103,21 +103,21 @@ class JsonLinesDisplay:
 
 
 def choose_display(*, quiet: bool, json_lines: bool) -> Display:
-    """Return how progress is to be shown."""
+    """Return the display for this run."""
     if quiet:
         return NoDisplay()
     if json_lines:
         return JsonLinesDisplay()
     if not sys.stderr.isatty():
         return LineDisplay()
-    # Only here: a run that draws nothing does without what draws.
+    # Imported here: rich is needed in terminals only.
     from batchgen.cli.bar import BarDisplay
 
     return BarDisplay()
 
 
 def progress_fields(view: View, at: datetime) -> dict[str, Any]:
-    """Return one moment of a run; what is still unknown is null."""
+    """Return the progress at one moment; unknown values are null."""
     return {
         "at": at,
         "phase": view.phase,

@@ -1,4 +1,4 @@
-"""Rows, money, numbers and causes in the words that commands share."""
+"""Rows, money, numbers and causes as text, shared by the commands."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Status, dollars
 from batchgen.providers._decoding import one_line
-from batchgen.runner.quoted_words import Words
+from batchgen.runner.message_parts import MessageParts
 from batchgen.runner.row_causes import Cause, Example
 
 if TYPE_CHECKING:
     from batchgen.checks.findings import Problem
 
 NO_MONEY = "rehearsal: no money was spent"
-"""Said wherever a rehearsal's money is shown."""
+"""Shown together with a rehearsal's money."""
 
 
 def money_lines(totals: Totals, *, is_running: bool = False) -> list[str]:
-    """Return the folder's money in words, a rehearsal's marked as pretend.
+    """Return the folder's money as lines; a rehearsal's is marked as pretend.
 
     Args:
         totals: Of the folder.
@@ -49,7 +49,7 @@ def money_lines(totals: Totals, *, is_running: bool = False) -> list[str]:
 
 
 def _risk_line(totals: Totals, *, is_running: bool) -> str:
-    """Say what may have been charged beyond what is known, and why nobody knows."""
+    """Return how much more may have been charged, and why that is unknown."""
     return may_have_been_charged(
         dollars(totals.unknown_at_risk, pretend=totals.rehearsed),
         totals.unknown_attempts,
@@ -61,7 +61,7 @@ def _risk_line(totals: Totals, *, is_running: bool) -> str:
 def may_have_been_charged(
     amount: str, requests: int, *, unpriced: int = 0, is_open: bool = False
 ) -> str:
-    """Say what may have been charged beyond what is known, and why nobody knows.
+    """Return how much more may have been charged, and why that is unknown.
 
     Args:
         amount: At most so much, as it is shown.
@@ -83,7 +83,7 @@ def may_have_been_charged(
 
 
 def _task_lines(totals: Totals, *, is_running: bool) -> list[str]:
-    """Say which purchases are at risk that a later run asks for, and buys no more."""
+    """Return lines about purchases at risk that a later run polls, not buys."""
     lines = []
     if totals.accepted:
         line = still_being_made(totals.accepted)
@@ -102,14 +102,14 @@ def _task_lines(totals: Totals, *, is_running: bool) -> list[str]:
 
 
 def still_being_made(tasks: int) -> str:
-    """Say that what was accepted is not lost."""
+    """Say that accepted tasks are not lost."""
     if tasks == 1:
         return "1 accepted task is still being made; the next run fetches it"
     return f"{tasks} accepted tasks are still being made; the next run fetches them"
 
 
 def rows_line(totals: Totals) -> str:
-    """Return the rows by status in words."""
+    """Return the number of rows of each status."""
     count = sum(totals.rows.values())
     parts = [
         f"{totals.rows[value]} {value}" for value in Status if totals.rows.get(value)
@@ -118,12 +118,12 @@ def rows_line(totals: Totals) -> str:
 
 
 def counted_rows(rows: int) -> str:
-    """Return a number of rows that may be large."""
+    """Return a number of rows, with separators of thousands."""
     return f"{rows:,} {'row' if rows == 1 else 'rows'}"
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is due."""
+    """Return a number with its noun in singular or plural."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -134,7 +134,7 @@ MAX_CHARACTERS = 500
 def problem_lines(
     file: str, problems: Sequence[Problem], count: int | None = None
 ) -> list[str]:
-    """Return a line for each row about which there is something to say.
+    """Return a line for each row with a problem.
 
     Args:
         file: The manifest.
@@ -159,7 +159,7 @@ def _problem(
 
 
 def cause_lines(causes: Sequence[Cause], file: str | None = None) -> list[str]:
-    """Return a line for each cause, the commonest first, and what can be done about it.
+    """Return a line for each cause with advice, the most common first.
 
     Args:
         causes: All of them; what is not shown is counted.
@@ -184,7 +184,7 @@ def invalid_lines(causes: Sequence[Cause], file: str | None = None) -> list[str]
 
 
 def retry_line(folder: Path, causes: Sequence[Cause]) -> str | None:
-    """Return the command that tries again what that can help; None if it helps none."""
+    """Return the retry command; None if no row can succeed by it."""
     rows = Counter[Status]()
     for cause in causes:
         if cause.retry_helps:
@@ -207,25 +207,25 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
-    reason = quoted(cause.words) or f"({cause.error or 'many reasons'})"
+    reason = quoted(cause.message_parts) or f"({cause.error or 'many reasons'})"
     which = _which(cause.examples, cause.rows)
     return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
 
 
-def quoted(message: Words) -> str:
-    """Return a message in which the provider's words alone are in quotation marks."""
+def quoted(message: MessageParts) -> str:
+    """Return a message with quotation marks around the provider's own text."""
     quote = f'"{_cut(message.quote)}"' if message.quote else ""
     return f"{message.before}{quote}{message.after}"
 
 
 def _cut(text: str | None) -> str:
-    """Return a text that anybody may have written as one line of a bearable length."""
+    """Return a text of unknown origin as one line of limited length."""
     line = one_line(text or "", MAX_CHARACTERS + 1)
     return line if len(line) <= MAX_CHARACTERS else f"{line[:MAX_CHARACTERS]}..."
 
 
 def _which(examples: Sequence[Example], count: int) -> str:
-    """Return the first of some rows; where the manifest has lines, these, too."""
+    """Return the first rows, and their lines if the manifest has lines."""
     dots = "" if count == len(examples) else ", ..."
     rows = ", ".join(str(example.row) for example in examples) + dots
     lines = (

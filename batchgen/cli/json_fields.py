@@ -1,4 +1,4 @@
-"""What all JSON documents have in common: their names, and what these hold.
+"""Fields that several JSON documents share.
 
 Each thing has one name, in whichever document it stands; `batchgen/docs/json.md` says
 what the names mean.
@@ -13,16 +13,16 @@ from typing import Any
 from batchgen.budget import ColumnValue, Scope
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
-from batchgen.runner.edited import Rebuy
+from batchgen.runner.manifest_edits import Rebuy
 
 
 def mode_fields(mode: str | None) -> dict[str, Any]:
-    """Say what kind of run it is, and whether its money is pretend."""
+    """Return the kind of the run, and whether its money is pretend."""
     return {"realm": mode, "rehearsed": mode == REHEARSAL}
 
 
 def rows_by_status(rows: Mapping[Status, int]) -> dict[str, int]:
-    """Return how many rows have each status; each of them has a number, 0 too."""
+    """Return the number of rows of each status, also where it is 0."""
     return {status.value: rows.get(status, 0) for status in Status}
 
 
@@ -37,7 +37,7 @@ def folder_fields(totals: Totals) -> dict[str, Any]:
 
 
 def money_fields(totals: Totals) -> dict[str, Any]:
-    """Return the money of a run folder; null, never 0, where all of it is unknown."""
+    """Return the money of a run folder; null, never 0, if all of it is unknown."""
     return {
         "spent_usd": known_usd(totals.spent, totals.unpriced),
         "retired_usd": to_usd(totals.superseded),
@@ -49,7 +49,7 @@ def money_fields(totals: Totals) -> dict[str, Any]:
 
 
 def known_usd(nano: int, unpriced: int) -> Decimal | None:
-    """Return US dollars; None where nothing has a known price but there is something.
+    """Return US dollars; None if there is something, and nothing has a known price.
 
     Args:
         nano: Sum of what has a known price, in nano-dollars.
@@ -59,12 +59,12 @@ def known_usd(nano: int, unpriced: int) -> Decimal | None:
 
 
 def budget_fields(scope: Scope, limit: int, used: int) -> dict[str, Any]:
-    """Return one budget and what counts for it, both in nano-dollars.
+    """Return one budget and its use.
 
     Args:
         scope: `run`, a day, or one value of a column.
-        limit: Most that may be spent.
-        used: Spent or at risk already.
+        limit: The budget, in nano-dollars.
+        used: Spent or at risk already, in nano-dollars.
     """
     share = scope if isinstance(scope, ColumnValue) else None
     kind = "run" if scope == "run" else "day" if share is None else "column"
@@ -78,13 +78,13 @@ def budget_fields(scope: Scope, limit: int, used: int) -> dict[str, Any]:
 
 
 def rebuy_fields(rebuy: Rebuy | None) -> dict[str, Any] | None:
-    """Return what was bought in another version and needs consent to be bought anew."""
+    """Return rows that were edited after their purchase: consent is needed to rebuy."""
     if rebuy is None:
         return None
     return {
         "rows": rebuy.rows,
         "expected_usd": rebuy.usd,
         "unpriced_rows": rebuy.unpriced,
-        "kept_rows": rebuy.kept.rows,
-        "kept_expected_usd": rebuy.kept.usd,
+        "kept_rows": rebuy.kept_rows.rows,
+        "kept_expected_usd": rebuy.kept_rows.usd,
     }

@@ -28,12 +28,12 @@ FORMATS: Mapping[str, int] = {
     "status": 1,
     "summary": 1,
 }
-"""Every kind of document, and the version of its shape: a name that is dropped, or
-that gets another meaning, makes a new version; a name that is added does not."""
+"""Version of each kind of document. A removed name, or one with a new meaning, makes a
+new version; an added name does not."""
 
 
 def tagged(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a document that begins with what it is: `batchgen.status/1`."""
+    """Return a document that begins with its format, such as `batchgen.status/1`."""
     return {"format": f"batchgen.{kind}/{FORMATS[kind]}", **fields}
 
 
@@ -79,7 +79,7 @@ def moment_text(at: datetime) -> str:
 
 
 def price_fields(price: Price | None) -> dict[str, Any] | None:
-    """Return the price of one image, and where it was read."""
+    """Return the price of one image, and its source."""
     if price is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""Write a line to stdout or stderr, whether or not anybody is left to read it.
+"""Write a line to stdout or stderr, even if the reader is gone.
 
 With `run --json` every line of stderr is a JSON document: what is said in words then
 becomes one, too, wherever in the program the words come from.
@@ -38,12 +38,12 @@ def uses_json_lines() -> bool:
 
 
 def write_error(text: str) -> None:
-    """Write a line to stderr, if there still is anybody to read it."""
+    """Write a line to stderr; nothing happens if the reader is gone."""
     _write_text(text, "error")
 
 
 def write_notice(text: str) -> None:
-    """Write what the user should read now, though nothing failed, to stderr."""
+    """Write a notice to stderr: the user should read it, but nothing failed."""
     _write_text(text, "notice")
 
 
@@ -53,7 +53,7 @@ def write_document(kind: str, fields: Mapping[str, Any]) -> None:
 
 
 def write_result(text: str) -> None:
-    """Write a line to stdout, if there still is anybody to read it."""
+    """Write a line to stdout; nothing happens if the reader is gone."""
     _write(sys.stdout, text)
 
 
@@ -67,11 +67,11 @@ def _write_text(text: str, level: Level) -> None:
 
 def _write(stream: TextIO, text: str) -> None:
     try:
-        # Whatever stands in the stream's place, such as what draws a bar.
+        # The stream may be replaced, such as by the one that draws a bar.
         stream.write(visible(text) + "\n")
         stream.flush()
     except (OSError, ValueError):
-        # The terminal or the reader is gone, and the run goes on without. What is left
-        # in the buffer would fail once more at the end, and change the exit code.
+        # The terminal or the reader is gone, and the run goes on. What is in the buffer
+        # would fail again at the end, and change the exit code.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""What is said where batchgen itself does not know what went wrong."""
+"""The message for an unexpected exception."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAX_CHARACTERS = 200
 
 
 def fault_message(fault: Exception) -> str:
-    """Return one message about a fault that nobody foresaw.
+    """Return one message about an unexpected exception.
 
-    A run folder that others changed is the likely cause where one was read.
+    If a run folder was read, its damage is the likely cause.
     """
     try:
         ledger = check_last_opened()
@@ -35,7 +35,7 @@ def fault_message(fault: Exception) -> str:
 
 
 def _write_details(fault: Exception) -> str:
-    """Write down where it happened; return words that say where, or none."""
+    """Write the traceback to a file; return the part of the message that names it."""
     lines = "".join(traceback.format_exception(fault))
     try:
         descriptor, path = tempfile.mkstemp(prefix="batchgen-fault-", suffix=".log")

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from batchgen.billing.bill import BillFormat, micros_of, read_bill
-from batchgen.billing.comparing import Bill, Comparison, Period
-from batchgen.billing.reconciling import reconcile, unsettle
+from batchgen.billing.comparison import Bill, Comparison, Period
+from batchgen.billing.reconciliation import reconcile, unsettle
 from batchgen.cli.carry_on import folder_of
 from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.cli.reconcile_output import (

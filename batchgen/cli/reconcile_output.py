@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from batchgen.billing.comparing import Bill, Difference, Kind
-from batchgen.billing.reconciling import Reconciliation, TakenBack
+from batchgen.billing.comparison import Bill, Difference, Kind
+from batchgen.billing.reconciliation import Reconciliation, Reversal
 from batchgen.cli.formatting import NO_MONEY, counted, money_lines
 from batchgen.cli.json_fields import folder_fields
 from batchgen.cli.json_writer import exact_json, tagged
@@ -31,8 +31,8 @@ def show_reconciliation(bill: Bill, done: Reconciliation, *, settles: bool) -> N
         click.echo(
             f"before or after all that was sent here: {apart}, {total}, left out"
         )
-    agreeing = counted(comparison.agreed, "purchase")
-    click.echo(f"the same on both sides: {agreeing}, {usd(comparison.agreed_nano)}")
+    agreeing = counted(comparison.matches, "purchase")
+    click.echo(f"the same on both sides: {agreeing}, {usd(comparison.matches_nano)}")
     for kind in Kind:
         some = [each for each in comparison.differences if each.kind is kind]
         if some:
@@ -52,7 +52,11 @@ def _line(each: Difference, *, pretend: bool) -> str:
     parts = [f"{utc(each.at):%Y-%m-%d %H:%M:%S} UTC"]
     if each.attempt_id is not None:
         parts.append(f"{each.what}, attempt {each.attempt_id}")
-    if each.kind in (Kind.NOT_CHARGED, Kind.NOT_BILLED, Kind.OTHER_AMOUNT):
+    if each.kind in (
+        Kind.NOT_CHARGED,
+        Kind.NOT_BILLED,
+        Kind.OTHER_AMOUNT,
+    ):
         word = "at most" if each.kind is Kind.NOT_CHARGED else "ours"
         parts.append(f"{word} {'unknown' if each.ours is None else usd(each.ours)}")
     if each.line is not None:
@@ -63,7 +67,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
     return "  " + "; ".join(parts)
 
 
-def show_taken_back(done: TakenBack, *, as_json: bool) -> None:
+def show_taken_back(done: Reversal, *, as_json: bool) -> None:
     """Say which settlements of a bill were taken back."""
     if as_json:
         fields = {
@@ -98,7 +102,7 @@ def show_taken_back(done: TakenBack, *, as_json: bool) -> None:
 
 
 def reconciliation_fields(
-    bill: Bill, done: Reconciliation, before: TakenBack | None, *, exit_code: int
+    bill: Bill, done: Reconciliation, before: Reversal | None, *, exit_code: int
 ) -> dict[str, Any]:
     """Return what was compared, what differs, and the folder's money afterwards.
 
@@ -120,8 +124,8 @@ def reconciliation_fields(
             "outside_usd": to_usd(sum(line.nano for line in comparison.outside)),
         },
         "agreed": {
-            "attempts": comparison.agreed,
-            "billed_usd": to_usd(comparison.agreed_nano),
+            "attempts": comparison.matches,
+            "billed_usd": to_usd(comparison.matches_nano),
         },
         "differences": [_difference(each) for each in comparison.differences],
         "settled": done.settled,
@@ -129,7 +133,7 @@ def reconciliation_fields(
     }
 
 
-def _taken_back(done: TakenBack) -> dict[str, int]:
+def _taken_back(done: Reversal) -> dict[str, int]:
     return {"attempts": done.changed, "without_note": done.without_note}
 
 

@@ -18,8 +18,8 @@ from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import dollars, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
-from batchgen.report.compacting import CompactionResult, compact
-from batchgen.report.verifying import Damage, Verification, verify
+from batchgen.report.archive_verification import Damage, Verification, verify
+from batchgen.report.compaction import CompactionResult, compact
 from batchgen.runner.folder import RunFolder, open_folder, read_ledger, require_run
 from batchgen.runner.resume import recover
 from batchgen.runner.row_causes import causes_among
@@ -150,11 +150,11 @@ def compact_archive(folder: RunFolder) -> None:
 
 def _compaction_line(done: CompactionResult) -> str:
     if not done.removed and not done.freed_bytes:
-        return f"nothing to compact: the ZIP holds {_images(done.kept)}, all in use"
+        return f"nothing to compact: the ZIP holds {_images(done.images)}, all in use"
     removed = counted(done.removed, "image")
     return (
         f"compacted: {done.freed_bytes:,} bytes are free again "
-        f"({removed} without a row removed, {_images(done.kept)} kept)"
+        f"({removed} without a row removed, {_images(done.images)} kept)"
     )
 
 

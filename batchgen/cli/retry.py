@@ -19,8 +19,8 @@ from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import Status, dollars, to_usd
 from batchgen.output.spreadsheet_cells import plain_cell
 from batchgen.runner.folder import open_folder, read_ledger
-from batchgen.runner.needed import needed_after_retry
-from batchgen.runner.retrying import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.required_budget import required_after_retry
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.runner.row_causes import Cause, causes_of
 
 
@@ -144,10 +144,10 @@ def _show_price(folder: Path) -> None:
             click.echo(
                 "images that were paid for and did not download are tried again first"
             )
-        needed = needed_after_retry(ledger)
-        if needed.run is not None:
-            click.echo(f"for that --max-cost must be at least {amount(needed.run)}")
-        if (run_command := carry_on_command(ledger, needed)) is not None:
+        required = required_after_retry(ledger)
+        if required.run is not None:
+            click.echo(f"for that --max-cost must be at least {amount(required.run)}")
+        if (run_command := carry_on_command(ledger, required)) is not None:
             click.echo(f"to do it:\n  {run_command}")
             for note in address_notes(run_command):
                 click.echo(f"  ({note})")

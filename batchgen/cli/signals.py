@@ -1,4 +1,4 @@
-"""Stop a run by signals: the first lets replies come in, the second ends at once."""
+"""Stop a run by signals: the first waits for replies, the second ends at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchgen.cli.messages import write_notice
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State, dollars
 from batchgen.runner.progress import Stop
-from batchgen.runner.stops import open_attempts
+from batchgen.runner.remaining_work import count_open_attempts
 
 if TYPE_CHECKING:
     from batchgen.runner.session import Session
@@ -46,18 +46,18 @@ async def watch_signals(
 
 
 def _show_open_attempts(session: Session) -> None:
-    """Say what is left at risk as the process ends; nothing is waited for long."""
+    """Write what is at risk as the process ends, without long waits."""
     ledger = session.folder.ledger
-    open_now = open_attempts(ledger.path) if ledger.is_in_place() else None
+    open_now = count_open_attempts(ledger.path) if ledger.is_in_place() else None
     line = stopped_now_line(open_now, pretend=session.progress.rehearsed)
     write_notice(f"{line}. To carry on:\n  {current_command()}")
 
 
 @contextmanager
 def default_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end a question at once: the run's own handler only makes a note."""
+    """Make Ctrl-C end a question at once: the run's own handler only notes it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Nor must the event loop hear of it: a second one would end the process at once.
+    # The event loop must not see it either: the next one would end the process.
     loop_fd = signal.set_wakeup_fd(-1)
     try:
         yield
@@ -74,7 +74,7 @@ _STOPPED: Mapping[str, str] = {
 
 
 def stopping_line(stop: Stop) -> str:
-    """Say what is waited for, and what happens if nobody waits."""
+    """Say which replies the run waits for, and what a second Ctrl-C does."""
     if not stop.requests and stop.tasks:
         return f"stopping: {still_being_made(stop.tasks)}"
     if not stop.requests:
@@ -100,14 +100,14 @@ def exit_code(name: str) -> int:
 
 
 def stopped_line(reason: str) -> str:
-    """Say why a run ended in order."""
+    """Say why a run was stopped."""
     return f"{_STOPPED[reason]}; everything paid for is kept"
 
 
 def stopped_now_line(
     open_attempts: Mapping[State, OpenAttempts] | None, *, pretend: bool
 ) -> str:
-    """Say what a run leaves that ends at once.
+    """Say what an immediate end leaves open.
 
     Args:
         open_attempts: Attempts that have not ended yet; None where nobody can say.

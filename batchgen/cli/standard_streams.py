@@ -1,4 +1,4 @@
-"""Standard input, output and error as they are found: closed, full, or left alone.
+"""Standard input, output and error, also where they are closed or full.
 
 Whoever reads our output may go away, or may never have been there. What is bought and
 stored does not depend on that, so no command fails for it.
@@ -19,7 +19,7 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class PatientFile(io.FileIO):
-    """A file whose writes always succeed; what it does not take is dropped.
+    """A file whose writes always succeed; what cannot be written is dropped.
 
     Attributes:
         problem: The last reason for which something was dropped.
@@ -39,7 +39,7 @@ class PatientFile(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Open what is closed, and let output neither fail nor be refused."""
+    """Open closed streams, and make output streams whose writes never fail."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -54,7 +54,7 @@ def prepare_streams() -> None:
 
 
 def finish_output() -> str | None:
-    """Write out what is left of the output.
+    """Flush the output.
 
     Returns:
         Why a part of the output is missing; None where it is whole, or where nobody
@@ -90,7 +90,12 @@ def _patient(descriptor: int, stream: TextIO | None) -> TextIO:
 
 
 class EscapingStream:
-    """A text stream that shows what it is given, and obeys nothing in it."""
+    """A text stream that writes control characters as visible text.
+
+    Cells, file names, messages of providers and run folders come from others. An escape
+    sequence in them could rename the window, fill the clipboard, or hide what a command
+    does.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -114,13 +119,13 @@ class EscapingStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("buffer", "_stream"):  # nobody writes past us
+        if name in ("buffer", "_stream"):  # all writing goes through this class
             raise AttributeError(name)
         return getattr(self._stream, name)
 
 
 def escape_output() -> None:
-    """Let stdout and stderr obey nothing from now on."""
+    """Escape control characters in stdout and stderr from now on."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, EscapingStream):
@@ -128,5 +133,5 @@ def escape_output() -> None:
 
 
 def unescaped(stream: TextIO) -> TextIO:
-    """Return a stream that obeys what is drawn: texts in it must be `visible` ones."""
+    """Return the stream below, for drawing: texts must be `visible` ones."""
     return stream._stream if isinstance(stream, EscapingStream) else stream  # noqa: SLF001 - ours

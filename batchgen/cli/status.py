@@ -32,8 +32,8 @@ from batchgen.ledger import Reader, Totals
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
-from batchgen.runner.edited import rebuy_of
 from batchgen.runner.folder import is_locked, read_ledger
+from batchgen.runner.manifest_edits import rebuy_of
 from batchgen.runner.row_causes import causes_among
 
 GROUPS_SHOWN = 5

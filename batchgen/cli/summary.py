@@ -1,4 +1,4 @@
-"""What a run came to, in words and as an exit code."""
+"""The summary of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ from batchgen.output import ARCHIVE, TABLE
 from batchgen.providers import key_variable
 from batchgen.runner.config import CutReading, RunResult
 from batchgen.runner.folder import read_ledger
-from batchgen.runner.quoted_words import split_message
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.message_parts import split_message
 from batchgen.runner.row_causes import Cause, causes_among
+from batchgen.runner.shell_quoting import quoted_word
 
 WRONG_JOB = (
     CertificateRejected,
@@ -56,12 +56,12 @@ WRONG_JOB = (
     UnusableReplies,
     WrongAddress,
 )
-"""Stops that no key and no credit mend."""
+"""Stops that a key or credit cannot solve."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalResult:
-    """What a rehearsal found out, besides what became of the rows.
+    """What a rehearsal shows besides the results of the rows.
 
     Attributes:
         bill: What the sandbox says that the whole folder cost, in nano-dollars.
@@ -116,7 +116,7 @@ def _cut_line(job: Job, cut: CutReading) -> str:
 
 
 def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
-    """Return why rows in scope did not succeed, as the ledger knows it."""
+    """Return why rows in scope did not succeed, from the ledger."""
     if result.totals is None or isinstance(result.error, LedgerMissing):
         return []
     with closing(read_ledger(job.out)) as ledger:
@@ -125,7 +125,7 @@ def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
 
 
 def show_real_run(rehearsed: RehearsalResult | None) -> None:
-    """Say behind a rehearsal's success what the rehearsal cannot show."""
+    """Write what a real run needs, which the rehearsal cannot show."""
     if rehearsed is not None and rehearsed.real_run:
         write_result("\n".join(rehearsed.real_run))
 
@@ -142,14 +142,14 @@ def _bill_line(totals: Totals, bill: int) -> str:
 
 
 def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
-    """Say why it ended and how to carry on; return the exit code."""
+    """Write why the run ended and how to carry on; return the exit code."""
     totals = result.totals
     rows = totals.rows if totals else {}
     count = sum(rows.values())
     whole = count == rows.get(Status.SUCCEEDED, 0)
-    for variable in result.left:
+    for variable in result.missing_keys:
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
-    for name, address in result.unnamed:
+    for name, address in result.unnamed_places:
         option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
             f"tasks of an earlier run wait at {visible_line(address)}, which only this "
@@ -180,7 +180,7 @@ ADVICE: Mapping[type[ProviderStopped], str] = {
     CertificateRejected: "nothing was sent there; mend it, and carry on",
     ProxyRejected: "nothing was sent there; mend it, and carry on",
 }
-"""What a person can do about a provider that stopped."""
+"""Advice to the user by the reason for which a provider stopped."""
 
 
 def _words(stopped: ProviderStopped) -> str:
@@ -201,7 +201,7 @@ def _reasons(result: RunResult) -> list[str]:
         for stopped in result.stopped
     ]
     if isinstance(result.error, BudgetReached):
-        what_to_do = budget_advice(result.error, result.needed, current_command())
+        what_to_do = budget_advice(result.error, result.required, current_command())
         lines.append(f"the budget is reached: {result.error}; {what_to_do}")
     elif result.error is not None:
         lines.append(str(result.error))
@@ -209,7 +209,7 @@ def _reasons(result: RunResult) -> list[str]:
 
 
 def _code(result: RunResult, *, whole: bool) -> int:
-    stopped_all = result.chosen and len(result.stopped) == result.chosen
+    stopped_all = result.provider_count and len(result.stopped) == result.provider_count
     gone = any(isinstance(stopped, WRONG_JOB) for stopped in result.stopped)
     error = result.error
     if error is not None and not isinstance(error, BudgetReached | NearlyAllFailed):

@@ -1,4 +1,4 @@
-"""What other programs call what batchgen calls otherwise."""
+"""Names of options and commands in other programs, and the names here."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _OPTIONS: Sequence[tuple[str, str, str]] = (
     ("columns map mapping", "",
      "columns are mapped in a job file, under [columns]"),
 )  # fmt: skip
-"""Names, the option of ours that they mean (empty for none), and what to say."""
+"""Names, the equal option of batchgen (empty for none), and a hint."""
 
 _COMMANDS: Sequence[tuple[str, str]] = (
     ("start generate gen go execute exec buy create make process batch",
@@ -144,7 +144,7 @@ def _options_of_other(name: str) -> Iterator[str]:
 
 
 def no_key_here() -> str:
-    """Say that no key belongs on the command line, and where it goes."""
+    """Return the message that a key belongs in the environment."""
     command_line = " ".join(sys.argv[1:])
     typed = re.search(r"--provider[ =]([a-z]+)", command_line)
     name = typed[1] if typed and typed[1] in PROVIDERS else "gemini"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +142,8 @@ def _new_folder(path: Path | None) -> Iterator[Path]:
 
 def _fresh_name() -> Path:
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"
-    number = 1
-    while (folder := FOLDER / (f"{name}-{number}" if number > 1 else name)).exists():
-        number += 1
-    return folder
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(path for each in names if not (path := FOLDER / each).exists())
 
 
 def _has_purchases(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What click refuses on the command line, in our words: the mistake and the remedy."""
+"""Messages for what click refuses on the command line: the mistake and the remedy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
         ("try", "prompt"): 'batchgen try "a red lamp" --provider gemini',
     }
 )
-"""What a command looks like with an argument or option that was left out."""
+"""Examples for a missing argument or option, by command and name."""
 
 _NUMBERS: Mapping[str, str] = MappingProxyType(
     {
@@ -52,11 +52,11 @@ _LONG_DASHES = ("\N{EN DASH}", "\N{EM DASH}", "\N{MINUS SIGN}")
 
 def usage_message(error: click.ClickException) -> str:
     """Return one message that names what is wrong and what to do."""
-    words = _long_dash(sys.argv[1:])
-    if words is None:
-        words = _message_of_kind(error, _command_of(error))
-    if words is not None:
-        return words
+    message = _long_dash(sys.argv[1:])
+    if message is None:
+        message = _message_of_kind(error, _command_of(error))
+    if message is not None:
+        return message
     extra = re.search(r"unexpected extra arguments? \((.*)\)", error.message, re.DOTALL)
     if extra:
         return _too_many_arguments(extra[1], _command_of(error))
@@ -79,15 +79,17 @@ def _message_of_kind(
             return None
 
 
-def provider_given_twice(command: click.Command, words: Sequence[str]) -> str | None:
-    """Return what becomes of two providers: as of any option, the last one counts.
+def repeated_provider_warning(
+    command: click.Command, arguments: Sequence[str]
+) -> str | None:
+    """Return a warning about --provider given twice: only the last one counts.
 
     Args:
         command: The command.
-        words: Behind its name.
+        arguments: After its name.
     """
     option = next((each for each in command.params if each.name == "provider"), None)
-    typed = [word for word in words if word.partition("=")[0] == "--provider"]
+    typed = [word for word in arguments if word.partition("=")[0] == "--provider"]
     if not isinstance(option, click.Option) or len(typed) < 2:
         return None
     problem = "--provider stands there twice, and only the last one counts"
@@ -96,8 +98,8 @@ def provider_given_twice(command: click.Command, words: Sequence[str]) -> str | 
     return f"{problem}; for several write --provider gemini,openai"
 
 
-def _long_dash(words: Sequence[str]) -> str | None:
-    typed = next((word for word in words if word.startswith(_LONG_DASHES)), None)
+def _long_dash(arguments: Sequence[str]) -> str | None:
+    typed = next((word for word in arguments if word.startswith(_LONG_DASHES)), None)
     if typed is None:
         return None
     plain = "--" + typed.lstrip("".join(_LONG_DASHES) + "-")

@@ -13,6 +13,11 @@ EVERY_ROW = 1 << 62
 """A position behind every manifest's end."""
 
 
+def scope_end(limit: int | None) -> int:
+    """Return the position behind the last row in scope; None stands for all rows."""
+    return EVERY_ROW if limit is None else limit
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What is still to be bought.

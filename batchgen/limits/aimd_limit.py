@@ -1,4 +1,4 @@
-"""Find a limit that nobody documents, from what is refused and what is not."""
+"""Find a limit that is not documented, from what is refused and what is not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AimdLimit:
         self._min_ceiling = 1.0
 
     def record_success(self) -> None:
-        """Take note of an answer to a request that left while the limit was used."""
+        """Record an answer to a request that left while the limit was used."""
         if not isfinite(self.value):
             return
         self._calm += 1
@@ -112,7 +112,7 @@ class AimdLimit:
         return max(CLIMB if is_climbing else 1.0, self.value * ROUND_S / 60)
 
     def record_refusal(self, working_limit: float, sent_at: float, now: float) -> None:
-        """Take note of a request that was throttled.
+        """Record a request that was throttled.
 
         What left before the limit was lowered last lowers it no further, except to
         what was taken after all.

@@ -32,14 +32,14 @@ class Outage:
         self._outlived: dict[Hashable, int] = {}  # successes since a row failed
         self._began = 0.0
 
-    def record_failure(self, whose: Hashable | None) -> None:
+    def record_failure(self, row: Hashable | None) -> None:
         """Record a failure of a row or a task; None where it is about neither."""
         if self._streak == 0:
             self._began = self._clock()
         self._streak += 1
-        is_suspect = self._outlived.get(whose, 0) >= self.SUSPECT
+        is_suspect = self._outlived.get(row, 0) >= self.SUSPECT
         if not is_suspect and len(self._rows) < self.MAX_ROWS:
-            self._rows.add(whose)
+            self._rows.add(row)
 
     def record_success(self) -> None:
         """Record a success: the outage, if it was one, is over."""
@@ -84,7 +84,7 @@ class Verdict:
 
     Attributes:
         pause_s: For how long nothing should leave; None if that did not change.
-        waived: Attempts that failed because the provider failed for everybody.
+        waived: Attempts that failed because the provider failed for all rows.
         opened: Whether the breaker was closed before.
     """
 
@@ -97,13 +97,13 @@ class CircuitBreaker:
     """Circuit breaker: rows wait while their provider fails.
 
     It opens after a few purchases in a row that brought no answer of the provider's
-    own: no connection, a 5xx, a gateway's page, silence; or after one, if a question
+    own: no connection, a 5xx, a gateway's page, silence; or after one, if a probe
     that buys nothing brings none either. Then one purchase at a time tries whether it
     is back, after pauses that grow with the outage.
 
     Only a purchase that succeeds closes it, and only one that left after the last that
-    was lost. What answers a question, or refuses a request, may be a gateway in front
-    of a dead service.
+    was lost. An answer to a probe, or a refusal, may come from a gateway in front of a
+    dead service.
     """
 
     TRIP = Outage.TRIP
@@ -117,7 +117,7 @@ class CircuitBreaker:
     lost, too. It doubles with each that is, up to `MAX_S` [assumed]."""
 
     PATIENCE_PER_ROW_S = 60.0
-    """For each row that waits, where questions are answered: two rows that always fail
+    """For each row that waits, where probes are answered: two rows that always fail
     end in minutes, and hundreds are patient for `Outage.PATIENCE_S` [assumed]."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -128,8 +128,8 @@ class CircuitBreaker:
         self._lost_at = self._lost_sent_at = -float("inf")
         self._risks = 0
         self._rows_s = Outage.PATIENCE_S
-        self._is_door_open = False
-        self.probing: object | None = None  # the purchase that tries, whatever it is
+        self._answers_probes = False
+        self.probing: object | None = None  # the purchase that is sent as a probe
 
     @property
     def is_open(self) -> bool:
@@ -163,19 +163,23 @@ class CircuitBreaker:
 
     @property
     def may_be_the_rows(self) -> bool:
-        """Whether it lasts so long that the few rows that are left may be to blame."""
+        """Whether it lasts so long that the few remaining rows may be to blame."""
         return self._outage.age_s > self._rows_s
 
     def be_patient_for(self, rows: int | None) -> None:
-        """Set how long failures are everybody's, by how many rows wait; None: many."""
+        """Set how long failures do not count against rows, by how many rows wait.
+
+        Args:
+            rows: How many; None for many.
+        """
         longest_s = Outage.PATIENCE_S
-        wanted_s = longest_s if rows is None else rows * self.PATIENCE_PER_ROW_S
-        self._rows_s = min(longest_s, wanted_s)
-        self._outage.patience_s = self._rows_s if self._is_door_open else longest_s
+        patience_s = longest_s if rows is None else rows * self.PATIENCE_PER_ROW_S
+        self._rows_s = min(longest_s, patience_s)
+        self._outage.patience_s = self._rows_s if self._answers_probes else longest_s
 
     def record_probe_answer(self) -> None:
-        """Take note that somebody answers what buys nothing."""
-        self._is_door_open = True
+        """Record that a probe, which buys nothing, was answered."""
+        self._answers_probes = True
         self._outage.patience_s = self._rows_s
 
     def open(self) -> bool:
@@ -192,18 +196,18 @@ class CircuitBreaker:
         *,
         is_probe: bool = False,
     ) -> Verdict:
-        """Take note of a purchase without an answer.
+        """Record a purchase without an answer.
 
         Args:
             row_id: Whose it was.
-            attempt_id: Which it was; None for one that cannot be excused.
+            attempt_id: Which it was; None for one that cannot be waived.
             sent_at: When it left, in seconds of the clock.
             is_probe: Whether it left because the breaker was open.
         """
         if attempt_id is not None:
             self._lost.append(attempt_id)
         elif is_probe and self.RISK_S <= sent_at - self._lost_at < float("inf"):
-            # Only what was waited for: a row that may be lost once more tries early.
+            # Only where it waited for that: a row that may be lost again is sent early.
             self._risks += 1
         self._lost_at = self._clock()
         self._lost_sent_at = max(self._lost_sent_at, sent_at)
@@ -211,8 +215,8 @@ class CircuitBreaker:
         return self._failed(row_id, is_probe=is_probe)
 
     def record_silence(self) -> Verdict:
-        """Take note that a question which buys nothing was not answered either."""
-        self._is_door_open = False
+        """Record a probe without an answer."""
+        self._answers_probes = False
         self._outage.patience_s = Outage.PATIENCE_S
         return self._failed(None, is_probe=True)
 
@@ -236,7 +240,7 @@ class CircuitBreaker:
         return max(doubled, min(self.SHARE * self._outage.age_s, self.MAX_S))
 
     def record_answer(self, *, is_probe: bool) -> float | None:
-        """Take note of an answer that is no success: somebody is there.
+        """Record an answer that is no success: the service is there.
 
         Returns:
             Seconds for which nothing should leave; None where that did not change.
@@ -250,10 +254,10 @@ class CircuitBreaker:
         return self.FIRST_S
 
     def record_success(self, sent_at: float) -> bool:
-        """Take note of a purchase that was taken; True if that closed the breaker.
+        """Record a purchase that was accepted; True if that closed the breaker.
 
         Args:
-            sent_at: When it left: what was under way as an outage began proves nothing.
+            sent_at: When it was sent. A purchase from before the outage proves nothing.
         """
         if sent_at < self._lost_sent_at:
             return False
@@ -261,6 +265,6 @@ class CircuitBreaker:
         self._outage.record_success()
         self._lost.clear()
         self._pauses = self._risks = 0
-        self._is_door_open = False
+        self._answers_probes = False
         self.probing = None
         return was_open

@@ -10,10 +10,10 @@ from batchgen.limits.rate_limiter import RateLimiter
 from batchgen.limits.rate_search import FULL, IN_VAIN, Load, RateSearch
 
 MAX_CONCURRENCY = 512
-"""Purchases under way that are tried at most where none are said [assumed]."""
+"""Purchases under way that are tried at most where the job states none [assumed]."""
 
 SILENT_S, LONGEST_S = 1.0, 60.0
-"""Pause of everybody after a 429 that names no wait; it doubles with each one that
+"""Pause of all requests after a 429 that names no wait; it doubles with each one that
 follows before anything was accepted [assumed]."""
 
 BELOW = 0.75
@@ -22,9 +22,10 @@ the rate, not about how many are under way."""
 
 
 class ConcurrencyLimiter:
-    """What one provider is asked at a time, by its own word or by ours.
+    """How many purchases one provider gets at a time.
 
-    A refusal is about how many are under way, or about the rate: this tells which.
+    A refusal is about the number of purchases under way, or about the rate. This class
+    decides which.
 
     Args:
         rate_limiter: Its pace is set.
@@ -61,7 +62,7 @@ class ConcurrencyLimiter:
 
     @property
     def slots(self) -> int:
-        """Most purchases under way."""
+        """Maximum of purchases under way."""
         return self._stated if self._aimd_limit is None else int(self._aimd_limit.value)
 
     @property
@@ -76,7 +77,7 @@ class ConcurrencyLimiter:
         }
 
     def record_departure(self, in_flight: int) -> Load:
-        """Return what is under way as one more leaves."""
+        """Count one more purchase, and return what is under way with it."""
         now = self._clock()
         if in_flight >= FULL * self.slots:
             self._full_at = now
@@ -86,7 +87,7 @@ class ConcurrencyLimiter:
         return Load(now, in_flight, in_minute, self._number, gap_s)
 
     def record_acceptance(self, load: Load) -> None:
-        """Take note of a purchase that was not throttled."""
+        """Record a purchase that was not throttled."""
         if load.number > self._refused_number:
             self._in_a_row = 0
         if load.at > self._lowered_at:
@@ -99,7 +100,7 @@ class ConcurrencyLimiter:
     def record_throttle(
         self, load: Load, in_flight: int, wait_s: float | None
     ) -> float:
-        """Take note of one that was.
+        """Record one that was throttled.
 
         Args:
             load: What was under way when it left.
@@ -123,10 +124,10 @@ class ConcurrencyLimiter:
         """Return the pause after a refusal that names none."""
         pauses = self._in_a_row - 1
         if pauses:
-            self._rate_limiter.begin_slowly()  # else all places fill at once behind it
+            self._rate_limiter.begin_slowly()  # else all slots fill at once after it
         if self._rate.is_on:
             if not pauses:
-                return self._rate_limiter.gap_s  # others were taken just before
+                return self._rate_limiter.gap_s  # others were accepted just before
             pauses -= 1
         return min(SILENT_S * float(2 ** min(pauses, 10)), LONGEST_S)
 
@@ -146,7 +147,7 @@ class ConcurrencyLimiter:
         """Tell whether a refusal is about the rate, not about how many are under way.
 
         Where both may be, the rate is lowered first. When the next one is refused, too,
-        with as many under way, it was the other: the rate is what it was.
+        with as many under way, it is about that number: the rate is restored.
         """
         if self._aimd_limit is None:
             return True

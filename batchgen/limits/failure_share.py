@@ -20,7 +20,7 @@ class Failures:
         self._ended: deque[bool] = deque(maxlen=self.OVER)
 
     def record_end(self, *, well: bool) -> None:
-        """Take note of a row's end."""
+        """Record a row's end."""
         self._ended.append(well)
 
     @property

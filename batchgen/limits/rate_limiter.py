@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 import anyio
 
 WINDOW_S = 60.0
-# The provider counts arrivals, we count departures: a request that was slow to arrive
-# and one that was quick can be nearer there than here.
+# The provider counts arrivals, and we count departures. Between a slow request and a
+# quick one, the gap at the provider can be shorter than here.
 MARGIN_S = 0.3
-# A wake-up later than this was none: no request was waiting.
+# A wake-up that is later than this is not made up for: no request was waiting.
 LATE_S = 0.5
 
 SLOW_S, FASTER = 0.5, 0.9
@@ -39,7 +39,7 @@ class RateLimiter:
         self._left: deque[float] = deque()
         self._granted = 0
         self._next = -float("inf")
-        self._asked_until = -float("inf")
+        self._paused_until = -float("inf")
         self._not_before = -float("inf")
         self._queue = anyio.Lock()
         window = WINDOW_S + MARGIN_S
@@ -94,12 +94,12 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for a while, polls included: the provider asked for it."""
-        self._asked_until = max(self._asked_until, self._clock() + seconds)
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
         self.hold(seconds)
 
     def pause_left_s(self) -> float:
         """Return for how long the provider asked that nothing be sent."""
-        return max(0.0, self._asked_until - self._clock())
+        return max(0.0, self._paused_until - self._clock())
 
     def hold(self, seconds: float) -> None:
         """Let no purchase leave for a while: we think it better."""
@@ -132,8 +132,8 @@ class RateLimiter:
     def may_grant(self) -> bool:
         """Grant a departure if there is nothing to wait for; False if there is.
 
-        No other task runs meanwhile: when hundreds of places become free at once,
-        they are filled at once.
+        No other task runs meanwhile: when hundreds of slots become free at once, they
+        are filled at once.
         """
         due = self._due()
         may = due <= self._clock() and not self._queue.locked()
@@ -144,7 +144,7 @@ class RateLimiter:
     async def grant(self) -> None:
         """Wait, in order of arrival, until one more may leave.
 
-        Whoever was granted one calls `record_sent` or `cancel`. A grant that has not
+        The caller then calls `record_sent` or `cancel`. A grant that has not
         left yet counts as leaving now, so a slow disk between the two cannot make
         the rate pass its limit.
         """
@@ -157,9 +157,9 @@ class RateLimiter:
             self._take(due)
 
     def _take(self, due: float) -> None:
-        # A late wake-up is made up for, by one gap at most: no rate is lost to it. At
-        # the start, after a restart or a pause, there is nothing to make up for. Nor
-        # is it for a gap that was found: the next request would be refused.
+        # A late wake-up is made up for, by one gap at most, so that no rate is lost to
+        # it. At the start, after a restart or a pause, there is nothing to make up for.
+        # For a gap that was found it is not done: the next request would be refused.
         now = self._clock()
         gap_s = self.gap_s
         is_late = now - due < LATE_S and gap_s == self._stated_gap_s

@@ -35,12 +35,12 @@ RECENT = 50
 STATED_SEVERAL = 4
 """So many where the job states the rate, and does not ask for one."""
 
-BORNE_SHARE, WAIVED_S = 0.9, 60.0
-"""Where many are refused below this share of what was taken before a rate was looked
+EARLIER_SHARE, WAIVED_S = 0.9, 60.0
+"""Where many are refused below this share of what was accepted before a rate was looked
 for, the rate is not to blame: the stated one holds again, for so long [assumed]."""
 
 IN_VAIN = 3
-"""So many refusals with nothing taken between them, each after a longer pause, show
+"""So many refusals with nothing accepted between them, each after a longer pause, show
 that the provider counts over a whole minute."""
 
 
@@ -84,7 +84,7 @@ class RateSearch:
         self._throttles: deque[float] = deque()
         # Refusals among the purchases that left lately: those after this number.
         self._number, self._set_number, self._refusals = 0, 0, 0.0
-        self._borne = 0.0  # purchases in a minute, before a rate was looked for
+        self._rate_before = 0.0  # purchases in a minute, before a rate was looked for
         self._waived_until = -inf
         self._before = aimd_limit.dump()
         self._apply()
@@ -105,13 +105,13 @@ class RateSearch:
         return self.aimd_limit.is_beyond and self.is_at_pace(load)
 
     def record_acceptance(self, load: Load) -> None:
-        """Take note of a purchase that was not throttled."""
+        """Record a purchase that was not throttled."""
         if self.is_at_pace(load):
             self.aimd_limit.record_success()
             self._apply()
 
     def record_throttle(self, load: Load, number: int, now: float) -> None:
-        """Take note of one that was, whatever it is about.
+        """Record one that was throttled, whatever it is about.
 
         Args:
             load: What was under way when it left.
@@ -142,12 +142,12 @@ class RateSearch:
         Args:
             load: What was under way when the purchase left.
             others: What still is, this one left out.
-            in_a_row: Refusals with nothing taken between them.
+            in_a_row: Refusals with nothing accepted between them.
             now: The time.
         """
         aimd_limit = self.aimd_limit
         if in_a_row > IN_VAIN or now < self._waived_until:
-            return  # nothing is taken at any rate, or as many at each
+            return  # nothing is accepted at any rate, or as much at each
         is_step = self.is_step_refused(load)
         if not is_step and not self._are_several(in_a_row):
             return
@@ -155,8 +155,8 @@ class RateSearch:
             if self._rate_limiter.span_s() < ENOUGH_S:
                 self._rate_limiter.begin_slowly()
                 return
-            self._borne = self._borne_rate()
-        elif not is_step and aimd_limit.value < BORNE_SHARE * self._borne:
+            self._rate_before = self._mean_rate()
+        elif not is_step and aimd_limit.value < EARLIER_SHARE * self._rate_before:
             self._waive(now)
             return
         self._is_engaged = True
@@ -199,15 +199,15 @@ class RateSearch:
         pass in a moment: so the last gap is not believed far beyond the mean.
         """
         gap_rate = 60.0 / load.gap_s if TOGETHER_S <= load.gap_s < inf else 0.0
-        mean_rate = self._borne_rate()
+        mean_rate = self._mean_rate()
         if not self.is_asked_for:
             return max(gap_rate, mean_rate) or None
         if mean_rate:
             gap_rate = min(gap_rate, RESERVE * mean_rate)
         return gap_rate or mean_rate or None
 
-    def _borne_rate(self) -> float:
-        """Return how many in a minute were taken of late; 0 where nobody knows yet."""
+    def _mean_rate(self) -> float:
+        """Return how many in a minute were accepted lately; 0 while that is unknown."""
         span_s = self._rate_limiter.span_s()
         return self._accepted_in_minute() * 60.0 / span_s if span_s >= ENOUGH_S else 0.0
 
@@ -217,7 +217,7 @@ class RateSearch:
         The provider is busy, or takes only so many at a time.
         """
         self._waived_until = now + WAIVED_S
-        self._borne, self._is_engaged, self._by_window = 0.0, False, False
+        self._rate_before, self._is_engaged, self._by_window = 0.0, False, False
         self._set_number, self._refusals = self._number, 0.0
         self.aimd_limit.restore(None)
         self._apply()

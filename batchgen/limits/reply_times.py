@@ -60,15 +60,15 @@ class ReplyTimes:
         self.undecided: list[float] = []
 
     def record_sent(self, number: int, at: float) -> None:
-        """Take note of a departure."""
+        """Record a request that was sent."""
         self._waiting[number] = at
 
     def record_answer(self, number: int) -> None:
-        """Take note that a purchase is no longer waited for, whatever came."""
+        """Record that a purchase is no longer waited for, whatever came."""
         self._waiting.pop(number, None)
 
     def record_success(self, left_at: float, took_s: float) -> None:
-        """Take note of a success and of how long the head of its reply took."""
+        """Record a success, and how long the head of its reply took."""
         self._successes.append(Success(left_at, took_s))
 
     def is_too_quick(self, took_s: float) -> bool | None:

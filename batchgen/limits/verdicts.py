@@ -17,18 +17,18 @@ ROWS_LATER = 3
 
 
 OWN_THROTTLES = 10
-"""So often one row is throttled with nothing else in flight, though others were taken
-since it was throttled first, before that is held to be its own trouble [assumed]."""
+"""So often one row is throttled with nothing else in flight, although others were
+accepted meanwhile, before the row itself is taken for the cause [assumed]."""
 
 REMEMBERED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One purchase that was refused for what may be everybody's.
+    """One purchase that was refused for a reason that may concern all rows.
 
     Attributes:
-        first_image: By which the row's part is known.
+        first_image: It identifies the part within the row.
         kind: Name of the error: rows must meet the same one.
         sent_at: Monotonic seconds; None for one that an earlier process sent.
         refused_at: Monotonic seconds.
@@ -70,7 +70,7 @@ class Verdicts:
         self._successes = 0
 
     def record_refusal(self, refusal: Refusal, rows: int) -> list[Refusal] | None:
-        """Take note of a refusal.
+        """Record a refusal.
 
         Args:
             refusal: The purchase.
@@ -94,13 +94,13 @@ class Verdicts:
         return list(self._refusals) if enough else None
 
     def record_success(self, at: float) -> None:
-        """Take note of a purchase that was taken, at these monotonic seconds."""
+        """Record a purchase that was accepted, at these monotonic seconds."""
         self._forget_refusals()
         self._succeeded_at = at
         self._successes += 1
 
     def record_answer(self) -> None:
-        """Take note of an answer that refuses neither key, credit nor model."""
+        """Record an answer that refuses neither key, credit nor model."""
         self._forget_refusals()
 
     def _forget_refusals(self) -> None:
@@ -108,7 +108,7 @@ class Verdicts:
         self._refused_at.clear()
 
     def record_useless_answer(self, row_id: int, *, is_accepted: bool) -> bool:
-        """Take note of an answer that nobody can read; True if it is a third row's.
+        """Record an answer that cannot be read; True if it is a third row's.
 
         Args:
             row_id: The row.
@@ -122,20 +122,20 @@ class Verdicts:
         return _is_third(self._useless_images, row_id)
 
     def record_task(self) -> None:
-        """Take note of a purchase that made a task: it may end without images."""
+        """Record a purchase that made a task: it may end without images."""
         self._useless_purchases.clear()
 
     def record_useful_answer(self) -> None:
-        """Take note of an answer that brought images, or their links."""
+        """Record an answer that brought images, or their links."""
         self._useless_purchases.clear()
         self._useless_answers.clear()
 
     def record_useful_image(self) -> None:
-        """Take note of an image that is in the archive."""
+        """Record an image that is in the archive."""
         self._useless_images.clear()
 
     def record_throttle(self, row_id: int, *, is_alone: bool) -> bool:
-        """Take note of a 429; True if it is about this row and nobody else."""
+        """Record a 429; True if it is about this row alone."""
         if row_id not in self._throttled and len(self._throttled) >= REMEMBERED_ROWS:
             del self._throttled[next(iter(self._throttled))]
         record = self._throttled.setdefault(row_id, _Throttled(self._successes))

@@ -1,1 +1,1 @@
-"""Turn the rows of a table into the plan: who makes each row, and for how much."""
+"""Turn the rows of a table into the plan: the provider and the price of each row."""

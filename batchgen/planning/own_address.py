@@ -57,12 +57,12 @@ def is_named_address(base_url: str, job: Job, name: str, defaults: Defaults) -> 
         return False
     if url.userinfo or url.query or url.fragment:
         return False  # a job may not name such a URL either
-    stated = job.terms_of(name).base_url
-    trusted = (stated, defaults.base_url)
+    job_url = job.terms_of(name).base_url
+    trusted = (job_url, defaults.base_url)
     if any(is_documented_address(base_url, each) for each in trusted):
         return True
     return (
-        stated is not None
-        and is_loopback_host(read_url(stated).host)
+        job_url is not None
+        and is_loopback_host(read_url(job_url).host)
         and is_loopback_host(url.host)
     )

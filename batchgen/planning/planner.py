@@ -25,7 +25,7 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
 from batchgen.output.member_names import folded_base_names
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.tracebacks import fault_message
 
@@ -284,10 +284,10 @@ def _after(
 
 
 def _sorted_prices(prices: Mapping[str, PriceList]) -> list[str]:
-    # Sorted: the order of a set differs from process to process.
+    # Sorted, since the order of a set differs between processes.
     return [
         f"{name}/{price.resolution}/{sorted(price.models)}/"
         f"{sorted(price.tiers, key=str)}={price.expected}+{price.per_reference}"
-        for name, listed in sorted(prices.items())
-        for price in listed
+        for name, price_list in sorted(prices.items())
+        for price in price_list
     ]

@@ -156,7 +156,7 @@ def _cached_verdict(row: Row, request: ImageRequest, router: Router) -> Verdict:
 def _verdict(row: Row, request: ImageRequest, router: Router) -> Verdict:
     names = [provider.name for provider in router.providers]
     if row.provider is not None and row.provider not in names:
-        return [], ("provider", _not_chosen(row.provider, names, router))
+        return [], ("provider", _unused_provider(row.provider, names, router))
     try:
         for reference in request.references:
             router.inspector.facts_of(reference)
@@ -191,13 +191,13 @@ def _capable_providers(request: ImageRequest, router: Router) -> list[str]:
     ]
 
 
-def _not_chosen(name: str, chosen: Sequence[str], router: Router) -> str:
-    """Say how to use the provider that a row names."""
+def _unused_provider(name: str, names: Sequence[str], router: Router) -> str:
+    """Say how to use a provider that a row names and the job does not."""
     if name in router.all_providers:
-        names = ",".join([*chosen, name])
+        choice = ",".join([*names, name])
         return (
             f"{name!r} is not among the chosen providers: choose it, too, with "
-            f"--provider {names}, or in the job file under `provider`"
+            f"--provider {choice}, or in the job file under `provider`"
         )
     return unknown_name(name, router.all_providers, "provider")
 
@@ -242,9 +242,9 @@ def _model_and_resolution(
     provider: Provider, request: ImageRequest, router: Router
 ) -> tuple[str, str]:
     """Return the model that is sent and the resolution that is bought."""
-    stated = request.model or router.job.terms_of(provider.name).model
+    requested = request.model or router.job.terms_of(provider.name).model
     model, resolution = router.capabilities[provider.name].resolve_model(
-        request, stated
+        request, requested
     )
     return model or provider.defaults.model, resolution
 

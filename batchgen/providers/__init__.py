@@ -1,7 +1,7 @@
-"""The providers that batchgen speaks, by the name that jobs and tables use.
+"""The providers, by the names that jobs and tables use.
 
-Some are part of batchgen. Installed packages bring others, by entry points of the group
-`batchgen.providers`. Each is loaded when somebody asks for it.
+Some are part of batchgen. Installed packages add others by entry points of the group
+`batchgen.providers`. Each is loaded at its first use.
 """
 
 from __future__ import annotations

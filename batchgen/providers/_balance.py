@@ -1,4 +1,4 @@
-"""Reading a balance: what the providers share that tell theirs."""
+"""Read a balance: shared by the providers that state one."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def balance_in(provider: str, reply: Reply, amount: Json, unit: str = "usd") -> 
                 return Balance(exact, unit)
     except InvalidOperation:
         pass
-    words = f"no balance in its reply: {message_of(reply.body)}"
-    raise ReplyMalformed(provider, words, Charge.NONE)
+    message = f"no balance in its reply: {message_of(reply.body)}"
+    raise ReplyMalformed(provider, message, Charge.NONE)

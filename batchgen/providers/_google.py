@@ -1,4 +1,4 @@
-"""Google's own words for tokens and errors: usageMetadata and google.rpc.Status.
+"""Google's formats of tokens and errors: usageMetadata and google.rpc.Status.
 
 Source: ai.google.dev, pages on errors and tokens; googleapis/python-genai (6680718
 of 2026-08-21) and captured bodies of 429s for the details; read 2026-11-20.
@@ -22,55 +22,55 @@ from batchgen.model import Delivered, Json, Reply
 from batchgen.providers._decoding import fields, number, objects, text_of
 from batchgen.providers._reply_errors import purchase_error
 
-LEAST_OF_AN_IMAGE = 747  # tokens of the smallest size in the price table
-MOST_TOKENS = 100_000_000  # more for one request is a broken number [assumed]
+MIN_IMAGE_TOKENS = 747  # tokens of the smallest size in the price table
+MAX_TOKENS = 100_000_000  # more for one request is a broken number [assumed]
 _DAYS_QUOTA = re.compile(r"quotaId: \w*PerDay")
 
 
-def used(body: Mapping[str, Json], *, pictured: bool) -> dict[str, Decimal]:
-    """Return what a reply was charged for: its tokens, and the queries of its searches.
+def usage_of(body: Mapping[str, Json], *, has_images: bool) -> dict[str, Decimal]:
+    """Return the charged units of a reply: tokens, and queries of searches.
 
-    Empty where the tokens cannot be all: queries alone are no bill.
+    Empty where some tokens are not stated: then nobody knows the whole charge.
     """
     usage = body.get("usageMetadata", body.get("usage_metadata"))
-    tokens = tokens_used(usage, pictured=pictured)
+    tokens = token_usage(usage, has_images=has_images)
     if not tokens or not (queries := _queries(body)):
         return tokens
     return {**tokens, "search_query": Decimal(len(queries))}
 
 
 def _queries(body: Mapping[str, Json]) -> set[str]:
-    """Return the distinct queries that a reply's searches sent; each one is charged.
+    """Return the distinct queries of a reply's searches; each one is charged.
 
-    What the results took as tokens (`toolUsePromptTokenCount`) is not charged again.
+    The tokens of their results (`toolUsePromptTokenCount`) are not charged.
     """
     queries: set[str] = set()
     for candidate in objects(body.get("candidates")):
         for name in ("groundingMetadata", "grounding_metadata"):
             grounding = fields(candidate.get(name))
             for key in ("webSearchQueries", "web_search_queries"):
-                listed = grounding.get(key)
-                texts = listed if isinstance(listed, list) else []
+                values = grounding.get(key)
+                texts = values if isinstance(values, list) else []
                 queries |= {text.strip() for text in texts if isinstance(text, str)}
     return queries - {""}
 
 
-def tokens_used(usage: Json, *, pictured: bool) -> dict[str, Decimal]:
-    """Return the tokens that were charged; empty where they cannot be all.
+def token_usage(usage: Json, *, has_images: bool) -> dict[str, Decimal]:
+    """Return the charged tokens; empty where some are not stated.
 
     Args:
         usage: The reply's `usageMetadata`.
-        pictured: Whether an image came: without `candidatesTokensDetails` it is then
-            what all tokens of the answer went into [assumed].
+        has_images: Whether an image came. Without `candidatesTokensDetails` all tokens
+            of the reply are then counted as the image's [assumed].
     """
     meta = fields(usage)
     details = objects(meta.get("candidatesTokensDetails"))
     out = image = _count(meta, "candidatesTokenCount")
-    if details or not pictured:
+    if details or not has_images:
         images = [detail for detail in details if detail.get("modality") == "IMAGE"]
         image = sum((_count(detail, "tokenCount") for detail in images), Decimal(0))
-    drafted = not pictured and not details and out >= LEAST_OF_AN_IMAGE
-    if drafted or (pictured and not image):
+    is_draft = not has_images and not details and out >= MIN_IMAGE_TOKENS
+    if is_draft or (has_images and not image):
         return {}  # an image was made, and its tokens cannot be told from text
     tokens = {
         "input_token": _count(meta, "promptTokenCount"),
@@ -82,17 +82,17 @@ def tokens_used(usage: Json, *, pictured: bool) -> dict[str, Decimal]:
 
 def _count(holder: Mapping[str, Json], key: str) -> Decimal:
     count = number(holder.get(key)) or Decimal(0)
-    return count if count <= MOST_TOKENS else Decimal(0)
+    return count if count <= MAX_TOKENS else Decimal(0)
 
 
 _SNAKE = re.compile(r"(?<=[a-z0-9])_+([a-z0-9])")
 
 
 def in_camel_case(value: Json, depth: int = 12) -> Json:
-    """Return a value whose names are as JSON writes them, not as protocol buffers do.
+    """Return a value with names in camelCase, as in JSON, not as in protocol buffers.
 
-    Google's own parsers take both, so relays send either. Where both stand, the one
-    that is not null is taken.
+    Google's own parsers accept both, so relays send either. Of two equal names, the one
+    that is not null counts.
     """
     if isinstance(value, list) and depth:
         return [in_camel_case(item, depth - 1) for item in value]
@@ -107,21 +107,21 @@ def in_camel_case(value: Json, depth: int = 12) -> Json:
 
 
 def error_of(
-    provider: str, reply: Reply, said: Delivered, *, failures_are_free: bool
+    provider: str, reply: Reply, delivered: Delivered, *, failures_are_free: bool
 ) -> AttemptError:
     """Return the error of a failed request, or of one that a 200's body states."""
     error = fields(fields(reply.body).get("error"))
     failure = purchase_error(
         provider,
         reply,
-        said,
+        delivered,
         is_documented=False,
         failures_are_free=failures_are_free,
     )
     if message := text_of(error.get("message")):
         failure.message = message
     details = text_of(error.get("details"))  # their order is not fixed
-    if error.get("status") == "FAILED_PRECONDITION" and not _is_told(failure):
+    if error.get("status") == "FAILED_PRECONDITION" and not _has_known_cause(failure):
         # The key's project has no billing, or lies in the wrong region.
         return CredentialRejected(provider, failure.message)
     if isinstance(failure, Throttled) and _DAYS_QUOTA.search(details):
@@ -130,5 +130,5 @@ def error_of(
     return failure
 
 
-def _is_told(failure: AttemptError) -> bool:
+def _has_known_cause(failure: AttemptError) -> bool:
     return isinstance(failure, Refused | OutOfCredit)

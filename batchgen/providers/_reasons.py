@@ -40,8 +40,8 @@ def _search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     text = _QUOTED_PROMPT.sub(" ", text[:_MAX_LENGTH])
     if match := pattern.search(text):
         return match
-    words = split_identifiers(text)
-    return None if words == text else pattern.search(words)
+    split_text = split_identifiers(text)
+    return None if split_text == text else pattern.search(split_text)
 
 
 def policy_reason(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Join several documents in one reply, as a stream of events has them, into one."""
+"""Join several documents in one reply, such as a stream of events, into one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchgen.providers._decoding import fields, objects
 from batchgen.providers._reply_images import images_in
 
 
-def as_one(reply: Reply) -> Reply:
+def join_documents(reply: Reply) -> Reply:
     """Return a reply with one document as its body, if the body is an array of them.
 
     Google's errors come as an array of one; some relays answer with events, or with an

@@ -45,19 +45,19 @@ from batchgen.providers._reasons import (
     error_type_in,
     is_verdict,
     lacks_credit,
-    mentions_broken_connection,
-    mentions_timeout,
-    mentions_work_in_progress,
     policy_reason,
     says_model_unknown,
 )
+from batchgen.providers._reply_charges import (
+    GATEWAY_LOST_REPLY,
+    TIMEOUTS,
+    is_certainly_free,
+    set_stated_charge,
+    with_charge,
+)
 from batchgen.providers._reply_waits import requested_wait_s
-from batchgen.providers._stated_errors import FREE_WHEN_STATED, has_usage, stated_status
+from batchgen.providers._stated_errors import has_usage, stated_status
 
-# 524 is Cloudflare's; 598 and 599 are those of proxies.
-_TIMEOUTS = frozenset({408, 504, 524, 598, 599})
-# 499: the client of a gateway left; 520: Cloudflare got no readable answer.
-_GATEWAY_LOST_REPLY = frozenset({499, 520})
 # Certainly not processed: locked, too early, and a conflict with another request.
 _NOT_PROCESSED = frozenset({409, 423, 425})
 
@@ -97,29 +97,8 @@ def purchase_error(
     stated = replace(reply, status=status)
     error = error_by_text(provider, stated, text, failures_are_free=is_free)
     return with_charge(
-        _set_stated_charge(error, status, reply.body, delivered), delivered
+        set_stated_charge(error, status, reply.body, delivered), delivered
     )
-
-
-def _set_stated_charge(
-    error: AttemptError, status: int, body: Json, delivered: Delivered
-) -> AttemptError:
-    """Return an error in a reply with status 200; free only if no work was begun.
-
-    What may have been charged must not be tried again without limit, so its error is
-    none that only waits.
-    """
-    is_reported = bool(delivered.cost_usd or any(delivered.usage.values()))
-    is_free = status in FREE_WHEN_STATED and not has_usage(body) and not is_reported
-    if error.charge is not Charge.NONE or is_free:
-        return error
-    if isinstance(error, ProviderDown | Throttled):
-        error_type = NoImage if is_reported else OutcomeUnknown
-        return error_type(
-            error.provider, error.message, retry_after_s=error.retry_after_s
-        )
-    error.charge = Charge.UNKNOWN
-    return error
 
 
 def error_by_text(
@@ -234,8 +213,9 @@ def error_by_status(
     status = reply.status
     if error_type := _BY_STATUS.get(status):
         return error_type(provider, message, retry_after_s=wait)
-    if status >= 500 or status in _TIMEOUTS | _GATEWAY_LOST_REPLY | _NOT_PROCESSED:
-        is_free = _is_free(reply, text or message, failures_are_free=failures_are_free)
+    if status >= 500 or status in TIMEOUTS | GATEWAY_LOST_REPLY | _NOT_PROCESSED:
+        text = text or message
+        is_free = is_certainly_free(reply, text, failures_are_free=failures_are_free)
         down: type[AttemptError] = ProviderDown if is_free else OutcomeUnknown
         error = down(provider, message, retry_after_s=wait)
         error.is_unavailable = status == 503
@@ -247,20 +227,6 @@ def error_by_status(
         place = one_line(reply.headers.get("location", "nowhere"), 200)
         return _wrong_address(provider, f"redirected to {place}")
     return ReplyMalformed(provider, message, Charge.UNKNOWN)
-
-
-def _is_free(reply: Reply, text: str, *, failures_are_free: bool) -> bool:
-    """Return whether a failure certainly cost nothing: not processed, or free."""
-    status = reply.status
-    if not isinstance(reply.body, dict) or mentions_broken_connection(text):
-        return False
-    if status == 409:
-        return not mentions_work_in_progress(text)
-    if status in _TIMEOUTS | _GATEWAY_LOST_REPLY or (
-        status >= 500 and mentions_timeout(text)
-    ):
-        return failures_are_free
-    return True
 
 
 def _describe_page(body: Json) -> str:
@@ -296,15 +262,3 @@ def error_without_image(
     was_begun = not isinstance(error, ProviderStopped | Throttled) or has_usage(body)
     error.charge = Charge.UNKNOWN if was_begun else Charge.NONE
     return with_charge(error, delivered)
-
-
-def with_charge(error: AttemptError, delivered: Delivered) -> AttemptError:
-    """Return an error with the charge that its reply states, and the reply's id.
-
-    A stated charge of zero is ignored: it does not prove that a success was free.
-    """
-    error.request_id = delivered.request_id
-    if delivered.cost_usd or any(delivered.usage.values()):
-        error.charge = Charge.REPORTED
-        error.cost_usd, error.usage = delivered.cost_usd, delivered.usage
-    return error

@@ -8,9 +8,7 @@ images that are not results (thumbnails, avatars).
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 from batchgen.model import Blob, Json, Link
 from batchgen.providers._decoding import (
@@ -21,8 +19,14 @@ from batchgen.providers._decoding import (
     link,
     objects,
 )
+from batchgen.providers._text_images import (
+    Image,
+    image_in_base64,
+    images_in_text,
+    names_image_file,
+    unique_images,
+)
 
-Image = Link | Blob
 _DEPTH = 8
 
 # Keys as `_normalized` writes them: lower case, without `_` and `-`.
@@ -74,7 +78,7 @@ _NOT_RESULTS = frozenset(
 
 def images_at(*places: Json) -> tuple[Image, ...]:
     """Return the images at documented places, in order, each once."""
-    return _without_duplicates(
+    return unique_images(
         image for place in places for image in _images_of(place, _DEPTH)
     )
 
@@ -94,20 +98,8 @@ def images_in(body: Json, *places: Json, may_echo: bool = False) -> tuple[Image,
         )
     if not images and isinstance(body, dict):
         top = {**body, "prompt": body.get("prompt") or "?"} if may_echo else body
-        images = _without_duplicates(_search_images(top, _DEPTH))
+        images = unique_images(_search_images(top, _DEPTH))
     return images or images_in_text(*_model_texts(body, _DEPTH))
-
-
-def _without_duplicates(images: Iterable[Image]) -> tuple[Image, ...]:
-    """Return images without repeated links; equal bytes stay: both were paid for."""
-    links: set[str] = set()
-    unique: list[Image] = []
-    for image in images:
-        if isinstance(image, Blob) or image.url not in links:
-            unique.append(image)
-        if isinstance(image, Link):
-            links.add(image.url)
-    return tuple(unique)
 
 
 def _normalized(key: str) -> str:
@@ -217,81 +209,8 @@ def _names_images(value: Json) -> bool:
     """Return whether a value is a link to an image file, or a list of such links."""
     items = value if isinstance(value, list) else [value]
     texts = [item for item in items if isinstance(item, str)]
-    are_files = all(_path(text.strip()).endswith(_FILE_ENDINGS) for text in texts)
+    are_files = all(names_image_file(text.strip()) for text in texts)
     return bool(texts) and len(texts) == len(items) and are_files
-
-
-_BASE64_STARTS = (
-    *("iVBORw0KGg", "/9j/", "R0lGODlh", "R0lGODdh", "UklGR", "Qk0", "AAAA", "PHN2Zy"),
-)
-_IMAGE_BYTES = re.compile(
-    rb"\x89PNG\r\n|\xff\xd8\xff|GIF8|RIFF....WEBP|BM|....ftyp(?:avif|heic|mif1)|<svg",
-    re.DOTALL,
-)
-_MIN_BASE64_LENGTH = 40  # letters; no image is smaller
-
-
-def image_in_base64(text: str) -> Blob | None:
-    """Return the image of a base64 text, known by its first bytes; else None."""
-    start = text[:80].lstrip()
-    if len(text) < _MIN_BASE64_LENGTH or not start.startswith(_BASE64_STARTS):
-        return None
-    head = decode_base64("".join(start.split())[:32])
-    if head is None or not _IMAGE_BYTES.match(head.data):
-        return None
-    return decode_base64(text.strip())
-
-
-# A model's text may be long and repetitive, so no pattern may take quadratic time.
-_DATA_URI = re.compile(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=_\-]+", re.IGNORECASE)
-_PICTURE_LINK = re.compile(
-    r"!\[[^\[\]]*\]\([ \t]*<?(https?://[^\s)>]+)"
-    r"|<img\b[^<>]*?\bsrc=[\"'](https?://[^\"'<>\s]+)",
-    re.IGNORECASE,
-)
-_FILE_LINK = re.compile(
-    r"\]\([ \t]*<?(https?://[^\s)>]+)"
-    r"|^[ \t]*<?(https?://[^\s)>\"'\]]+)>?[ \t\r]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_FILE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif")
-
-
-def images_in_text(*texts: str) -> tuple[Image, ...]:
-    """Return the images in a model's text; links are marked as from a text.
-
-    The first of these that occurs: a text that is only base64 of an image, data URIs,
-    pictures in Markdown or HTML, links to image files in Markdown or on their own line.
-    """
-    alone = (image_in_base64(text) for text in texts)
-    if images := _without_duplicates(
-        blob for blob in alone if blob is not None and blob.data
-    ):
-        return images
-    text = "\n".join(texts)
-    blobs = (decode_data_uri(match.group()) for match in _DATA_URI.finditer(text))
-    if images := _without_duplicates(
-        blob for blob in blobs if blob is not None and blob.data
-    ):
-        return images
-    pictures = [match[1] or match[2] for match in _PICTURE_LINK.finditer(text)]
-    urls = pictures or [
-        url
-        for match in _FILE_LINK.finditer(text)
-        if _path(url := match[1] or match[2]).endswith(_FILE_ENDINGS)
-    ]
-    links = (link(url) for url in urls)
-    return _without_duplicates(
-        Link(each.url, from_text=True) for each in links if each is not None
-    )
-
-
-def _path(url: str) -> str:
-    """Return the path of a URL in lower case; empty if the URL is not valid."""
-    try:
-        return urlsplit(url).path.lower()
-    except ValueError:
-        return ""
 
 
 def _images_of_body_text(text: str) -> tuple[Image, ...]:

@@ -59,8 +59,8 @@ def stated_status(body: Json) -> int | None:
             if (status := _as_status(inner.get(key), _CANONICAL)) is not None:
                 return status
     names = {} if "id" in document or "task_id" in document else _UNAMBIGUOUS_NAMES
-    stated = (_as_status(document.get(key), names) for key in _STATUS_KEYS)
-    return next((status for status in stated if status is not None), None)
+    statuses = (_as_status(document.get(key), names) for key in _STATUS_KEYS)
+    return next((status for status in statuses if status is not None), None)
 
 
 def _as_status(value: Json, names: Mapping[str, int]) -> int | None:

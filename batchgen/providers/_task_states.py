@@ -5,13 +5,13 @@ from __future__ import annotations
 # Documented by one provider or another, seen by its clients, or in common use at
 # gateways. A word in none of these lists does not tell an end by itself: links do, or
 # an error.
-ENDED_WELL = frozenset(
+SUCCESS_STATES = frozenset(
     {
         *("completed", "complete", "success", "succeeded", "successful", "finished"),
         *("done", "ok", "ready"),
     }
 )
-ENDED_BADLY = frozenset(
+FAILURE_STATES = frozenset(
     {
         *("failed", "failure", "fail", "cancelled", "canceled", "error", "errored"),
         *("timeout", "timed_out", "timedout", "expired", "rejected", "refused"),
@@ -19,7 +19,7 @@ ENDED_BADLY = frozenset(
         *("request_moderated", "stopped", "revoked", "dead", "invalid", "crashed"),
     }
 )
-UNDER_WAY = frozenset(
+PENDING_STATES = frozenset(
     {
         *("pending", "processing", "submitted", "queued", "queueing", "in_queue"),
         *("in_progress", "running", "started", "starting", "waiting", "created"),

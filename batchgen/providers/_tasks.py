@@ -1,4 +1,4 @@
-"""Reading tasks and uploads: what the providers share that sell tasks."""
+"""Read tasks and uploads: shared by the providers that sell tasks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ from batchgen.errors import (
     OutOfCredit,
     Refused,
     ReplyMalformed,
-    RequestInvalid,
     TaskLost,
 )
 from batchgen.model import Accepted, Blob, Delivered, Json, Link, Reply, Running
 from batchgen.providers._decoding import (
     describe,
     fields,
-    link,
     message_and_codes,
     message_of,
     number,
@@ -39,165 +37,168 @@ from batchgen.providers._reasons import (
     policy_reason,
     says_task_unknown,
 )
-from batchgen.providers._reply_errors import (
-    error_by_status,
-    purchase_error,
-    with_charge,
-)
+from batchgen.providers._reply_charges import with_charge
+from batchgen.providers._reply_errors import error_by_status, purchase_error
 from batchgen.providers._reply_images import images_at, images_in
 from batchgen.providers._stated_errors import stated_status
-from batchgen.providers._task_states import ENDED_BADLY, ENDED_WELL, UNDER_WAY
+from batchgen.providers._task_states import (
+    FAILURE_STATES,
+    PENDING_STATES,
+    SUCCESS_STATES,
+)
 
 LONGEST_ESTIMATE_S = 3600  # a longer one is a broken number [assumed]
 TASK_ID = re.compile(r"[!-~]{1,200}")  # it becomes part of a URL
-STATES = ("status", "state", "task_status", "taskStatus")
+STATE_KEYS = ("status", "state", "task_status", "taskStatus")
 _NO_ERRORS = frozenset({"", "none", "null", "ok", "success", "no error", "0"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task as a reply shows it.
+    """A task in a reply.
 
     Attributes:
         provider: Registered name of the provider.
-        shown: The task itself, as it came.
-        results: What of it holds the images, by the provider's documents.
-        estimate: What of it says how many seconds it takes.
-        usage: What it says was charged, in units of the provider's own.
-        kinds: Types and codes of errors after which the same request fails again.
-        others: Further tasks of the same purchase.
+        document: The task itself, unchanged.
+        results: The part of it that holds the images, by the provider's documents.
+        estimate: The part of it that states how many seconds it takes.
+        usage: The charge that it states, in the provider's own units.
+        error_types: Our errors by the provider's types and codes, for errors after
+            which the same request fails again.
+        other_documents: Further tasks of the same purchase.
     """
 
     provider: str
-    shown: Mapping[str, Json]
+    document: Mapping[str, Json]
     results: Json
     estimate: Json = None
     usage: Mapping[str, Decimal] = field(default_factory=dict)
-    kinds: Mapping[str, type[AttemptError]] = field(default_factory=dict)
-    others: tuple[Mapping[str, Json], ...] = ()
+    error_types: Mapping[str, type[AttemptError]] = field(default_factory=dict)
+    other_documents: tuple[Mapping[str, Json], ...] = ()
 
     @property
     def id(self) -> str | None:
-        """Its id, None where there is none that can be asked for."""
-        return _id_of(self.shown)
+        """Its id; None where there is none that can be polled."""
+        return _id_of(self.document)
 
     @property
     def state(self) -> str:
-        """The provider's word for its state, in lower case, parted by `_`."""
-        words = (text_of(self.shown.get(key)) for key in STATES)
-        word = next(filter(None, words), "").lower()
+        """The provider's word for its state, in lower case, joined by `_`."""
+        texts = (text_of(self.document.get(key)) for key in STATE_KEYS)
+        word = next(filter(None, texts), "").lower()
         return re.sub(r"[\s-]+", "_", word)
 
-    def submitted(self, reply: Reply) -> Delivered | Accepted:
-        """Return what a submit brought, which may be at its end already [assumed].
+    def read_submit(self, reply: Reply) -> Delivered | Accepted:
+        """Read the reply to a submit; the task may already be at its end [assumed].
 
         Raises:
-            ReplyMalformed: no task can be asked for; there may be one all the same.
-            AttemptError: it has failed, or was not taken.
+            ReplyMalformed: it names no task; there may be one nevertheless.
+            AttemptError: the task has failed, or was not accepted.
         """
-        ids = list(filter(None, map(_id_of, (self.shown, *self.others))))
-        if len(ids) < 2 and self._has_ended_badly():
-            is_told = stated_status(reply.body) is not None or not ids
+        ids = list(filter(None, map(_id_of, (self.document, *self.other_documents))))
+        if len(ids) < 2 and self._has_failed():
+            has_status = stated_status(reply.body) is not None or not ids
             raise (
-                self._not_taken(reply)
-                if is_told and not self.state
+                self._submit_error(reply)
+                if has_status and not self.state
                 else self._failure()
             )
-        if len(ids) < 2 and self.state not in UNDER_WAY:
-            images = self._images() or bare_images(reply)
+        if len(ids) < 2 and self.state not in PENDING_STATES:
+            images = self._images() or images_of_plain_body(reply)
             if images:
                 return self._delivered(images)
         if not ids:
-            raise self._not_taken(reply)
+            raise self._submit_error(reply)
         seconds = number(self.estimate)
-        believed = seconds and seconds <= LONGEST_ESTIMATE_S
+        is_plausible = seconds and seconds <= LONGEST_ESTIMATE_S
         return Accepted(
             handle=" ".join(dict.fromkeys(ids)),
-            estimate_s=float(seconds or 0) if believed else None,
+            estimate_s=float(seconds or 0) if is_plausible else None,
         )
 
-    def polled(self, reply: Reply) -> Delivered | Running:
-        """Return how it stands; a state that is not documented is not an end.
+    def read_poll(self, reply: Reply) -> Delivered | Running:
+        """Read the reply to a poll; an undocumented state is not an end.
 
-        Its error or its images tell an end, whatever its word is.
+        An error or images are an end, whatever the state says.
 
         Raises:
-            NoImage: it is completed without a result.
+            NoImage: the task is completed without a result.
             ReplyMalformed: it cannot be read.
-            AttemptError: it has failed.
+            AttemptError: the task has failed.
         """
         status = None if self.id or self.state else stated_status(reply.body)
         if status is not None:
             raise poll_error(self.provider, replace(reply, status=status))
-        if self._has_ended_badly():
+        if self._has_failed():
             raise self._failure()
-        is_under_way = self.state in UNDER_WAY and not self._is_at_100()
+        is_under_way = self.state in PENDING_STATES and not self._is_at_100()
         images = () if is_under_way else self._images()
         if images:
             return self._delivered(images)
-        if self.state not in {"", *ENDED_WELL}:
+        if self.state not in {"", *SUCCESS_STATES}:
             return Running()
         if error := self._error_of_items():
             raise self._failure(error)
-        if self.state and not _is_something(self.results):
+        if self.state and not _may_hold_link(self.results):
             raise self._error(NoImage, "completed without a result")
-        words = f"a task that cannot be read; {describe(dict(self.shown))}"
-        raise self._error(ReplyMalformed, words)
+        text = f"a task that cannot be read; {describe(dict(self.document))}"
+        raise self._error(ReplyMalformed, text)
 
-    def _has_ended_badly(self) -> bool:
-        """Say whether its word is a bad end, or it has an error and no images."""
-        if self.state in ENDED_BADLY:
-            # Links say more than a word alone.
-            is_word_alone = not stated_message(dict(self.shown))
-            return not (is_word_alone and images_at(self.results))
-        return _is_error(self.shown.get("error")) and not self._images()
+    def _has_failed(self) -> bool:
+        """Say whether its state is a failure, or it has an error and no images."""
+        if self.state in FAILURE_STATES:
+            # A link is better evidence than the state alone.
+            has_no_message = not stated_message(dict(self.document))
+            return not (has_no_message and images_at(self.results))
+        return _is_error(self.document.get("error")) and not self._images()
 
     def _is_at_100(self) -> bool:
-        progress = self.shown.get("progress")
+        progress = self.document.get("progress")
         return number(progress) == 100 or text_of(progress) in {"100", "100%"}
 
     def _failure(self, error: Json = None) -> AttemptError:
-        shown = dict(self.shown)
-        error = error or shown.get("error")
-        words = stated_message({**shown, "error": error})
-        words = words or f"the task ended as {self.state}"
+        document = dict(self.document)
+        error = error or document.get("error")
+        text = stated_message({**document, "error": error})
+        text = text or f"the task ended as {self.state}"
         inner = fields(error)
         codes = [text_of(inner.get(key)).lower() for key in ("type", "code")]
-        if policy_reason("; ".join((words, self.state, *codes))):
-            return self._error(Refused, words)
-        kinds = (self.kinds[word] for word in codes if word in self.kinds)
-        return self._error(next(kinds, GenerationFailed), words)
+        if policy_reason("; ".join((text, self.state, *codes))):
+            return self._error(Refused, text)
+        matches = (self.error_types.get(code) for code in codes)
+        error_type = next(filter(None, matches), GenerationFailed)
+        return self._error(error_type, text)
 
     def _error_of_items(self) -> Json:
         """Return the error of a finished task's items, where they have any."""
-        held = self.results if isinstance(self.results, list) else [self.results]
-        items = [item for each in held for item in (each, *objects(each))]
+        results = self.results if isinstance(self.results, list) else [self.results]
+        items = [item for each in results for item in (each, *objects(each))]
         errors = (fields(item).get("error") for item in items)
         return next((error for error in errors if _is_error(error)), None)
 
-    def _error(self, kind: type[AttemptError], words: str) -> AttemptError:
-        """Return an error; a charge of which the task says nothing is unknown."""
-        said = self._delivered(())
-        return with_charge(kind(self.provider, words, Charge.UNKNOWN), said)
+    def _error(self, kind: type[AttemptError], text: str) -> AttemptError:
+        """Return an error; a charge that the task does not state is unknown."""
+        delivered = self._delivered(())
+        return with_charge(kind(self.provider, text, Charge.UNKNOWN), delivered)
 
-    def _not_taken(self, reply: Reply) -> AttemptError:
-        """Return why a submit made no task that can be asked for."""
-        said = self._delivered(())
-        error = purchase_error(self.provider, reply, said, is_documented=False)
+    def _submit_error(self, reply: Reply) -> AttemptError:
+        """Return why a submit made no task that can be polled."""
+        delivered = self._delivered(())
+        error = purchase_error(self.provider, reply, delivered, is_documented=False)
         if not isinstance(error, ReplyMalformed):
             return error
-        words = f"no task id; {message_of(reply.body)}"
-        return self._error(ReplyMalformed, words)
+        text = f"no task id; {message_of(reply.body)}"
+        return self._error(ReplyMalformed, text)
 
     def _images(self) -> tuple[Link | Blob, ...]:
-        """Return its images, at the documented places or under names of results."""
-        # What has only been accepted may show its request, references and all.
+        """Return its images, at the documented places or under usual names."""
+        # A task that is only accepted may repeat its request, with the references.
         is_open = bool(self.state) or self.id is not None
-        may_echo = is_open and self.state not in ENDED_WELL
-        shown = dict(self.shown)
-        images = images_at(self.results) or images_in(shown, may_echo=may_echo)
-        if not images and self.state in ENDED_WELL:
-            images = images_at(shown.get("url"), shown.get("urls"))
+        may_echo = is_open and self.state not in SUCCESS_STATES
+        document = dict(self.document)
+        images = images_at(self.results) or images_in(document, may_echo=may_echo)
+        if not images and self.state in SUCCESS_STATES:
+            images = images_at(document.get("url"), document.get("urls"))
         return images
 
     def _delivered(self, images: tuple[Link | Blob, ...]) -> Delivered:
@@ -219,7 +220,7 @@ def tasks_in(body: Json) -> list[dict[str, Json]]:
         tasks = [fields(item) for item in items if fields(item)]
         if "task" in key:
             tasks += [{"id": item} for item in items if isinstance(item, str)]
-        if any(_id_of(task) or any(map(task.get, STATES)) for task in tasks):
+        if any(_id_of(task) or any(map(task.get, STATE_KEYS)) for task in tasks):
             return tasks
     return [holder]
 
@@ -230,7 +231,7 @@ def _id_of(task: Mapping[str, Json]) -> str | None:
 
 
 def _is_error(error: Json) -> bool:
-    """Say whether an error holds anything; some send an empty one with each task."""
+    """Say whether an error holds anything; some tasks always have an empty one."""
     if isinstance(error, dict):
         code = text_of(error.get("code")) or number(error.get("code"))
         return bool(text_of(error).lower() not in _NO_ERRORS or code)
@@ -239,69 +240,35 @@ def _is_error(error: Json) -> bool:
     return bool(error) if isinstance(error, list) else False
 
 
-def _is_something(results: Json, depth: int = 6) -> bool:
-    """Say whether anything that could be a link stands where results belong."""
+def _may_hold_link(results: Json, depth: int = 6) -> bool:
+    """Say whether the place of results holds anything that could be a link."""
     if isinstance(results, dict):
         results = [results.get("url"), results.get("urls")]
     if isinstance(results, list):
-        return depth > 0 and any(_is_something(item, depth - 1) for item in results)
+        return depth > 0 and any(_may_hold_link(item, depth - 1) for item in results)
     return bool(results)
 
 
-def bare_images(reply: Reply) -> tuple[Link | Blob, ...]:
-    """Return the images of a success that is no object: bytes, a text, or a list."""
+def images_of_plain_body(reply: Reply) -> tuple[Link | Blob, ...]:
+    """Return the images of a success whose body is bytes, a text, or a list."""
     is_bare = 200 <= reply.status < 300 and not isinstance(reply.body, dict)
     return images_in(reply.body) if is_bare else ()
 
 
 def poll_error(provider: str, reply: Reply) -> AttemptError:
-    """Return why a poll failed; it ends the task only if the provider lost it."""
+    """Return why a poll failed; only a task that the provider lost ends by it."""
     message = message_of(reply.body)
-    words = f"{message}; {message_and_codes(reply.body)}"
+    text = f"{message}; {message_and_codes(reply.body)}"
     if isinstance(reply.body, dict):
-        if reply.status in (404, 410) or says_task_unknown(words):
+        if reply.status in (404, 410) or says_task_unknown(text):
             return TaskLost(provider, message)
-        if policy_reason(words) and reply.status != 429:
-            # Some answer the question for a refused task with an error.
+        if policy_reason(text) and reply.status != 429:
+            # Some answer the poll of a refused task with an error.
             return Refused(provider, message, Charge.UNKNOWN)
-        if lacks_credit(words):
+        if lacks_credit(text):
             return OutOfCredit(provider, message)
-        if reply.status in (400, 403) and (blames_account(words) or blames_key(words)):
+        if reply.status in (400, 403) and (blames_account(text) or blames_key(text)):
             return CredentialRejected(provider, message)
     if reply.status in (401, 402, 429) or reply.status >= 500:
         return error_by_status(provider, reply, message)
     return Incomplete(provider, f"no answer to a poll; {message}")
-
-
-def uploaded(provider: str, reply: Reply, place: Json) -> Link:
-    """Return where an uploaded image is now: the link at `place` in the reply.
-
-    Raises:
-        AttemptError: it was not taken; nothing was bought in any case.
-    """
-    message = message_of(reply.body)
-    if reply.status == 413:
-        words = f"the image is too large to be uploaded; {message}"
-        raise RequestInvalid(provider, words)
-    place_now = link(place)
-    is_usable = place_now is not None and place_now.url.lower().startswith("http")
-    if 200 <= reply.status < 300 and not is_usable:
-        # Some state an error's status in the body alone.
-        reply = replace(reply, status=stated_status(reply.body) or reply.status)
-    if not 200 <= reply.status < 300:
-        raise _upload_error(provider, reply, message)
-    if place_now is None or not is_usable:
-        words = f"an upload without a link; {message}"
-        raise ReplyMalformed(provider, words, Charge.NONE)
-    return place_now
-
-
-def _upload_error(provider: str, reply: Reply, message: str) -> AttemptError:
-    """Return why an image was not taken; an upload buys nothing, however it fails."""
-    words = f"{message}; {message_and_codes(reply.body)}"
-    if isinstance(reply.body, dict) and lacks_credit(words):
-        return OutOfCredit(provider, message)
-    is_about_key = blames_account(words) or blames_key(words)
-    if isinstance(reply.body, dict) and reply.status in (400, 403) and is_about_key:
-        return CredentialRejected(provider, message)
-    return error_by_status(provider, reply, message, failures_are_free=True)

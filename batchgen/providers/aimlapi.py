@@ -32,7 +32,7 @@ from batchgen.model import (
 )
 from batchgen.providers._balance import balance_in
 from batchgen.providers._decoding import fields, number, states_no_image, text_of
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
 from batchgen.providers.base import Defaults
@@ -138,20 +138,20 @@ class AimlApi:
         A failed request is never charged. No code is documented for a refusal: its
         words decide [assumed]. `data` may be null; what that means is not said.
         """
-        reply = as_one(reply)
+        reply = join_documents(reply)
         body = fields(reply.body)
         is_success = 200 <= reply.status < 300
-        said = Delivered(
+        delivered = Delivered(
             images=images_in(reply.body, body.get("data")) if is_success else (),
             usage=_usage(body),
             request_id=_request_id(reply),
         )
-        if said.images:
-            return said
+        if delivered.images:
+            return delivered
         raise purchase_error(
             NAME,
             reply,
-            said,
+            delivered,
             is_documented=states_no_image(body),
             failures_are_free=self.defaults.failures_are_free,
         )

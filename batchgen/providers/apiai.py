@@ -31,7 +31,7 @@ from batchgen.model import (
 )
 from batchgen.providers._balance import balance_in
 from batchgen.providers._decoding import fields, message_of, number, text_of
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
 from batchgen.providers.base import Defaults
@@ -135,18 +135,18 @@ class ApiAi:
         `message` or plain text, a code beside them in `code`; Google's reason is among
         the words.
         """
-        reply = as_one(reply)
+        reply = join_documents(reply)
         body, is_success = reply.body, 200 <= reply.status < 300
-        said = Delivered(
+        delivered = Delivered(
             images=images_in(body) if is_success else (),
             cost_usd=_cost_usd(reply),
             request_id=text_of(reply.headers.get("x-request-id")) or None,
         )
-        if said.images:
-            return said
+        if delivered.images:
+            return delivered
         # Words on a success: the tool ran and made no image [assumed].
         is_documented = isinstance(body, Blob) or bool(text_of(fields(body)))
-        error = purchase_error(NAME, reply, said, is_documented=is_documented)
+        error = purchase_error(NAME, reply, delivered, is_documented=is_documented)
         if code := text_of(fields(body).get("code")):
             error.message += f" ({code})"
         if reply.status == 404 and isinstance(error, ModelGone):

@@ -2,7 +2,7 @@
 
 A provider is a translator: ImageRequest to Call, Reply to outcome. It opens no
 socket, never sleeps and knows no ledger, so the same object serves a run, a check
-and a command that is only shown.
+and the command `curl`.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ from batchgen.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What holds for a provider, most of it until the job says otherwise.
+    """Facts and defaults of a provider; a job can replace most of them.
 
     Attributes:
         base_url: None where the provider documents none: the user must give it.
         rpm: Purchase requests per minute; None where no limit is documented.
         concurrency: Purchases between SENT and DELIVERED.
         reply_timeout_s: Longest silence while a purchase request waits.
-        source: Where these were read; says `assumed` where nobody states them.
+        source: Where these were read; says `assumed` where no page states them.
         failed_tasks: Whether a task that failed is `free`; `unknown` where no page
             says so, and its price is then at risk.
         failed_tasks_source: Where that was read, and when.
         failures_are_free: Whether the provider documents that a request that fails,
             a timeout included, is not charged; the page and day stand beside it.
-        empty_polls: How often a completed task may show no result before that is
-            believed; more than 1 where results are known to come a moment later.
+        empty_polls: Polls of a completed task without a result after which it has
+            none; more than 1 where results are known to come a moment later.
         key_variable: The environment variable that holds the key; None for
             `NAME_API_KEY`.
         key_header: The header that carries the key.
-        key_prefix: What stands before the key there.
-        unread_variables: Other variables in which people keep the same key: they are
-            not read, and a user whose key is missing is told so.
+        key_prefix: Text before the key there.
+        unread_variables: Other variables in which people keep the same key. They are
+            not read; the message about a missing key says so.
     """
 
     base_url: str | None
@@ -76,11 +76,11 @@ class Defaults:
         return {self.key_header: self.key_prefix + endpoint.key}
 
     def limits(self, terms: Terms) -> tuple[float | None, int]:
-        """Return requests per minute and concurrency that a job begins with."""
-        rpm, places = terms.rpm, terms.concurrency
+        """Return requests per minute and concurrency at the start of a job."""
+        rpm, concurrency = terms.rpm, terms.concurrency
         return (
             self.rpm if rpm is None or rpm == "auto" else rpm,
-            self.concurrency if places is None or places == "auto" else places,
+            concurrency if isinstance(concurrency, int) else self.concurrency,
         )
 
 
@@ -109,12 +109,11 @@ class Provider(Protocol):
         """Return the request that buys `request.n` images.
 
         Args:
-            request: What is asked for; options that the provider lacks are no part
-                of the call.
+            request: What to buy; options that the provider lacks are not sent.
             model: As it is sent, never None.
-            endpoint: Where to, with which key.
-            references: `request.references`, as they travel: each by one of the
-                carriers that the capabilities name.
+            endpoint: Address and key.
+            references: `request.references` in the form in which they are sent: each
+                by one of the carriers that the capabilities name.
         """
         ...
 
@@ -122,21 +121,21 @@ class Provider(Protocol):
         """Read the answer to a purchase.
 
         Raises:
-            AttemptError: it bought nothing, or nobody can tell.
+            AttemptError: it bought nothing, or that is unknown.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollSchedule:
-    """When a task is asked how it stands, in seconds.
+    """When a task is polled, in seconds.
 
     Attributes:
         first_s: Wait before the first poll when the provider gives no estimate.
         every_s: Wait between polls at the start.
-        factor: What the wait grows by after each poll.
-        longest_s: Where it stops growing.
-        deadline_s: Age at which a task is held and left to later runs.
+        factor: The wait is multiplied by it after each poll.
+        longest_s: Longest wait.
+        deadline_s: Age at which a task is held, and left to later runs.
     """
 
     first_s: float
@@ -153,11 +152,11 @@ class TaskProvider(Provider, Protocol):
     polling: PollSchedule
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
-        """Return the request that asks how a task stands; it buys nothing.
+        """Return the request for the state of a task; it buys nothing.
 
         Args:
-            handle: As `decode` gave it in `Accepted`, or read from an older ledger.
-            endpoint: Where to, with which key.
+            handle: From `Accepted`, as `decode` returned it, or from an older ledger.
+            endpoint: Address and key.
         """
         ...
 
@@ -171,8 +170,9 @@ class TaskProvider(Provider, Protocol):
             endpoint: For the call of a `Next`.
 
         Raises:
-            AttemptError: the task failed or is unknown, or the poll itself broke.
-            NoImage: it is completed without a result; worth asking once more.
+            AttemptError: the task failed or is unknown, or the poll itself failed.
+            NoImage: it is completed without a result; `empty_polls` says how often
+                it is polled again.
         """
         ...
 
@@ -192,17 +192,17 @@ class UploadProvider(Provider, Protocol):
         ...
 
     def decode_upload(self, reply: Reply) -> Link:
-        """Read where the image is now.
+        """Read the link of the image.
 
         Raises:
-            AttemptError: it was not taken.
+            AttemptError: it was not accepted.
         """
         ...
 
 
 @runtime_checkable
 class BalanceProvider(Provider, Protocol):
-    """A provider that tells what is left of the money paid in; asking buys nothing."""
+    """A provider that states the remaining balance; the request buys nothing."""
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the balance."""
@@ -212,6 +212,6 @@ class BalanceProvider(Provider, Protocol):
         """Read the balance.
 
         Raises:
-            AttemptError: it was not told.
+            AttemptError: the reply does not state it.
         """
         ...

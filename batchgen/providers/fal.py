@@ -50,9 +50,9 @@ from batchgen.providers._decoding import (
     stated_message,
     text_of,
 )
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
 from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "fal"
@@ -155,15 +155,15 @@ class Fal:
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
         """Read the answer to a submit; the URL of the task's status is its handle."""
-        reply = as_one(reply)
+        reply = join_documents(reply)
         body = fields(reply.body)
         request_id = text_of(body.get("request_id")) or None
         if not 200 <= reply.status < 300:
-            said = Delivered(images=(), request_id=request_id)
-            raise purchase_error(NAME, reply, said, is_documented=False)
+            delivered = Delivered(images=(), request_id=request_id)
+            raise purchase_error(NAME, reply, delivered, is_documented=False)
         if HANDLE.fullmatch(url := text_of(body.get("status_url"))):
             return Accepted(handle=url, request_id=request_id)
-        return _task(reply).submitted(reply)
+        return _task(reply).read_submit(reply)
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
         """Return the request for a task's status."""
@@ -176,9 +176,9 @@ class Fal:
         self, reply: Reply, endpoint: Endpoint
     ) -> Delivered | Running | Next:
         """Read a status, which leads to the result, or the result itself."""
-        reply = as_one(reply)
+        reply = join_documents(reply)
         body = fields(reply.body)
-        if images := bare_images(reply):
+        if images := images_of_plain_body(reply):
             return Delivered(images=images)
         if not 200 <= reply.status < 300 or not body:
             return _result_error(reply)
@@ -186,7 +186,7 @@ class Fal:
             raise _failure(text_of(body.get("error")), kind)
         if (url := _result_url(body)) is not None:
             return Next(self._get(url, endpoint))
-        return _task(reply).polled(reply)
+        return _task(reply).read_poll(reply)
 
     def _get(self, url: str, endpoint: Endpoint) -> Call:
         """Return a request to the endpoint's own host alone: it carries the key."""
@@ -214,17 +214,17 @@ def _result_url(body: Mapping[str, Json]) -> str | None:
 
 def _task(reply: Reply) -> Task:
     """Return the task of a reply; a result names neither its id nor a status."""
-    task, *others = tasks_in(reply.body)
+    task, *other_documents = tasks_in(reply.body)
     request_id = task.get("request_id")
-    shown = {"id": request_id, **task} if request_id else task
+    document = {"id": request_id, **task} if request_id else task
     if "images" in task:
-        shown = {"status": "completed", **shown}
+        document = {"status": "completed", **document}
     return Task(
         provider=NAME,
-        shown=shown,
+        document=document,
         # The other places are those of other services [assumed].
         results=[task.get(key) for key in ("images", "results", "output")],
-        others=tuple(others),
+        other_documents=tuple(other_documents),
     )
 
 

@@ -35,9 +35,10 @@ from batchgen.model import (
     as_urls,
 )
 from batchgen.providers._decoding import fields, message_of, text_of
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
+from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "foxapi"
@@ -139,10 +140,10 @@ class FoxApi:
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
         """Read the answer to a submit."""
-        reply = as_one(reply)
+        reply = join_documents(reply)
         if not 200 <= reply.status < 300:
             raise _submit_error(reply)
-        return _task(reply).submitted(_stating_type(reply))
+        return _task(reply).read_submit(_stating_type(reply))
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands.
@@ -159,24 +160,24 @@ class FoxApi:
 
     def decode_poll(self, reply: Reply, endpoint: Endpoint) -> Delivered | Running:  # noqa: ARG002  one request is enough here
         """Read the answer to a poll."""
-        reply = as_one(reply)
-        if images := bare_images(reply):
+        reply = join_documents(reply)
+        if images := images_of_plain_body(reply):
             return Delivered(images=images)
         if not 200 <= reply.status < 300 or not isinstance(reply.body, dict):
             raise poll_error(NAME, _by_type(reply))
-        return _task(reply).polled(_stating_type(reply))
+        return _task(reply).read_poll(_stating_type(reply))
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
         """Return the request that uploads one image, to be deleted after its life."""
         url = endpoint.at("/v1/files/upload/stream")
-        said = (("file_name", image.name), ("auto_cleanup", "true"))
-        form = (("file", image), *said)
+        text_fields = (("file_name", image.name), ("auto_cleanup", "true"))
+        form = (("file", image), *text_fields)
         headers = self.defaults.headers(endpoint)
         return Call(method="POST", url=url, headers=headers, form=form)
 
     def decode_upload(self, reply: Reply) -> Link:
         """Read where the image is now."""
-        return uploaded(NAME, _by_type(reply), fields(reply.body).get("url"))
+        return upload_link(NAME, _by_type(reply), fields(reply.body).get("url"))
 
 
 def _task(reply: Reply) -> Task:
@@ -184,14 +185,14 @@ def _task(reply: Reply) -> Task:
 
     It may lie one level further in, as at sister gateways [assumed].
     """
-    task, *others = tasks_in(reply.body)
+    task, *other_documents = tasks_in(reply.body)
     return Task(
         provider=NAME,
-        shown=task,
+        document=task,
         results=[task.get("results"), task.get("output")],
         estimate=fields(task.get("task_info")).get("estimated_time"),
-        kinds=dict.fromkeys(INVALID, RequestInvalid),
-        others=tuple(others),
+        error_types=dict.fromkeys(INVALID, RequestInvalid),
+        other_documents=tuple(other_documents),
     )
 
 

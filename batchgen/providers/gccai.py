@@ -39,10 +39,11 @@ from batchgen.model import (
 )
 from batchgen.providers._balance import balance_in
 from batchgen.providers._decoding import fields, number, text_of
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._stated_errors import stated_status
-from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
+from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import Defaults, PollSchedule
 
 NAME = "gccai"
@@ -138,12 +139,12 @@ class Gccai:
 
         A task that came beside such a code is kept, unless the code states an error.
         """
-        reply = as_one(reply)
+        reply = join_documents(reply)
         task = _task(reply)
         is_told = stated_status(reply.body) is not None and not task.state
         if _is_error(reply) and (task.id is None or is_told or reply.status >= 300):
             raise _submit_error(reply)
-        return task.submitted(reply)
+        return task.read_submit(reply)
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
         """Return the request that asks how a task stands."""
@@ -157,14 +158,14 @@ class Gccai:
 
     def decode_poll(self, reply: Reply, endpoint: Endpoint) -> Delivered | Running:  # noqa: ARG002  one request is enough here
         """Read the answer to a poll."""
-        reply = as_one(reply)
-        if images := bare_images(reply):
+        reply = join_documents(reply)
+        if images := images_of_plain_body(reply):
             return Delivered(images=images)
         task = _task(reply)
         is_task = 200 <= reply.status < 300 and bool(task.state)
         if not isinstance(reply.body, dict) or (_is_error(reply) and not is_task):
             raise poll_error(NAME, _as_error(reply))
-        return task.polled(reply)
+        return task.read_poll(reply)
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
         """Return the request that uploads one image."""
@@ -175,7 +176,7 @@ class Gccai:
 
     def decode_upload(self, reply: Reply) -> Link:
         """Read where the image is now."""
-        return uploaded(NAME, _as_error(reply), fields(reply.body).get("url"))
+        return upload_link(NAME, _as_error(reply), fields(reply.body).get("url"))
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
         """Return the request that asks for the account's balance, not the key's."""
@@ -198,16 +199,16 @@ def _task(reply: Reply) -> Task:
 
     No page shows a list of several, even for several images: then all are kept.
     """
-    task, *others = tasks_in(reply.body)
+    task, *other_documents = tasks_in(reply.body)
     cost = number(task.get("credits_cost")) or number(task.get("cost"))
     return Task(
         provider=NAME,
-        shown=task,
+        document=task,
         results=fields(task.get("result")).get("images"),
         estimate=task.get("estimated_time"),
         usage={"credit": cost} if cost and cost <= MOST_CREDITS else {},
-        kinds=KINDS,
-        others=tuple(others),
+        error_types=KINDS,
+        other_documents=tuple(other_documents),
     )
 
 
@@ -247,8 +248,8 @@ def _as_error(reply: Reply) -> Reply:
 
 def _submit_error(reply: Reply) -> AttemptError:
     """Return why a submit was not taken; under a 200, only some codes are free."""
-    said = Delivered(images=())
-    error = purchase_error(NAME, _stating(reply), said, is_documented=False)
+    delivered = Delivered(images=())
+    error = purchase_error(NAME, _stating(reply), delivered, is_documented=False)
     kind = KINDS.get(_type(reply))
     if kind is None and isinstance(error, ReplyMalformed) and _code(reply) is not None:
         kind = RequestInvalid  # a code that says nothing: it was not taken

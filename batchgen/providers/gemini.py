@@ -7,10 +7,9 @@ their prices and ends: Google's changelog and pricing as notes quote them; 2026-
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -39,7 +38,6 @@ from batchgen.model import (
     OptionRule,
     OptionValue,
     Payload,
-    Price,
     PriceList,
     RateList,
     ReferenceRules,
@@ -47,49 +45,27 @@ from batchgen.model import (
     Shutdown,
 )
 from batchgen.providers._decoding import fields, message_of, objects, text_of
-from batchgen.providers._google import error_of, in_camel_case, used
+from batchgen.providers._gemini_prices import (
+    FORMER,
+    LITE,
+    MODEL,
+    PRICES,
+    PRO,
+    RATES,
+    READ_ON,
+)
+from batchgen.providers._google import error_of, in_camel_case, usage_of
 from batchgen.providers._reasons import blames_account, policy_reason
-from batchgen.providers._reply_documents import as_one
-from batchgen.providers._reply_errors import with_charge
-from batchgen.providers._reply_images import images_at, images_in, images_in_text
+from batchgen.providers._reply_charges import with_charge
+from batchgen.providers._reply_documents import join_documents
+from batchgen.providers._reply_images import images_at, images_in
+from batchgen.providers._text_images import images_in_text
 from batchgen.providers.base import Defaults
 
 NAME = "gemini"
-MODEL = "gemini-nano-banana-2.1"
-PRO, LITE = "gemini-3-pro-image", "gemini-3.1-flash-lite-image"
-FORMER = "gemini-2.5-flash-image"
-READ_ON = date(2026, 11, 30)
-PAGE = "ai.google.dev, Gemini API pricing, as quoted by several notes"
-# A list price is the image's tokens alone; prompt, references and thinking come on
-# top, so a reservation keeps this margin [assumed].
-CEILING_FACTOR = Decimal("1.5")
-# Each distinct query of a reply is $0.014 beyond the 5,000 free ones of a month, of
-# which no reply tells (litellm, web_search_billing_unit; read 2026-11-30). Several a
-# reply are usual; how many at most, nobody says [assumed].
-SEARCH_USD, MOST_QUERIES = Decimal("0.014"), 5
-# The least, the expected and the dearest price that notes give: those of 4K differ
-# (2,520 or 3,780 tokens), and 1,290 tokens are rounded up. None of these makes 512.
-LIST_USD: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
-    MODEL: {
-        "1K": ("0.0336", "0.0336", "0.0336"),
-        "2K": ("0.0504", "0.0504", "0.0504"),
-        "4K": ("0.0756", "0.0756", "0.113"),
-    },
-    PRO: {
-        "1K": ("0.134", "0.134", "0.134"),
-        "2K": ("0.134", "0.134", "0.134"),
-        "4K": ("0.24", "0.24", "0.24"),
-    },
-    LITE: {"1K": ("0.0336", "0.0336", "0.0336")},
-    FORMER: {"1K": ("0.0387", "0.039", "0.039")},
-}
-# Only of this model is known what a token costs (LiteLLM, Nano Banana 2.1 on day 0).
-USD_PER_MILLION = {"input_token": "1.50", "text_token": "7.50", "image_token": "30"}
 # Levels above `minimal` think in text that is charged; how long, no page says. Google's
 # own default is `medium`.
 THINKING_LEVELS = ("minimal", "low", "medium", "high")
-MOST_THOUGHTS = 4_000  # tokens [assumed]
-REFERENCE_TOKENS = 1_120  # of one image that is sent; 258 in older pages [assumed]
 CATEGORIES = (
     *("HARM_CATEGORY_HARASSMENT", "HARM_CATEGORY_HATE_SPEECH"),
     *("HARM_CATEGORY_SEXUALLY_EXPLICIT", "HARM_CATEGORY_DANGEROUS_CONTENT"),
@@ -98,7 +74,7 @@ THRESHOLDS = (
     *("BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE"),
     *("BLOCK_ONLY_HIGH", "BLOCK_NONE"),
 )
-A_DRAFT = "a draft from the model's thoughts: no other image came"
+DRAFT_WARNING = "a draft from the model's thoughts: no other image came"
 # Fields of generationConfig by option.
 SAMPLING = {
     "temperature": "temperature",
@@ -106,39 +82,6 @@ SAMPLING = {
     "top_k": "topK",
     "max_output_tokens": "maxOutputTokens",
 }
-
-
-def _prices() -> Iterator[Price]:
-    thoughts = MOST_THOUGHTS * Decimal(USD_PER_MILLION["text_token"]) / 10**6
-    token_usd = Decimal(USD_PER_MILLION["input_token"]) / 10**6
-    for model, listed in LIST_USD.items():
-        for size, (lowest, expected, dearest) in listed.items():
-            brief = Price(
-                expected=Decimal(expected),
-                ceiling=Decimal(dearest) * CEILING_FACTOR,
-                page=PAGE,
-                read_on=READ_ON,
-                lowest=Decimal(lowest),
-                resolution=size,
-                models=frozenset({model}),
-                max_per_reference=REFERENCE_TOKENS * token_usd,
-                per_search=MOST_QUERIES * SEARCH_USD,
-                thinking=frozenset({None, "minimal"}),
-            )
-            yield brief
-            yield replace(brief, ceiling=brief.ceiling + thoughts, thinking=frozenset())
-
-
-def _rate(usd: Decimal, *models: str) -> PriceList:
-    return (
-        Price(
-            expected=usd,
-            ceiling=usd,
-            page=PAGE,
-            read_on=READ_ON,
-            models=frozenset(models),
-        ),
-    )
 
 
 def _shutdown(day: date) -> Shutdown:
@@ -217,16 +160,8 @@ class Gemini:
             }
         ),
     )
-    prices: PriceList = tuple(_prices())
-    rates: RateList = MappingProxyType(
-        {
-            **{
-                unit: _rate(Decimal(usd) / 10**6, MODEL)
-                for unit, usd in USD_PER_MILLION.items()
-            },
-            "search_query": _rate(SEARCH_USD),
-        }
-    )
+    prices: PriceList = PRICES
+    rates: RateList = RATES
 
     def encode(
         self,
@@ -236,7 +171,7 @@ class Gemini:
         references: Sequence[Payload] = (),
     ) -> Call:
         """Return the request that buys one image; `auto` is the input image's ratio."""
-        stated = request.options
+        options = request.options
         parts: list[object] = [{"text": request.prompt}]
         parts += [
             {"inlineData": {"mimeType": image.media_type, "data": image}}
@@ -247,12 +182,12 @@ class Gemini:
             "contents": [{"role": "user", "parts": parts}],
             "generationConfig": self._config(request, model),
         }
-        if threshold := stated.get("safety_filter_level"):
+        if threshold := options.get("safety_filter_level"):
             body["safetySettings"] = [
                 {"category": category, "threshold": threshold}
                 for category in CATEGORIES
             ]
-        if stated.get("web_search"):
+        if options.get("web_search"):
             body["tools"] = [{"google_search": {}}]
         path = f"/models/{quote(model.removeprefix('models/'), safe='')}"
         return Call(
@@ -272,53 +207,53 @@ class Gemini:
         config: dict[str, object] = {"responseModalities": ["TEXT", "IMAGE"]}
         if image:
             config["imageConfig"] = image
-        stated = request.options
-        if level := self._thinking_level(stated, model):
+        options = request.options
+        if level := self._thinking_level(options, model):
             config["thinkingConfig"] = {"thinkingLevel": level}
-        config |= {SAMPLING[key]: stated[key] for key in SAMPLING if key in stated}
+        config |= {SAMPLING[key]: options[key] for key in SAMPLING if key in options}
         return config
 
     def _thinking_level(
-        self, stated: Mapping[str, OptionValue], model: str
+        self, options: Mapping[str, OptionValue], model: str
     ) -> OptionValue | None:
         """Return the level to be sent; None where the model has none to choose."""
         if "thinking_level" not in self.capabilities.for_model(model).options:
             return None
         # Google's own default is `medium` there, whose text would be charged.
         usual = "minimal" if model.startswith(MODEL) else None
-        return stated.get("thinking_level", usual)
+        return options.get("thinking_level", usual)
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: the last image that is no draft of its thoughts.
 
         A draft is taken where nothing else came, with a warning.
         """
-        reply = as_one(reply)
+        reply = join_documents(reply)
         reply = replace(reply, body=in_camel_case(reply.body))
         is_success = 200 <= reply.status < 300
         body = fields(reply.body)
         images, is_draft = _images(reply.body) if is_success else ((), False)
-        said = Delivered(
+        delivered = Delivered(
             images=images[-1:],
-            usage=used(body, pictured=bool(images) and not is_draft),
+            usage=usage_of(body, has_images=bool(images) and not is_draft),
             request_id=text_of(body.get("responseId")) or None,
-            warning=A_DRAFT if is_draft else None,
+            warning=DRAFT_WARNING if is_draft else None,
         )
         if images:
-            return said
-        if not is_success or body.get("error") or not body.keys() & _OF_AN_ANSWER:
+            return delivered
+        if not is_success or body.get("error") or not body.keys() & _REPLY_KEYS:
             free = self.defaults.failures_are_free
-            raise error_of(NAME, reply, said, failures_are_free=free)
-        kind, words = _why(body)
-        raise with_charge(kind(NAME, words, Charge.UNKNOWN), said)
+            raise error_of(NAME, reply, delivered, failures_are_free=free)
+        kind, message = _why(body)
+        raise with_charge(kind(NAME, message, Charge.UNKNOWN), delivered)
 
 
-# Names of an answer; without any of them it is none, and may be an error.
-_OF_AN_ANSWER = frozenset({"candidates", "usageMetadata", "promptFeedback"})
+_REPLY_KEYS = frozenset({"candidates", "usageMetadata", "promptFeedback"})
+"""Keys of a reply to a purchase; a document without any of them may be an error."""
 
 
 def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
-    """Return the images of a success, and whether they are but drafts."""
+    """Return the images of a success, and whether they are only drafts."""
     parts = [
         part
         for candidate in objects(fields(body).get("candidates"))
@@ -331,7 +266,7 @@ def _images(body: Json) -> tuple[tuple[Link | Blob, ...], bool]:
         return images, False
     if images := images_at(drafts):
         return images, True
-    # A relay may answer in a shape that is not Google's at all.
+    # A relay may answer in a shape of its own.
     return ((), False) if parts else (images_in(body), False)
 
 
@@ -340,24 +275,24 @@ def _parts_of(candidate: dict[str, Json]) -> list[dict[str, Json]]:
 
 
 def _why(body: dict[str, Json]) -> tuple[type[AttemptError], str]:
-    """Return what a 200 without an image is, and its words."""
+    """Return the error for a 200 without an image, and its message."""
     feedback = fields(body.get("promptFeedback"))
     if reason := text_of(feedback.get("blockReason")):
-        words = text_of(feedback.get("blockReasonMessage"))
-        return Refused, f"the prompt was blocked: {reason} {words}".strip()
+        message = text_of(feedback.get("blockReasonMessage"))
+        return Refused, f"the prompt was blocked: {reason} {message}".strip()
     candidates = objects(body.get("candidates"))
     parts = [part for candidate in candidates for part in _parts_of(candidate)]
     if any(part.keys() & {"inlineData", "fileData"} for part in parts):
         return ReplyMalformed, f"no image in it; {message_of(body)}"
     reasons = [text_of(each.get("finishReason")) for each in candidates]
-    said = [f"finish reason: {reason}" for reason in reasons if reason]
-    said += [text_of(each.get("finishMessage")) for each in candidates]
-    said += [
+    texts = [f"finish reason: {reason}" for reason in reasons if reason]
+    texts += [text_of(each.get("finishMessage")) for each in candidates]
+    texts += [
         text_of(part.get("text")) for part in parts if part.get("thought") is not True
     ]
-    words = "; ".join(filter(None, said))[:1000] or "no candidates"
+    message = "; ".join(filter(None, texts))[:1000] or "no candidates"
     if blames_account("; ".join(reasons)):
-        return CredentialRejected, words
-    if policy_reason(words):
-        return Refused, words
-    return NoImage, f"an answer without an image; {words}"
+        return CredentialRejected, message
+    if policy_reason(message):
+        return Refused, message
+    return NoImage, f"an answer without an image; {message}"

@@ -1,6 +1,6 @@
-"""All that the file of a provider needs, for providers of other packages.
+"""All names that the file of a provider needs, for providers of other packages.
 
-These names stay, wherever they are defined.
+These names are stable, even if their modules move.
 """
 
 from batchgen.errors import (
@@ -56,10 +56,11 @@ from batchgen.providers._decoding import (
     stated_message,
     text_of,
 )
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
-from batchgen.providers._tasks import Task, bare_images, poll_error, tasks_in, uploaded
+from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
+from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import (
     BalanceProvider,
     Defaults,
@@ -116,12 +117,12 @@ __all__ = [
     "TaskProvider",
     "Throttled",
     "UploadProvider",
-    "as_one",
     "as_urls",
     "balance_in",
-    "bare_images",
     "fields",
     "images_in",
+    "images_of_plain_body",
+    "join_documents",
     "message_of",
     "number",
     "objects",
@@ -130,5 +131,5 @@ __all__ = [
     "stated_message",
     "tasks_in",
     "text_of",
-    "uploaded",
+    "upload_link",
 ]

@@ -49,7 +49,7 @@ from batchgen.providers._decoding import (
     text_of,
 )
 from batchgen.providers._reasons import error_type_in
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
 from batchgen.providers._stated_errors import stated_status
@@ -155,15 +155,15 @@ class NanoBananaApi:
         unless the code states an error. Fewer links than asked for are what came, in
         their natural order [assumed].
         """
-        reply = as_one(reply)
+        reply = join_documents(reply)
         body = fields(reply.body)
         is_success = 200 <= reply.status < 300 and stated_status(reply.body) is None
-        said = Delivered(
+        delivered = Delivered(
             images=images_in(reply.body, body.get("data")) if is_success else ()
         )
-        if said.images:
-            return said
-        error = _error(reply, said)
+        if delivered.images:
+            return delivered
+        error = _error(reply, delivered)
         if error.message.lower() == "ok":
             error.message = f"code 0 without a link; {describe(reply.body)}"
         raise error
@@ -180,7 +180,7 @@ def _path(endpoint: Endpoint, references: Sequence[Payload]) -> str:
             return endpoint.path(GENERATE)
 
 
-def _error(reply: Reply, said: Delivered) -> AttemptError:
+def _error(reply: Reply, delivered: Delivered) -> AttemptError:
     """Return the error of a status, or else of a `code`, that is no success.
 
     No list of codes was found, so the words decide [assumed]. Refunds are not
@@ -195,7 +195,7 @@ def _error(reply: Reply, said: Delivered) -> AttemptError:
         if is_success
         else bool(stated_message(body) or "code" in body)
     )
-    error = purchase_error(NAME, reply, said, is_documented=is_documented)
+    error = purchase_error(NAME, reply, delivered, is_documented=is_documented)
     is_open = reply.status in (200, 201, 400, 422) and isinstance(reply.body, dict)
     is_vague = isinstance(error, NoImage | ReplyMalformed | RequestInvalid)
     is_vague = is_vague and error_type_in(error.message) is None

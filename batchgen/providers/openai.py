@@ -39,7 +39,7 @@ from batchgen.model import (
     pixel_size,
 )
 from batchgen.providers._decoding import fields, number, states_no_image, text_of
-from batchgen.providers._reply_documents import as_one
+from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
 from batchgen.providers.base import Defaults
@@ -192,7 +192,7 @@ class OpenAi:
 
         `response_format` is left out: the gpt-image models refuse it.
         """
-        stated = dict(_fields(request, model))
+        body = dict(_fields(request, model))
         headers = self.defaults.headers(endpoint)
         blob_keys = BASE64_KEYS
         if not references:
@@ -200,10 +200,10 @@ class OpenAi:
                 method="POST",
                 url=endpoint.at(endpoint.path("/v1/images/generations")),
                 headers=headers,
-                json=stated,
+                json=body,
                 blob_keys=blob_keys,
             )
-        texts = [(name, str(value)) for name, value in stated.items()]
+        texts = [(name, str(value)) for name, value in body.items()]
         parts = [
             ("image[]", image) for image in references if isinstance(image, Attachment)
         ]
@@ -218,17 +218,17 @@ class OpenAi:
 
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer: base64 or links, whichever the server gives."""
-        reply = as_one(reply)
+        reply = join_documents(reply)
         body = fields(reply.body)
         is_success = 200 <= reply.status < 300
-        said = Delivered(
+        delivered = Delivered(
             images=images_in(reply.body, body.get("data")) if is_success else (),
             usage=_usage(body),
             request_id=text_of(reply.headers.get("x-request-id")) or None,
         )
-        if said.images:
-            return said
-        raise _error(reply, said)
+        if delivered.images:
+            return delivered
+        raise _error(reply, delivered)
 
 
 def _fields(request: ImageRequest, model: str) -> Iterator[tuple[str, str | int]]:
@@ -268,11 +268,11 @@ def _usage(body: Mapping[str, Json]) -> Mapping[str, Decimal]:
     if tokens_in is None or tokens_out is None:
         return {}
     images = _part(usage, "input_tokens_details", "image_tokens", tokens_in)
-    words = _part(usage, "output_tokens_details", "text_tokens", tokens_out)
-    parts = {"image_input_token": images, "text_output_token": words}
+    text_tokens = _part(usage, "output_tokens_details", "text_tokens", tokens_out)
+    parts = {"image_input_token": images, "text_output_token": text_tokens}
     return {
         "input_token": tokens_in - images,
-        "output_token": tokens_out - words,
+        "output_token": tokens_out - text_tokens,
         **{unit: count for unit, count in parts.items() if count},
     }
 
@@ -285,7 +285,7 @@ def _part(
     return Decimal(0) if count is None else min(count, whole)
 
 
-def _error(reply: Reply, said: Delivered) -> AttemptError:
+def _error(reply: Reply, delivered: Delivered) -> AttemptError:
     body = fields(reply.body)
     error = fields(body.get("error"))
     code = text_of(error.get("code")) or text_of(error.get("type"))
@@ -294,4 +294,4 @@ def _error(reply: Reply, said: Delivered) -> AttemptError:
         reply = replace(reply, body={**body, "code": STATUS_OF_CODE[code]})
     elif reply.status < 500:
         reply = replace(reply, status=STATUS_OF_CODE.get(code, reply.status))
-    return purchase_error(NAME, reply, said, is_documented=states_no_image(body))
+    return purchase_error(NAME, reply, delivered, is_documented=states_no_image(body))

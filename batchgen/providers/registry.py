@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")  # part of file names and variables
 
 
 class Registry(Mapping[str, Provider]):
-    """Providers by name; one of a package that cannot be used is left out.
+    """Providers by name, without those of packages that cannot be used.
 
     Args:
         built_in: `module:Class` of batchgen's own, by name.
@@ -34,14 +34,14 @@ class Registry(Mapping[str, Provider]):
         self._problems: dict[str, str] = {}
 
     def add(self, provider: Provider) -> None:
-        """Let this process know a provider, in the place of an earlier one of its name.
+        """Add a provider to this process; it replaces an added one of the same name.
 
         Raises:
-            SpecError: it is no provider, or its name cannot be.
+            SpecError: it is no provider, or its name is invalid or taken.
         """
         try:
             _checked(provider)
-        except _Unfit as error:
+        except _UnusableProvider as error:
             raise SpecError(f"cannot add {provider!r}: {error}") from error
         name = provider.name
         if name in self._built_in or not _NAME.fullmatch(name):
@@ -96,7 +96,7 @@ class Registry(Mapping[str, Provider]):
 
     @cached_property
     def _clashes(self) -> Mapping[str, str]:
-        """What packages call as batchgen calls its own: the own one stands."""
+        """Problems of packages whose provider has the name of a built-in one."""
         return {
             name: f"{_package(entry)} brings a provider of this name; batchgen uses "
             "its own"
@@ -105,43 +105,47 @@ class Registry(Mapping[str, Provider]):
         }
 
     def _add(self, name: str) -> None:
-        """Load the provider of a package, or note why that cannot be."""
+        """Load the provider of a package, or note why it cannot be loaded."""
         if name in self._problems or name not in self._entries:
             return
         entry = self._entries[name]
         try:
             self._providers[name] = self._load(entry)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  another's code
-            words = " ".join(str(error).split())[:300]
-            kind = "" if isinstance(error, _Unfit) else f"{type(error).__name__}: "
-            self._problems[name] = f"{_package(entry)} cannot be used: {kind}{words}"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - code of another package
+            message = " ".join(str(error).split())[:300]
+            kind = (
+                ""
+                if isinstance(error, _UnusableProvider)
+                else f"{type(error).__name__}: "
+            )
+            self._problems[name] = f"{_package(entry)} cannot be used: {kind}{message}"
 
     def _load(self, entry: EntryPoint) -> Provider:
         if not _NAME.fullmatch(entry.name):
-            raise _Unfit(f"a name must match {_NAME.pattern}")
+            raise _UnusableProvider(f"a name must match {_NAME.pattern}")
         names = Counter(other.name for other in self._every_entry)
         if names[entry.name] > 1:
-            raise _Unfit("several packages bring a provider of this name")
+            raise _UnusableProvider("several packages bring a provider of this name")
         loaded = entry.load()
         provider = _checked(loaded() if isinstance(loaded, type) else loaded)
         if provider.name != entry.name:
-            raise _Unfit(f"the provider calls itself {provider.name!r}")
+            raise _UnusableProvider(f"the provider calls itself {provider.name!r}")
         return provider
 
 
-class _Unfit(Exception):
-    """What was loaded is no provider; the text says why."""
+class _UnusableProvider(Exception):
+    """An object is no usable provider; the text says why."""
 
 
 def _checked(provider: object) -> Provider:
-    """Return what is a provider; raise `_Unfit` for anything else."""
+    """Return a usable provider; raise `_UnusableProvider` for anything else."""
     if not isinstance(provider, Provider):
         missing = [name for name in _MEMBERS if not hasattr(provider, name)]
-        raise _Unfit(f"the provider lacks {', '.join(missing)}")
+        raise _UnusableProvider(f"the provider lacks {', '.join(missing)}")
     if not isinstance(provider.defaults, Defaults):
-        raise _Unfit("`defaults` is no batchgen Defaults")
+        raise _UnusableProvider("`defaults` is no batchgen Defaults")
     if not isinstance(provider.capabilities, Capabilities):
-        raise _Unfit("`capabilities` is no batchgen Capabilities")
+        raise _UnusableProvider("`capabilities` is no batchgen Capabilities")
     return provider
 
 
@@ -151,7 +155,7 @@ _MEMBERS = (
 
 
 def _package(entry: EntryPoint) -> str:
-    """Return which package brings an entry point."""
+    """Return the package of an entry point."""
     if entry.dist is None:
         return f"{entry.value} (package unknown)"
     return f"{entry.value} of {entry.dist.name} {entry.dist.version}"

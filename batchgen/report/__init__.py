@@ -1,1 +1,1 @@
-"""What a report says of a run: sums, plots, causes, thumbnails, and the page."""
+"""The report of a run: sums, plots, causes, thumbnails, and the page."""

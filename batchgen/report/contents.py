@@ -1,4 +1,4 @@
-"""All that a report of a run says, read from its ledger at one moment."""
+"""Read the contents of a run's report from one snapshot of its ledger."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.output.result_table import user_values
 from batchgen.report.row_totals import Groups, RowTotals
-from batchgen.report.timeline import Cause, Timeline, TimelineBuilder, rate_of
-from batchgen.runner.row_causes import Cause as RowCause
-from batchgen.runner.row_causes import causes_among
+from batchgen.report.timeline import FailureKind, Timeline, TimelineBuilder, rate_of
+from batchgen.runner.row_causes import Cause, causes_among
 
 LISTED_ROWS = 20_000
-"""Rows that a page can hold one by one; sums and plots are over all."""
+"""How many rows a page lists; sums and plots are over all rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image in the archive, of which a thumbnail is wanted."""
+    """An image in the archive that gets a thumbnail."""
 
     place: int
     media_type: str
@@ -36,17 +35,17 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What there is to say of a run.
+    """The contents of a report.
 
     Attributes:
         is_whole: Whether the manifest was read to its end.
-        rate_per_minute: Purchases that were allowed; None where nobody knows.
+        rate_per_minute: Maximum of purchases a minute; None if it is unknown.
         timeline: None if nothing was ever sent.
-        causes: Kinds of failure of purchases, the commonest first.
-        row_causes: Why rows did not succeed, the commonest cause first.
-        latencies_s: Of all rows that succeeded, ascending.
-        rows: The first ones, in manifest order.
-        pictures: Of these rows, by the SHA-256 of the image.
+        causes: Why purchases failed, the most frequent kind first.
+        row_causes: Why rows did not succeed, the most frequent cause first.
+        latencies_s: Latencies of all rows that succeeded, ascending.
+        rows: The first rows, in manifest order.
+        pictures: Images of these rows, by their SHA-256.
     """
 
     totals: Totals
@@ -56,15 +55,15 @@ class Report:
     groups: Sequence[tuple[str, Sequence[tuple[str, RowTotals]]]]
     rate_per_minute: float | None
     timeline: Timeline | None
-    causes: Sequence[tuple[str, Cause]]
-    row_causes: Sequence[RowCause]
+    causes: Sequence[tuple[str, FailureKind]]
+    row_causes: Sequence[Cause]
     latencies_s: Sequence[float]
     rows: Sequence[ResultRow]
     pictures: Mapping[str, Picture]
 
 
 def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
-    """Read a report; the ledger may be written meanwhile."""
+    """Read a report; a run may write to the ledger meanwhile."""
     overall, groups, events = RowTotals(), Groups(), TimelineBuilder()
     latencies_s = array("d")
     rows: list[ResultRow] = []
@@ -82,7 +81,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
                 events.add(purchase)
         groups_by_column = list(groups)
         by_provider = next(
-            (value for name, value in groups_by_column if name == "provider"), []
+            (sums for name, sums in groups_by_column if name == "provider"), []
         )
         totals = ledger.totals(EVERY_ROW)
         return Report(
@@ -93,7 +92,7 @@ def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
             groups=groups_by_column,
             rate_per_minute=rate_of(ledger, (name for name, _ in by_provider)),
             timeline=events.timeline(),
-            causes=_commonest_first(events.causes),
+            causes=_most_frequent_first(events.causes),
             row_causes=causes_among(ledger, totals.rows, EVERY_ROW),
             latencies_s=sorted(latencies_s),
             rows=rows,
@@ -111,21 +110,19 @@ def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
 def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
     digests = {file.sha256 for row in rows for file in row.files}
     pictures = {
-        directory_image.sha256: Picture(
-            directory_image.place, directory_image.media_type
-        )
-        for directory_image in directory_images(ledger)
-        if directory_image.sha256 in digests
+        image.sha256: Picture(image.place, image.media_type)
+        for image in directory_images(ledger)
+        if image.sha256 in digests
     }
     in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
-    return {name: pictures[name] for name in in_order if name in pictures}
+    return {sha256: pictures[sha256] for sha256 in in_order if sha256 in pictures}
 
 
-def _commonest_first(causes: Mapping[str, Cause]) -> list[tuple[str, Cause]]:
-    """Return what purchases failed by; rows without any stand among `row_causes`."""
+def _most_frequent_first(
+    causes: Mapping[str, FailureKind],
+) -> list[tuple[str, FailureKind]]:
+    """Return kinds of failure with purchases; `row_causes` has those of rows."""
     with_purchases = [
         (error, cause) for error, cause in causes.items() if cause.purchases
     ]
-    return sorted(
-        with_purchases, key=lambda named: (-named[1].rows, -named[1].purchases)
-    )
+    return sorted(with_purchases, key=lambda pair: (-pair[1].rows, -pair[1].purchases))

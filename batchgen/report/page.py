@@ -26,14 +26,14 @@ from batchgen.report import plots
 from batchgen.report.contents import Report, read_report
 from batchgen.report.rows import rows_of
 from batchgen.report.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
-from batchgen.runner.quoted_words import Words, split_message
+from batchgen.runner.message_parts import MessageParts, split_message
 
 CAUSES_SHOWN = 20
 PAGE = "report.html"
 REJECTED = "rejected.csv"
 
 _EARLY = 3
-"""Thumbnail pieces before the script, so that it shows images while the rest loads."""
+"""How many thumbnail pieces precede the script: it shows them while the rest loads."""
 
 _PIECE = re.compile(
     r'<script type="application/json" class="thumbs" id="thumbs-\d+" '
@@ -57,10 +57,10 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
     report = read_report(ledger)
     path = folder / PAGE
     side = side_px(len(report.pictures))
-    small = thumbnails(
+    groups = thumbnails(
         folder / ARCHIVE, report.pictures, _earlier_thumbnails(path, side)
     )
-    pieces = ((number, _json(piece)) for number, piece in enumerate(small))
+    pieces = ((number, _json(piece)) for number, piece in enumerate(groups))
     style, script = _asset("report.css"), _asset("report.js")
     template = _environment().from_string(_asset("report.html"))
     parts = template.generate(
@@ -76,7 +76,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         early=list(islice(pieces, _EARLY)),
         late=pieces,
         side=side,
-        most_pictures=MAX_PICTURES,
+        max_pictures=MAX_PICTURES,
         causes_shown=CAUSES_SHOWN,
     )
     with replacing(path) as file:
@@ -102,7 +102,7 @@ def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
                 if match and int(match[1]) == side:
                     yield from _trusted(match[2]).items()
     except OSError:
-        return  # no page, or an unreadable one: all thumbnails are made again
+        return  # no readable page: all thumbnails are made again
 
 
 def _trusted(text: str) -> Thumbnails:
@@ -140,7 +140,7 @@ def _environment() -> Environment:
     environment.filters["usd"] = _usd
     environment.filters["count"] = "{:,}".format
     environment.filters["change"] = _change
-    environment.filters["words_of"] = _words_of
+    environment.filters["parts_of"] = _parts_of
     return environment
 
 
@@ -153,7 +153,7 @@ def _change(actual: Decimal, estimated: Decimal) -> str:
     return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
 
 
-def _words_of(message: str, error: str) -> Words:
+def _parts_of(message: str, error: str) -> MessageParts:
     return split_message(error, message)
 
 

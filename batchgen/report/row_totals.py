@@ -1,4 +1,4 @@
-"""Add up rows of the result table, whole and by the values of a column."""
+"""Add up rows of the result table, all of them and by the values of each column."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from decimal import Decimal
 from batchgen.model import ResultRow, Status
 
 MAX_VALUES = 20
-"""A column with more values is no group that a page could show."""
+"""The page shows no groups for a column with more values."""
 
 NOTHING = "(none)"
-_OURS = ("provider", "model", "resolution", "aspect_ratio", "status")
+_COLUMNS = ("provider", "model", "resolution", "aspect_ratio", "status")
 _ZERO = Decimal(0)
 
 
@@ -21,9 +21,9 @@ class RowTotals:
     """Sums over some rows; amounts in US dollars.
 
     Attributes:
-        unknown: Rows that cost something which has no price; `cost` lacks it.
-        estimated_done: Estimate of the rows that succeeded, where it is known.
-        cost_done: What just these rows cost.
+        unknown: How many rows have an unknown cost, which is not part of `cost`.
+        estimated_done: Estimate of the succeeded rows for which it is known.
+        cost_done: Cost of the same rows.
     """
 
     rows: int = 0
@@ -40,7 +40,7 @@ class RowTotals:
         self.rows += 1
         self.images += len(row.files)
         self.cost += row.cost_usd or _ZERO
-        # What is only at risk has its own column; with a price it is not unknown.
+        # A cost that is only at risk has its own column, so it is not unknown.
         is_risk = row.at_risk_attempts > 0 and row.at_risk_usd is not None
         self.unknown += row.cost_usd is None and not is_risk
         self.at_risk += row.at_risk_usd or _ZERO
@@ -52,7 +52,7 @@ class RowTotals:
 
     @property
     def per_image(self) -> Decimal | None:
-        """What a stored image cost, failures included; None if unknown, or no image."""
+        """Cost of a stored image, failures included; None if unknown, or no image."""
         if self.unknown or not self.images:
             return None
         return round(self.cost / self.images, 6)
@@ -60,32 +60,32 @@ class RowTotals:
 
 @dataclass(slots=True)
 class Groups:
-    """Sums by the values of every column that has few of them."""
+    """Sums by the values of each column that has few of them."""
 
     _sums: dict[str, dict[str, RowTotals]] = field(default_factory=dict)
-    _many: set[str] = field(default_factory=set)
+    _ignored: set[str] = field(default_factory=set)
 
-    def add(self, row: ResultRow, own: Iterable[tuple[str, object]]) -> None:
-        """Count one row, under the manifest's own columns, too."""
-        for name in _OURS:
+    def add(self, row: ResultRow, user_values: Iterable[tuple[str, object]]) -> None:
+        """Count one row, also by the columns of the user."""
+        for name in _COLUMNS:
             self._count(name, getattr(row, name), row)
-        for name, value in own:
-            self._count(f"manifest_{name}" if name in _OURS else name, value, row)
+        for name, value in user_values:
+            self._count(f"manifest_{name}" if name in _COLUMNS else name, value, row)
 
     def _count(self, name: str, value: object, row: ResultRow) -> None:
-        if name in self._many:
+        if name in self._ignored:
             return
         sums = self._sums.setdefault(name, {})
         label = NOTHING if value is None or value == "" else str(value)
         if label not in sums and len(sums) == MAX_VALUES:
-            self._many.add(name)
+            self._ignored.add(name)
             del self._sums[name]
             return
         sums.setdefault(label, RowTotals()).add(row)
 
     def __iter__(self) -> Iterator[tuple[str, list[tuple[str, RowTotals]]]]:
-        """Yield each column that parts the rows, its dearest value first."""
+        """Yield each column that groups the rows, its most expensive value first."""
         for name, sums in self._sums.items():
-            is_key = len(sums) > 2 and all(entry.rows == 1 for entry in sums.values())
+            is_key = len(sums) > 2 and all(totals.rows == 1 for totals in sums.values())
             if name == "provider" or (len(sums) > 1 and not is_key):
-                yield name, sorted(sums.items(), key=lambda item: -item[1].cost)
+                yield name, sorted(sums.items(), key=lambda pair: -pair[1].cost)

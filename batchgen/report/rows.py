@@ -9,11 +9,11 @@ from typing import Any
 
 from batchgen.model import ResultRow, to_nano
 from batchgen.report.contents import Report
-from batchgen.report.thumbnails import MAX_PICTURES, TOGETHER
-from batchgen.runner.quoted_words import split_message
+from batchgen.report.thumbnails import MAX_PICTURES, PIECE_SIZE
+from batchgen.runner.message_parts import split_message
 
 _MAX_CHARACTERS = 2_000
-"""Maximum of a prompt or message here; the result table has the full text."""
+"""Maximum length of a prompt or message; the result table has the full text."""
 
 _COLUMNS: dict[str, Callable[[ResultRow], Any]] = {
     "row": lambda row: row.row,
@@ -50,7 +50,7 @@ def rows_of(report: Report, retry: str) -> dict[str, Any]:
         retry: The command that reads the list which the page exports.
     """
     pieces = {
-        name: number // TOGETHER if number < MAX_PICTURES else -1
+        name: number // PIECE_SIZE if number < MAX_PICTURES else -1
         for number, name in enumerate(report.pictures)
     }
     columns: dict[str, Any] = {

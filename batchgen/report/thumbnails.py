@@ -1,4 +1,4 @@
-"""Small pictures of a run's images, made once."""
+"""Make thumbnails of a run's images, each only once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import image_at
 from batchgen.report.contents import Picture
 
-TOGETHER = 32
+PIECE_SIZE = 32
 """Pictures in one piece of the page, which is decoded when one of them is shown."""
 
 MAX_PICTURES = 20_000
@@ -35,11 +35,11 @@ def side_px(pictures: int) -> int:
 def thumbnails(
     archive: Path, pictures: Mapping[str, Picture], existing: Mapping[str, str]
 ) -> Iterator[Thumbnails]:
-    """Yield thumbnails in the order of the pictures, some at a time.
+    """Yield thumbnails in the order of the pictures, a piece at a time.
 
     Args:
-        archive: Where the images are; one that is missing there has no thumbnail.
-        pictures: By SHA-256; the first `MAX_PICTURES` count.
+        archive: The ZIP; an image that is missing there gets no thumbnail.
+        pictures: By SHA-256; only the first `MAX_PICTURES` are used.
         existing: Thumbnails of the same size that were made before.
     """
     size_px = side_px(len(pictures))
@@ -54,11 +54,11 @@ def thumbnails(
         return pybase64.b64encode_as_string(small) if small else None
 
     try:
-        _read(file, 0)  # opened here, once for all threads
-        # Pillow lets go of the interpreter while it decodes, scales and encodes.
+        _read(file, 0)  # opens the file once for all threads
+        # Pillow releases the interpreter lock while it decodes, scales and encodes.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            while together := list(islice(names, TOGETHER)):
-                yield dict(zip(together, pool.map(thumbnail_of, together), strict=True))
+            while piece := list(islice(names, PIECE_SIZE)):
+                yield dict(zip(piece, pool.map(thumbnail_of, piece), strict=True))
     finally:
         file.close()
 

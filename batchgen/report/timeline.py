@@ -1,4 +1,4 @@
-"""How a run went over time, and what its failures were: read from its purchases."""
+"""Compute from a run's purchases its course over time, and its failures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from decimal import Decimal
 from batchgen.ledger import Reader
 from batchgen.model import PurchaseRow, ResultRow, Status, to_nano
 
-MOST_STEPS = 120
+MAX_STEPS = 120
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
     *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
     *(number * _HOUR for number in (1, 2, 3, 6, 12)),
 )
-_MOST_WORDS = 200
+_MAX_MESSAGES = 200
 _FAILED = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
 
 
@@ -29,7 +29,7 @@ class Timeline:
     """Purchases and money over time, in steps of equal length.
 
     Attributes:
-        purchases: That left within each step.
+        purchases: How many were sent within each step.
         spent: Nano-dollars that were charged for certain by the end of each step.
     """
 
@@ -40,7 +40,7 @@ class Timeline:
 
     def per_minute(self) -> list[float]:
         """Return the rate of purchases within each step."""
-        return [purchase * _MINUTE / self.step_s for purchase in self.purchases]
+        return [count * _MINUTE / self.step_s for count in self.purchases]
 
     def moments(self) -> list[datetime]:
         """Return when each step ends."""
@@ -51,43 +51,43 @@ class Timeline:
 
 
 @dataclass(slots=True)
-class Cause:
-    """One kind of failure.
+class FailureKind:
+    """Purchases and rows that failed in one way.
 
     Attributes:
-        rows: That ended by it.
-        purchases: That ended by it, those included that a later one made good.
+        rows: How many ended by it.
+        purchases: How many ended by it, also those after which another one succeeded.
         charged: US dollars that such purchases cost for certain.
-        words: What the provider said, and how often.
+        messages: Messages, and how often each came.
     """
 
     rows: int = 0
     purchases: int = 0
     charged: Decimal = Decimal(0)
     at_risk: Decimal = Decimal(0)
-    words: Counter[str] = field(default_factory=Counter)
+    messages: Counter[str] = field(default_factory=Counter)
 
     def add_message(self, message: str | None) -> None:
-        """Keep the words, unless too many different ones were said already."""
-        if message and (message in self.words or len(self.words) < _MOST_WORDS):
-            self.words[message] += 1
+        """Count a message, unless there are too many different ones already."""
+        if message and (message in self.messages or len(self.messages) < _MAX_MESSAGES):
+            self.messages[message] += 1
 
 
 class TimelineBuilder:
-    """Collects purchases; memory is a few bytes for each."""
+    """Collects purchases in a few bytes of memory for each."""
 
     def __init__(self) -> None:
         self._sent_s = array("d")
         self._paid_s = array("d")
         self._paid = array("q")
-        self.causes: dict[str, Cause] = {}
+        self.causes: dict[str, FailureKind] = {}
 
     def add_row(self, row: ResultRow) -> None:
         """Count a row that did not succeed."""
         if row.status in _FAILED and row.error is not None:
-            cause = self.causes.setdefault(row.error, Cause())
+            cause = self.causes.setdefault(row.error, FailureKind())
             cause.rows += 1
-            if row.status is Status.INVALID:  # nobody was asked: these are our words
+            if row.status is Status.INVALID:  # the message is batchgen's own
                 cause.add_message(row.message)
 
     def add(self, purchase: PurchaseRow) -> None:
@@ -97,20 +97,20 @@ class TimelineBuilder:
             self._paid_s.append((purchase.ended_at or purchase.sent_at).timestamp())
             self._paid.append(to_nano(purchase.cost_usd))
         if purchase.error is not None:
-            cause = self.causes.setdefault(purchase.error, Cause())
+            cause = self.causes.setdefault(purchase.error, FailureKind())
             cause.purchases += 1
             cause.charged += purchase.cost_usd or 0
             cause.at_risk += purchase.at_risk_usd or 0
             cause.add_message(purchase.message)
 
     def timeline(self) -> Timeline | None:
-        """Return how it went; None if nothing was ever sent."""
+        """Return the timeline; None if nothing was ever sent."""
         if not self._sent_s:
             return None
         first, last = min(self._sent_s), max((*self._sent_s, *self._paid_s))
         span_s = last - first
         step_s = next(
-            (value for value in _STEPS_S if span_s < value * MOST_STEPS), _DAY
+            (step_s for step_s in _STEPS_S if span_s < step_s * MAX_STEPS), _DAY
         )
         start_s = int(first // step_s * step_s)
         count = int((last - start_s) // step_s) + 1
@@ -128,11 +128,13 @@ class TimelineBuilder:
 
 
 def rate_of(ledger: Reader, providers: Iterable[str]) -> float | None:
-    """Return the purchases a minute that were allowed; None where nobody knows."""
+    """Return the allowed purchases a minute; None if that is unknown."""
     rates: dict[str, float | None] = json.loads(ledger.meta.rates or "{}")
-    found = [rates.get(provider) for provider in providers]
-    known = [value for value in found if value is not None]
-    return sum(known) if known and len(known) == len(found) else None
+    limits = [rates.get(provider) for provider in providers]
+    known_limits = [limit for limit in limits if limit is not None]
+    if not limits or len(known_limits) < len(limits):
+        return None
+    return sum(known_limits)
 
 
 def _running(amounts: Iterable[int]) -> list[int]:

@@ -1,1 +1,1 @@
-"""The life of a row, from the plan to the archive."""
+"""A whole run in one folder: configuration, consent, purchases, recovery, outputs."""

@@ -16,7 +16,7 @@ from batchgen.wire import check_base_url, is_loopback_host
 
 
 def base_url_of(job: Job, name: str) -> str | None:
-    """Return where a provider is reached; None where nobody says it."""
+    """Return where a provider is reached; None if that is unknown."""
     return job.terms_of(name).base_url or PROVIDERS[name].defaults.base_url
 
 
@@ -29,9 +29,9 @@ def mode_of(job: Job) -> str:
 
 
 def prices_of(job: Job) -> dict[str, PriceList]:
-    """Return price lists by provider: the job's words stand above the provider's.
+    """Return price lists by provider: the job's own prices come first.
 
-    At an address that is not the provider's own, its list does not hold.
+    A provider's list holds only at the provider's own address.
     """
     prices: dict[str, PriceList] = {}
     for name, provider in PROVIDERS.items():
@@ -41,18 +41,18 @@ def prices_of(job: Job) -> dict[str, PriceList]:
     return prices
 
 
-def read_keys(job: Job, given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the keys that are set in the environment, or given.
+def read_keys(job: Job, explicit: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the keys by provider.
 
     Args:
         job: The job.
-        given: Keys by provider; they stand above the environment's.
+        explicit: Keys by provider; they replace those of the environment.
 
     Raises:
-        SpecError: a chosen provider's key is not set, or surely is none; the text
-            names the variable.
+        SpecError: the key of one of the job's providers is missing, or cannot be a
+            key; the text names the variable.
     """
-    keys = known_keys() | dict(given or {})
+    keys = known_keys() | dict(explicit or {})
     for name in job.providers:
         variable = key_variable(name)
         if name not in keys:
@@ -69,22 +69,22 @@ def _no_key(job: Job, name: str) -> str:
     variable = key_variable(name)
     state = "is empty" if variable in os.environ else "is not set"
     others = [other for other in job.providers if other != name]
-    ways = [f"export {variable}=your-key, and run it again"]
+    remedies = [f"export {variable}=your-key, and run it again"]
     if others:
-        ways.append(f"choose --provider {','.join(others)}")
-    ways.append("add --rehearse: that needs no key and costs nothing")
+        remedies.append(f"choose --provider {','.join(others)}")
+    remedies.append("add --rehearse: that needs no key and costs nothing")
     for other in PROVIDERS[name].defaults.unread_variables:
         if os.environ.get(other):
             state += f" ({other}, which is set, is not read)"
-    first, *rest = ways
+    first, *rest = remedies
     return f"{variable} {state}: {first} (or {', or '.join(rest)})"
 
 
 def check_addresses(job: Job) -> None:
-    """Refuse a job whose providers cannot be reached as they should.
+    """Refuse a job with an address that is missing, or that must not get a key.
 
     Raises:
-        SpecError: nobody says where one is, or its address must not get a key.
+        SpecError: there is such an address.
     """
     for name in job.providers:
         url = base_url_of(job, name)
@@ -94,7 +94,7 @@ def check_addresses(job: Job) -> None:
 
 
 def no_base_url(source: Path, name: str) -> SpecError:
-    """Return the error that nobody says where a provider is."""
+    """Return the error for a provider whose address is unknown."""
     kind = SpecError if source.suffix.lower() == ".toml" else UsageError
     return kind(
         f"{name} has no address that anybody documents: give the one that your account "

@@ -1,4 +1,4 @@
-"""Put a run together, start it from the ledger's money, carry on what is open."""
+"""Assemble a run, start it with the money in the ledger, and resume open attempts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batchgen.budget import DAY_MICROS, Budget, Scope, column_values_of, limits_
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.ledger.outstanding import unpriced_images
-from batchgen.limits import Failures
+from batchgen.limits import Failures, RateLimiter
 from batchgen.model import (
     Endpoint,
     Job,
@@ -29,6 +29,7 @@ from batchgen.model import (
 )
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
+from batchgen.providers.base import Provider
 from batchgen.runner.config import RunConfig
 from batchgen.runner.second_chances import (
     abandoned_attempts,
@@ -42,8 +43,8 @@ from batchgen.storage.writer import Writer
 from batchgen.wire import redactor_for
 from batchgen.wire.sender import Wire
 
-LEFT_LATER_S = 10.0
-"""Longest time from the ledger's word to the wire that is allowed for [assumed]."""
+SEND_DELAY_S = 10.0
+"""Longest time from the entry in the ledger to the sending of the request [assumed]."""
 
 Place = tuple[str, str]
 """Provider and base URL."""
@@ -51,10 +52,10 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """What a run works with: each is opened and closed by the engine.
+    """What a run works with; the engine opens and closes each of them.
 
     Attributes:
-        max_purchases: At a time, by provider, for which this process has sockets.
+        max_purchases: How many at a time this process has sockets for, by provider.
     """
 
     ledger: Reader
@@ -67,10 +68,10 @@ class Connections:
 
 
 def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) -> Run:
-    """Return the run of a job, nothing begun yet.
+    """Return the run of a job; nothing has started yet.
 
     Raises:
-        SpecError: nobody says where a provider is.
+        SpecError: the address of a provider is unknown.
     """
     prices = PriceBook(config.prices)
     return Run(
@@ -89,7 +90,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
             limits_of(job), prices.ceiling, time.now, pretend=config.progress.rehearsed
         ),
         queues={
-            name: _chosen_lane(name, job, config, connections, time)
+            name: _queue_for(name, job, config, connections, time)
             for name in job.providers
         },
         prices=prices,
@@ -105,7 +106,7 @@ def assemble(job: Job, config: RunConfig, connections: Connections, time: Time) 
     )
 
 
-def _chosen_lane(
+def _queue_for(
     name: str, job: Job, config: RunConfig, connections: Connections, time: Time
 ) -> ProviderQueue:
     ledger = connections.ledger
@@ -124,13 +125,7 @@ def _chosen_lane(
         time.monotonic,
         connections.max_purchases.get(name),
     )
-    now = time.now()
-    since = now - int((rate_limiter.window_s + LEFT_LATER_S) * 1e6)
-    # The ledger says when each was about to leave; it left after that.
-    ages_s = (
-        (now - value) / 1e6 - LEFT_LATER_S for value in ledger.sent_since(name, since)
-    )
-    rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
+    _seed(rate_limiter, ledger, name, time.now())
     endpoint = Endpoint(base_url, config.keys[name], terms.endpoint)
     return ProviderQueue(
         provider,
@@ -142,72 +137,82 @@ def _chosen_lane(
     )
 
 
+def _seed(rate_limiter: RateLimiter, ledger: Reader, provider: str, now: int) -> None:
+    """Count the requests that earlier runs sent within the window."""
+    since = now - int((rate_limiter.window_s + SEND_DELAY_S) * 1e6)
+    # The ledger has the time just before each request was sent.
+    ages_s = (
+        (now - sent_at) / 1e6 - SEND_DELAY_S
+        for sent_at in ledger.sent_since(provider, since)
+    )
+    rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
+
+
 @dataclass(frozen=True, slots=True)
-class LeftOpen:
-    """Tasks of an earlier run that this one cannot ask for.
+class UnreachableTasks:
+    """Tasks of an earlier run that this run cannot poll.
 
     Attributes:
-        variables: Whose keys would let them be fetched.
-        unnamed: Where they are, at addresses that only the run folder names.
+        missing_keys: Variables to set, so that they can be fetched.
+        unnamed_places: Where they are, at addresses that only the run folder names.
     """
 
-    variables: Sequence[str] = ()
-    unnamed: Sequence[Place] = ()
+    missing_keys: Sequence[str] = ()
+    unnamed_places: Sequence[Place] = ()
 
 
-async def resume(run: Run, config: RunConfig) -> LeftOpen:
-    """Start from the money that the ledger knows, and carry on what is open.
+async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
+    """Start with the money in the ledger, and resume the open attempts.
 
-    When it returns, nothing is left to be asked for rows that may be bought again.
+    When it returns, each row that may be bought again has no attempt that a provider
+    could still be asked about.
 
     Returns:
-        What cannot be asked for.
+        The tasks that cannot be polled.
     """
     open_attempts = run.ledger.open_attempts()
     files = kept_files(run.folder, run.redactor)
     abandoned = abandoned_attempts(run.ledger, files)
-    queues, without = _lanes_for(run, config, [*open_attempts, *abandoned])
+    queues, unreachable = _queues_for(run, config, [*open_attempts, *abandoned])
     run.all_queues = queues
     contexts = contexts_of(run.ledger, queues, open_attempts)
     money = run.ledger.money()
     run.progress.spent = money.spent + money.superseded
     run.progress.superseded = money.superseded
     run.progress.at_risk = money.at_risk
-    _commit_known(run)
+    _commit_ledger_money(run)
     for context in contexts:
-        # What is carried on is held; but what was delivered is bought, at whatever.
+        # A delivered purchase is paid already, whatever it cost.
         if context.attempt.state is not State.DELIVERED:
             hold(run.budget, run.progress, context)
     for provider, resolution, per_image in run.ledger.highest_charges():
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
-    first = [*await read_kept_replies(run, queues, files), *await reopen(run, queues)]
-    carry_on(run, [*await ask_first(run, contexts), *first])
+    replies = await read_kept_replies(run, queues, files)
+    reopened = [*replies, *await reopen(run, queues)]
+    carry_on(run, [*await ask_first(run, contexts), *reopened])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
-    waiting = [attempt for attempt in without if attempt.attempt_id in open_ids]
-    return LeftOpen(
-        sorted(
-            {
-                key_variable(attempt.provider)
-                for attempt in waiting
-                if attempt.provider not in config.keys
-            }
-        ),
-        sorted(
-            {
-                (attempt.provider, attempt.base_url)
-                for attempt in waiting
-                if attempt.provider in config.keys
-            }
-        ),
-    )
+    waiting = [each for each in unreachable if each.attempt_id in open_ids]
+    return _unreachable_tasks(waiting, config)
 
 
-def _commit_known(run: Run) -> None:
-    """Count what the ledger knows as spent or at risk."""
+def _unreachable_tasks(
+    attempts: Sequence[AttemptRecord], config: RunConfig
+) -> UnreachableTasks:
+    variables, places = set(), set()
+    for attempt in attempts:
+        if attempt.provider in config.keys:
+            places.add((attempt.provider, attempt.base_url))
+        else:
+            variables.add(key_variable(attempt.provider))
+    return UnreachableTasks(sorted(variables), sorted(places))
+
+
+def _commit_ledger_money(run: Run) -> None:
+    """Commit the money that the ledger has as spent or at risk."""
     budget, progress = run.budget, run.progress
     budget.commit(progress.spent + progress.at_risk, "run")
-    # Yesterday's, too: clocks are set back.
+    # Yesterday's, too: a clock may have been set back.
     since = (budget.today - 1) * DAY_MICROS
     if budget.limits.day is not None:
         for day, nano in run.ledger.money_by_day(since):
@@ -220,55 +225,64 @@ def _commit_known(run: Run) -> None:
 
 
 def _commit_unpriced(run: Run) -> None:
-    """Count what was bought when it had no price, at the most that it costs today."""
-    for bought in unpriced_images(run.ledger):
-        price_key = PriceKey(bought.provider, bought.resolution, bought.model)
+    """Commit purchases that had no price, at the highest price of today."""
+    for purchase in unpriced_images(run.ledger):
+        price_key = PriceKey(purchase.provider, purchase.resolution, purchase.model)
         scopes: Sequence[Scope] = (
-            *column_values_of(bought.budget_group),
+            *column_values_of(purchase.budget_group),
             "run",
-            bought.day,
+            purchase.day,
         )
-        run.budget.commit((run.budget.ceiling(price_key) or 0) * bought.images, *scopes)
+        ceiling = run.budget.ceiling(price_key) or 0
+        run.budget.commit(ceiling * purchase.images, *scopes)
 
 
-def _lanes_for(
+def _queues_for(
     run: Run, config: RunConfig, attempts: Sequence[AttemptRecord]
 ) -> tuple[dict[Place, ProviderQueue], list[AttemptRecord]]:
-    """Return where attempts can be asked for: where they were sent, with that key.
+    """Return the queues by which attempts can be polled where they were sent.
 
     Returns:
-        The places, and attempts whose provider's key is not at hand, or may not go
-        there.
+        The queues by place, and the attempts whose provider has no key here, or whose
+        key may not be sent there.
     """
     queues = {
         (queue.name, queue.endpoint.base_url): queue for queue in run.queues.values()
     }
-    without = []
+    unreachable = []
     for attempt in attempts:
         place = (attempt.provider, attempt.base_url)
         if place in queues:
             continue
         provider = config.providers.get(attempt.provider)
-        key = config.keys.get(attempt.provider)
-        if provider is None or key is None:
-            without.append(attempt)
-            continue
-        # What a rehearsal sends is no secret.
-        if config.paid_hosts and not is_named_address(
-            attempt.base_url, run.job, provider.name, provider.defaults
-        ):
-            without.append(attempt)
-            continue
-        endpoint = Endpoint(attempt.base_url, key)
-        rate_limiter, limiter = limiters_of(
-            Terms(), provider.defaults, None, run.time.monotonic
-        )
-        queues[place] = ProviderQueue(
-            provider,
-            endpoint,
-            rate_limiter,
-            limiter,
-            Proof(run.ledger, provider.name, endpoint),
-            run.job.terms_of(provider.name),
-        )
-    return queues, without
+        if provider is not None and _may_poll(attempt.base_url, provider, run, config):
+            endpoint = Endpoint(attempt.base_url, config.keys[provider.name])
+            queues[place] = _poll_queue(run, provider, endpoint)
+        else:
+            unreachable.append(attempt)
+    return queues, unreachable
+
+
+def _may_poll(base_url: str, provider: Provider, run: Run, config: RunConfig) -> bool:
+    """Say whether the run has a key that may be sent to a base URL."""
+    if provider.name not in config.keys:
+        return False
+    # The key of a rehearsal is no secret.
+    return not config.paid_hosts or is_named_address(
+        base_url, run.job, provider.name, provider.defaults
+    )
+
+
+def _poll_queue(run: Run, provider: Provider, endpoint: Endpoint) -> ProviderQueue:
+    """Return a queue for attempts at a place where the job does not buy."""
+    rate_limiter, limiter = limiters_of(
+        Terms(), provider.defaults, None, run.time.monotonic
+    )
+    return ProviderQueue(
+        provider,
+        endpoint,
+        rate_limiter,
+        limiter,
+        Proof(run.ledger, provider.name, endpoint),
+        run.job.terms_of(provider.name),
+    )

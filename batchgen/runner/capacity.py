@@ -1,7 +1,7 @@
-"""How many purchases at a time this process has sockets for, shared out before money.
+"""How many purchases at a time this process may make, by its limit of open files.
 
-Files and sockets are counted by one limit of the system. What storing needs comes
-first, then what brings home what was bought, then purchases.
+The system counts files and sockets together. First come the files that storing needs,
+then the sockets for polls and downloads, then those for purchases.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from batchgen.providers.base import Provider
 from batchgen.threads import few_threads_message, may_start, threads_needed
 from batchgen.wire.sockets import SocketLimits
 
-LEAST_FOR_FILES, MOST_FOR_FILES = 20, 64
-"""Files that are opened while rows are bought: references, kept replies, looking up
-names, a second reader of the ledger, tables [assumed]."""
+MIN_FILES, MAX_FILES = 20, 64
+"""Files that are opened during the purchases: references, kept replies, name look-ups,
+a second reader of the ledger, tables [assumed]."""
 
-LEAST_SOCKETS = 8
-MOST_KEPT_ALIVE = 64
+MIN_SOCKETS = 8
+MAX_KEPT_ALIVE = 64
 OTHERS_SHARE, KEPT_ALIVE_SHARE = 4, 8
 """Of scarce sockets a fourth is for polls, downloads and uploads, and an eighth for
-connections that stay open behind a response [assumed]."""
+connections that stay open after a response [assumed]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,9 @@ class Capacity:
     """What a run may have open.
 
     Attributes:
-        purchases: At a time, by provider.
-        sockets: Of the transport.
-        notice: What to tell the user; None where nothing is held back.
+        purchases: How many at a time, by provider.
+        sockets: The limits of the transport.
+        notice: A message for the user; None if the limit slows nothing down.
     """
 
     purchases: Mapping[str, int]
@@ -55,7 +55,7 @@ def capacity_of(
         job: The job.
         providers: Every provider by name.
         limit: Files and sockets that this process may have open.
-        already_open: How many it has, all that storing needs among them.
+        already_open: How many are open, including all that storing needs.
 
     Raises:
         SpecError: not even a few purchases at a time are possible.
@@ -64,22 +64,22 @@ def capacity_of(
         name: max_concurrency_of(job.terms_of(name), providers[name].defaults)
         for name in job.providers
     }
-    wanted_others = DOWNLOADS_AT_ONCE + len(requested) * (POLLS_AT_ONCE + AHEAD)
+    max_others = DOWNLOADS_AT_ONCE + len(requested) * (POLLS_AT_ONCE + AHEAD)
     total = sum(requested.values())
-    files = already_open + min(max(limit // 8, LEAST_FOR_FILES), MOST_FOR_FILES)
+    files = already_open + min(max(limit // 8, MIN_FILES), MAX_FILES)
     sockets = limit - files
-    if sockets < LEAST_SOCKETS:
+    if sockets < MIN_SOCKETS:
         raise SpecError(
             f"this process may open {limit:,} files, and a run needs at least "
-            f"{files + LEAST_SOCKETS}: {_way_out(files + LEAST_SOCKETS)}. Nothing was "
+            f"{files + MIN_SOCKETS}: {_way_out(files + MIN_SOCKETS)}. Nothing was "
             "sent"
         )
-    remaining = sockets - total - wanted_others
+    remaining = sockets - total - max_others
     if remaining >= 0:
-        limits = SocketLimits(total=sockets, others=wanted_others, kept_alive=remaining)
+        limits = SocketLimits(total=sockets, others=max_others, kept_alive=remaining)
         return Capacity(purchases=requested, sockets=limits)
-    others = min(wanted_others, sockets // OTHERS_SHARE)
-    kept_alive = min(MOST_KEPT_ALIVE, sockets // KEPT_ALIVE_SHARE)
+    others = min(max_others, sockets // OTHERS_SHARE)
+    kept_alive = min(MAX_KEPT_ALIVE, sockets // KEPT_ALIVE_SHARE)
     possible = sockets - others - kept_alive
     limits = SocketLimits(total=sockets, others=others, kept_alive=kept_alive)
     if possible >= total:
@@ -91,15 +91,17 @@ def capacity_of(
             total,
             possible,
             limit,
-            needed=already_open + MOST_FOR_FILES + total + wanted_others,
+            needed=already_open + MAX_FILES + total + max_others,
         ),
     )
 
 
 def _shared_out(requested: Mapping[str, int], possible: int) -> dict[str, int]:
-    """Return what each provider gets of what is possible, by what each may do."""
+    """Share the possible purchases in proportion to what each provider may do."""
     total = sum(requested.values())
-    return {name: max(1, possible * wish // total) for name, wish in requested.items()}
+    return {
+        name: max(1, possible * count // total) for name, count in requested.items()
+    }
 
 
 def _notice(total: int, possible: int, limit: int, needed: int) -> str:
@@ -121,7 +123,7 @@ def capacity_now(job: Job, providers: Mapping[str, Provider]) -> Capacity:
     """Return what a run in this process may have open; raises as `capacity_of` does.
 
     Raises:
-        SpecError: it may not even start the threads that store what comes.
+        SpecError: it may not start the threads that storing needs.
     """
     if not may_start(threads_needed()):
         raise SpecError(f"{few_threads_message()}. Nothing was sent")

@@ -13,8 +13,8 @@ from batchgen.ledger.estimate import Estimate
 from batchgen.model import PriceList, now_micros
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.needed import Needed
 from batchgen.runner.progress import Progress
+from batchgen.runner.required_budget import RequiredBudget
 from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LOGGER = "batchgen.run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a job is run, beyond what the job says: as the options of `run`.
+    """How to run a job: the options of `run` that are not part of the job.
 
     Attributes:
         rehearse: Whether it runs against the sandbox: free, and without a key.
@@ -36,7 +36,7 @@ class RunOptions:
         seed: Which of its requests go wrong.
         latency: Seconds that an image takes in a rehearsal.
         yes: Whether money may be spent without a budget.
-        rebuy: Whether rows are bought again that were changed after they were bought.
+        rebuy: Whether to buy rows again that were changed after they were bought.
         keep: Whether such rows keep the image that they have.
     """
 
@@ -48,24 +48,24 @@ class RunOptions:
     rebuy: bool = False
     keep: bool = False
 
-    def check(self, spelled: Callable[[str], str]) -> None:
+    def check(self, option: Callable[[str], str]) -> None:
         """Refuse options that contradict each other.
 
         Args:
-            spelled: How the user writes an option's name.
+            option: Returns how the user writes an option.
 
         Raises:
             UsageError: they do.
         """
         if self.rebuy and self.keep:
             raise UsageError(
-                f"{spelled('rebuy')} buys changed rows again, {spelled('keep')} leaves "
+                f"{option('rebuy')} buys changed rows again, {option('keep')} leaves "
                 "what they have: say one of them"
             )
         for name in ("faults", "seed", "latency"):
             if getattr(self, name) is not None and not self.rehearse:
                 raise UsageError(
-                    f"{spelled(name)} is for rehearsals: add {spelled('rehearse')}"
+                    f"{option(name)} is for rehearsals: add {option('rehearse')}"
                 )
 
 
@@ -75,23 +75,23 @@ class RunConfig:
 
     Attributes:
         providers: Every provider by name.
-        keys: Keys by provider; those of providers that are not chosen, too, for
-            tasks that an earlier run left there.
-        prices: Price lists by provider, the job's own words included.
-        paid_hosts: Whether hosts other than loopback may be talked to.
+        keys: Keys by provider, also of providers that the job does not use: an earlier
+            run may have tasks there.
+        prices: Price lists by provider, with the job's own prices.
+        paid_hosts: Whether requests may go to hosts other than loopback.
         consented: Whether money may be spent without asking.
-        rebuy: Whether rows that were changed after they were bought are bought again.
-        keep: Whether they keep what was bought for them.
+        rebuy: Whether to buy rows again that were changed after they were bought.
+        keep: Whether such rows keep the image that they have.
         ask: Called with the estimate when consent is missing; raises to refuse.
-        progress: Counters for whoever shows them.
-        stand_in: An image to send in place of what reference URLs hold, in a run that
-            may not fetch them; None to fetch.
+        progress: Counters for the display.
+        stand_in: An image that is sent in place of reference URLs, in a run that may
+            not fetch them; None to fetch them.
         handle: Stops the run from outside.
         log: Where the run's events are written.
-        seed: Of all that is left to chance; None for a new one.
-        offload: Runs what would hold up the event loop; a simulation, whose clock
+        seed: Of the random numbers; None for a new one.
+        offload: Runs work that would block the event loop; a simulation, whose clock
             does not wait for threads, runs it inline.
-        transport: What carries requests; None for our own.
+        transport: Sends the requests; None for the real one.
         now: Microseconds UTC since 1970.
     """
 
@@ -115,12 +115,12 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class CutReading:
-    """A reading of the manifest that a stop ended; the next run carries it on.
+    """A reading of the manifest that a stop ended; the next run resumes it.
 
     Attributes:
         rows: How many are in the plan.
-        counts: Whether rows may be bought from it, so that the table has them, too;
-            if not, the plan that was made before the manifest changed still stands.
+        counts: Whether its rows may be bought, so that the table has them, too; if
+            not, the plan from before the change of the manifest is still in use.
     """
 
     rows: int
@@ -133,25 +133,25 @@ class RunResult:
 
     Attributes:
         totals: The folder's money, and its rows in scope.
-        stop_reason: Why it was asked to stop from outside; None if it was not.
-        error: What stopped it otherwise.
+        stop_reason: Why it was stopped from outside; None if it was not.
+        error: What else stopped it.
         stopped: Providers that refused key, credit or model.
-        chosen: How many providers the job chose.
+        provider_count: How many providers the job chose.
         cut: The reading of the manifest, if a stop ended it before the last row.
-        rows_in_table: How many rows the table has, where it is only begun.
-        left: Variables whose keys would let tasks of other providers be fetched.
-        unnamed: Provider and base URL of tasks that are at addresses which only the run
+        rows_in_table: How many rows the table has, if it is not complete.
+        missing_keys: Variables to set, so that tasks of other providers can be fetched.
+        unnamed_places: Provider and base URL of tasks at addresses that only the run
             folder names.
-        needed: What the budgets that are too small need for all that is left.
+        required: How large the budgets must be that are too small for the rest.
     """
 
     totals: Totals | None = None
     stop_reason: str | None = None
     error: BatchgenError | None = None
     stopped: list[ProviderStopped] = field(default_factory=list)
-    chosen: int = 0
+    provider_count: int = 0
     cut: CutReading | None = None
     rows_in_table: int | None = None
-    left: list[str] = field(default_factory=list)
-    unnamed: list[tuple[str, str]] = field(default_factory=list)
-    needed: Needed = field(default_factory=Needed)
+    missing_keys: list[str] = field(default_factory=list)
+    unnamed_places: list[tuple[str, str]] = field(default_factory=list)
+    required: RequiredBudget = field(default_factory=RequiredBudget)

@@ -1,4 +1,4 @@
-"""What is wrong with a key as it stands in its variable; the key is never shown."""
+"""Read keys from the environment, and say what is wrong with one without showing it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from batchgen.providers import PROVIDERS, key_variable
 
-SHORTEST = 16
-"""Characters; what is shorter is a word that a server on this machine may want."""
+MIN_KEY_LENGTH = 16
+"""Characters; a shorter word is no secret: a server on this machine may want one."""
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _QUOTED = "has quotation marks around the key: give it without them"
@@ -24,7 +24,7 @@ _KEY = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w-]{24,}", re.ASCII)
 
 
 def known_keys() -> dict[str, str]:
-    """Read the keys that are set from the environment: the one place that does."""
+    """Read the keys that are set in the environment; nothing else reads them there."""
     keys = {}
     for name in PROVIDERS:
         key = os.environ.get(key_variable(name), "").strip()
@@ -34,12 +34,12 @@ def known_keys() -> dict[str, str]:
 
 
 def without_keys(message: str) -> str:
-    """Return a message of ours without keys that were typed where none belongs.
+    """Return a message without keys that a user typed in the wrong place.
 
-    Likewise without the passwords of proxies.
+    Passwords of proxies are left out, too.
     """
     for key in known_keys().values():
-        if len(key) >= SHORTEST and _PLACEHOLDER.fullmatch(key) is None:
+        if len(key) >= MIN_KEY_LENGTH and _PLACEHOLDER.fullmatch(key) is None:
             message = message.replace(key, "[key]")
     if not _has_proxy_login():
         return message
@@ -56,7 +56,7 @@ def _has_proxy_login() -> bool:
 
 
 def looks_like_a_key(word: str) -> bool:
-    """Say whether a word on the command line may be a key: long, and of one piece."""
+    """Say whether a word on the command line may be a key: long and without blanks."""
     return _KEY.fullmatch(word) is not None
 
 
@@ -65,33 +65,33 @@ def key_problem(key: str, *, is_real: bool) -> str | None:
 
     Args:
         key: As it stands in the variable, without white space around it.
-        is_real: Whether it goes to a service that gives out keys, not to a server of
-            one's own, where any word may do.
+        is_real: Whether it goes to a service that issues keys; a server of the user's
+            own may take any word.
     """
     problem = _unsendable(key)
-    if problem is None and (is_real or len(key) >= SHORTEST):
-        problem = next(_odd(key, is_real=is_real), None)
+    if problem is None and (is_real or len(key) >= MIN_KEY_LENGTH):
+        problem = next(_oddities(key, is_real=is_real), None)
     return problem
 
 
 def _unsendable(key: str) -> str | None:
-    """Return what HTTP does not take of a key."""
+    """Return why a key cannot be sent in an HTTP header, if it cannot."""
     if "\n" in key or "\r" in key:
         return "holds a line break: give the key on one line"
-    sign = next((sign for sign in key if not " " <= sign <= "~"), None)
-    if sign is None:
+    odd = next((character for character in key if not " " <= character <= "~"), None)
+    if odd is None:
         return None
-    if sign in _QUOTES:
+    if odd in _QUOTES:
         return _QUOTED
-    name = unicodedata.name(sign, "a control character").lower()
+    name = unicodedata.name(odd, "a control character").lower()
     return (
-        f"holds U+{ord(sign):04X} ({name}), which is no part of a key: copy the key "
+        f"holds U+{ord(odd):04X} ({name}), which is no part of a key: copy the key "
         "once more"
     )
 
 
-def _odd(key: str, *, is_real: bool) -> Iterator[str]:
-    """Yield what no service's key looks like."""
+def _oddities(key: str, *, is_real: bool) -> Iterator[str]:
+    """Yield what makes a key look unlike any service's key."""
     if key[0] in _QUOTES or key[-1] in _QUOTES:
         yield _QUOTED
     if re.match(r"(?i)bearer\s", key):

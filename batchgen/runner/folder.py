@@ -1,4 +1,4 @@
-"""One run folder: its lock, its ledger, its archive, and whom it belongs to."""
+"""One run folder: its lock, its ledger, its archive, and the SOURCE it belongs to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from batchgen.open_files import open_descriptor
 from batchgen.output import ARCHIVE
 from batchgen.output.archive import Archive
 from batchgen.output.switch import discard, take_over
-from batchgen.runner.whole_folder import (
+from batchgen.runner.folder_checks import (
     refuse_foreign_archive,
     refuse_odd_files,
     refuse_without_ledger,
@@ -35,7 +35,7 @@ from batchgen.shortage import refuse_shortage
 LEDGER = "run.db"
 LOG = "run.log"
 REHEARSAL_SUFFIX = "-rehearsal"
-"""Behind the name of a folder: its rehearsals have one of their own."""
+"""Suffix of the folder that has the rehearsals of a run folder's job."""
 
 SOURCE_PROBLEM = (
     "{folder} belongs to {bound}, not to {wanted}; name another folder with --out, "
@@ -49,10 +49,10 @@ MODE_PROBLEM = (
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run folder that is ours while the block lasts.
+    """A run folder that this process holds.
 
     Attributes:
-        is_new: Whether its ledger was made just now.
+        is_new: Whether its ledger was just created.
     """
 
     path: Path
@@ -65,12 +65,12 @@ class RunFolder:
 def open_folder(
     path: Path, source: Path | None, mode: str | None
 ) -> Iterator[RunFolder]:
-    """Open a run folder for writing; nobody else can meanwhile.
+    """Open a run folder for writing; no other process can do so meanwhile.
 
     Args:
-        path: The folder; it is made when `source` is given.
-        source: SOURCE that it is bound to; None takes what is there.
-        mode: `real`, `loopback` or `rehearsal`; None takes what is there.
+        path: The folder; it is created if there is a `source`.
+        source: SOURCE that it is bound to; None accepts the folder as it is.
+        mode: `real`, `loopback` or `rehearsal`; None accepts the folder as it is.
 
     Raises:
         LedgerLocked: another process works on it.
@@ -102,7 +102,7 @@ def open_folder(
 
 
 def read_ledger(path: Path) -> Reader:
-    """Open a folder's ledger to look at it, also while it is written.
+    """Open a folder's ledger for reading, also while a run writes it.
 
     Raises:
         SpecError: there is no run in the folder.
@@ -124,9 +124,9 @@ def require_run(path: Path) -> None:
 
 
 def finish_switch(ledger: Ledger, path: Path) -> None:
-    """Carry out what a compaction decided, and forget one that was cut short.
+    """Finish a compaction that was decided, or discard one that was interrupted.
 
-    The folder must be held.
+    This process must hold the folder.
 
     Raises:
         ArchiveDamaged: the archive that the ledger describes is gone.
@@ -142,20 +142,20 @@ def finish_switch(ledger: Ledger, path: Path) -> None:
 
 @contextmanager
 def current_ledger(path: Path) -> Iterator[tuple[Reader, bool]]:
-    """Open a folder's ledger to look at it, and keep others away if nobody is there.
+    """Open a folder's ledger for reading, and hold the folder if no run does.
 
     Yields:
-        The ledger, brought up to date where it may be, and whether the folder is held:
-        a run may work on it.
+        The ledger, and whether this process holds the folder. If it does, the ledger
+        was first migrated to the current schema.
 
     Raises:
         SpecError: there is no run in the folder.
     """
     require_run(path)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         is_held = True
         try:
-            held.enter_context(hold_folder(path))
+            stack.enter_context(hold_folder(path))
             with closing(Ledger(path / LEDGER)) as ledger:
                 finish_switch(ledger, path)
         except LedgerLocked:
@@ -165,7 +165,7 @@ def current_ledger(path: Path) -> Iterator[tuple[Reader, bool]]:
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether a batchgen works on the folder now."""
+    """Say whether a batchgen process works on the folder now."""
     try:
         with hold_folder(path):
             return False
@@ -189,7 +189,7 @@ def _make(path: Path) -> None:
 
 @contextmanager
 def hold_folder(path: Path) -> Iterator[None]:
-    """Hold the folder; the system lets go when the process ends, however it ends."""
+    """Hold the folder by a lock; the system releases it when the process ends."""
     try:
         descriptor = open_descriptor(path, os.O_RDONLY)
     except OSError as error:
@@ -237,6 +237,6 @@ def bind(ledger: Ledger, path: Path, source: Path, mode: str) -> None:
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:
-    """Say whether folder or SOURCE moved: nothing is left at the old place."""
+    """Say whether folder or SOURCE moved: the old place is empty."""
     old = path / bound
     return not old.exists() and old.name == source.name

@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager, suppress
 from anyio.from_thread import BlockingPortal
 
 FROM_CODE = "stop()"
-"""The reason of a stop for which nobody gave another one."""
+"""The reason of a stop if the caller names none."""
 
 
 class RunHandle:
     """Stops one run. Every method may be called from any thread, at any time.
 
-    A stop that comes before the run has begun is carried out when it begins; one that
-    comes after its end does nothing.
+    A stop before the run has started takes effect when it starts. A stop after its end
+    does nothing.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come in between
+        self._lock = threading.RLock()  # a signal handler may interrupt its owner
         self._reason: str | None = None
         self._is_now = False
         self._thread: int | None = None
@@ -29,29 +29,29 @@ class RunHandle:
 
     @property
     def reason(self) -> str | None:
-        """Why the run was asked to stop; None while it was not."""
+        """Why the run was asked to stop; None if it was not."""
         return self._reason
 
     @property
     def is_now(self) -> bool:
-        """Whether it was asked to wait for nothing."""
+        """Whether it was asked to stop without waiting for replies."""
         return self._is_now
 
     @property
     def is_attached(self) -> bool:
-        """Whether a run is under way that this handle can stop."""
+        """Whether this handle has a run that it can stop."""
         return self._portal is not None
 
     def stop(self, reason: str = FROM_CODE) -> None:
         """Send nothing more, and wait for replies as long as the job's `grace` says.
 
-        Tasks that a provider has accepted are left to the next run; the tables are
+        The next run fetches the tasks that providers have accepted. The tables are
         written.
         """
         self._request(reason, is_now=False)
 
     def stop_now(self) -> None:
-        """Stop without waiting for replies: what those cost then stands as at risk."""
+        """Stop without waiting for replies: what those may cost is then at risk."""
         self._request(self._reason or FROM_CODE, is_now=True)
 
     def _request(self, reason: str, *, is_now: bool) -> None:
@@ -64,14 +64,14 @@ class RunHandle:
         if thread == threading.get_ident():
             self._carry_out()
         else:
-            with suppress(RuntimeError):  # it has ended meanwhile
+            with suppress(RuntimeError):  # the run has ended meanwhile
                 portal.start_task_soon(self._carry_out)
 
     @asynccontextmanager
     async def attached(self, carry_out: Callable[[], None]) -> AsyncIterator[None]:
-        """Let `carry_out` be called, in this thread, for each stop that is asked for.
+        """Call `carry_out` in this thread for each stop, while the block lasts.
 
-        It looks at `reason` and `is_now`, and may be called more than once.
+        It reads `reason` and `is_now`, and may be called more than once.
         """
         async with BlockingPortal() as portal:
             with self._lock:

@@ -1,4 +1,4 @@
-"""What can be told of a job's settings before its table is read."""
+"""Check the settings of a job before its table is read."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from batchgen.providers import PROVIDERS
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LEDGER
 
-_SHORTEST_LIST = 3
-"""Models that must be known of a provider for the list to count as all of them: of
-others batchgen knows the default alone."""
+_MIN_MODELS = 3
+"""If batchgen knows fewer models of a provider, it knows only the default, and the
+provider may have others."""
 
 
 def check_settings(job: Job, overrides: Mapping[str, Any]) -> None:
-    """Refuse settings that no row could be made with, whether or not one uses them.
+    """Refuse settings with which no row could be made, even if no row uses them.
 
-    A folder in which something is under way is left to its rows: what was bought must
-    be fetched.
+    A folder with open attempts is not refused: what was bought must be fetched.
 
     Raises:
-        SpecError: a setting of the job file cannot be.
-        UsageError: an option cannot be.
+        SpecError: a setting of the job file is impossible.
+        UsageError: an option is impossible.
     """
     if _is_under_way(job):
         return
@@ -42,14 +41,14 @@ def check_settings(job: Job, overrides: Mapping[str, Any]) -> None:
 
 
 def check_zero_budget(job: Job, overrides: Mapping[str, Any]) -> None:
-    """Refuse a budget of 0 for a first run, where it can only end at once.
+    """Refuse a budget of 0 for a first run, which could only end at once.
 
-    Where something was bought before, it lets that be fetched and nothing be bought;
-    where an image costs 0, it holds.
+    In a folder with purchases such a run fetches them and buys nothing. If images cost
+    nothing, 0 is a budget as any other.
 
     Raises:
-        SpecError: it stands in the job file.
-        UsageError: it is an option.
+        SpecError: the budget is in the job file.
+        UsageError: the budget is an option.
     """
     is_free = any(
         not price.expected
@@ -67,7 +66,7 @@ def check_zero_budget(job: Job, overrides: Mapping[str, Any]) -> None:
         if amount is not None and not amount:
             is_option = setting in overrides
             key_or_option = setting if is_option else key
-            raise _blamed(job, key_or_option, message, is_option=is_option)
+            raise _error_in(job, key_or_option, message, is_option=is_option)
 
 
 def _is_under_way(job: Job) -> bool:
@@ -77,55 +76,56 @@ def _is_under_way(job: Job) -> bool:
         with closing(Reader(job.out / LEDGER)) as ledger:
             return bool(ledger.open_attempts())
     except BatchgenError:
-        return False  # whoever opens it next says what is wrong with it
+        return False  # the run opens it next, and reports the error
 
 
-def _blamed(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
+def _error_in(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
     if is_option:
         return UsageError(f"--{setting.replace('_', '-')}: {message}")
     return SpecError(f"{shown(job.source)}, `{setting}`: {message}")
 
 
 def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:
-    """Refuse the name of a file where its text was meant."""
+    """Refuse a prompt that is the name of a file."""
     prompt = job.prompt or ""
     if not prompt.isprintable() or "{" in prompt or len(prompt) > 255:
         return
-    name = prompt.removeprefix("@")  # as curl takes a file
+    name = prompt.removeprefix("@")  # curl's way to name a file
     path = job.source.parent / name if "prompt" not in overrides else Path(name)
     if path.suffix and path.is_file():
         message = (
             f"{prompt} is the name of a file, and is sent as it stands: give the text "
             f'in it, as in --prompt "$(cat {name})"'
         )
-        raise _blamed(job, "prompt", message, is_option="prompt" in overrides)
+        raise _error_in(job, "prompt", message, is_option="prompt" in overrides)
 
 
 def _check_path(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
     """Refuse a provider's own address without the path that belongs to it."""
-    base_url, own = job.terms_of(name).base_url, PROVIDERS[name].defaults.base_url
-    if base_url is None or own is None:
+    base_url, own_url = job.terms_of(name).base_url, PROVIDERS[name].defaults.base_url
+    if base_url is None or own_url is None:
         return
-    address, whole = urlsplit(base_url), urlsplit(own)
-    is_own_host = (address.hostname, address.port) == (whole.hostname, whole.port)
-    if is_own_host and not address.path.strip("/") and whole.path.strip("/"):
+    url, own = urlsplit(base_url), urlsplit(own_url)
+    is_own_host = (url.hostname, url.port) == (own.hostname, own.port)
+    if is_own_host and not url.path.strip("/") and own.path.strip("/"):
         message = (
-            f"{base_url} is not all of {name}'s address: write {own}, or leave it out"
+            f"{base_url} is not all of {name}'s address: write {own_url}, or leave it "
+            "out"
         )
         is_option = "base_url" in overrides
-        raise _blamed(job, "base_url", message, is_option=is_option)
+        raise _error_in(job, "base_url", message, is_option=is_option)
 
 
 def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
-    """Refuse a model that a provider's list lacks, unless the job gives it a price."""
+    """Refuse a model that a provider does not have, unless the job states a price."""
     provider, terms = PROVIDERS[name], job.terms_of(name)
     if terms.model is None or terms.prices:
         return
     if terms.base_url not in (None, provider.defaults.base_url):
-        return  # what other addresses have is not known
+        return  # other services may have other models
     models = known_models(provider)
     model = terms.model.removeprefix(provider.capabilities.model_prefix)
-    if len(models) < _SHORTEST_LIST or model in models:
+    if len(models) < _MIN_MODELS or model in models:
         return
     usable = [each for each in models if each not in provider.capabilities.shutdowns]
     near = nearest(model, usable)
@@ -134,7 +134,7 @@ def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
         f"{name} has no model `{terms.model}` that batchgen knows: {hint} (if it is "
         "new there, say what an image costs with --price)"
     )
-    raise _blamed(job, "model", message, is_option="model" in overrides)
+    raise _error_in(job, "model", message, is_option="model" in overrides)
 
 
 def known_models(provider: Provider) -> list[str]:
@@ -153,19 +153,19 @@ def known_models(provider: Provider) -> list[str]:
 
 
 def _check_default(job: Job, setting: str, overrides: Mapping[str, Any]) -> None:
-    """Refuse a default that none of the chosen providers has."""
+    """Refuse a default that none of the job's providers supports."""
     value = getattr(job, setting)
     if value is None:
         return
     request = ImageRequest(prompt="", **{setting: value})
-    unsupported = [_misfit(job, name, request, setting) for name in job.providers]
+    unsupported = [_obstacle(job, name, request, setting) for name in job.providers]
     if all(unsupported):
-        message = "; ".join(misfit for misfit in unsupported if misfit)
+        message = "; ".join(reason for reason in unsupported if reason)
         is_option = setting in overrides
-        raise _blamed(job, setting, message, is_option=is_option)
+        raise _error_in(job, setting, message, is_option=is_option)
 
 
-def _misfit(job: Job, name: str, request: ImageRequest, setting: str) -> str | None:
+def _obstacle(job: Job, name: str, request: ImageRequest, setting: str) -> str | None:
     capabilities: Capabilities = PROVIDERS[name].capabilities
     capabilities = capabilities.elsewhere().for_model(job.terms_of(name).model)
     reasons: Iterator[str] = (

@@ -1,4 +1,4 @@
-"""`run.log`: what happened when, one line for each event."""
+"""Write `run.log`: one line for each event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class EventFormatter(logging.Formatter):
-    """Writes `time level event field=value ...`."""
+    """Formats records as `time level event field=value ...`."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__()
@@ -40,25 +40,23 @@ class EventFormatter(logging.Formatter):
 
 def _quoted(value: object) -> str:
     text = str(value)
-    is_plain = text.isprintable() and not _SPACE.search(text)
-    is_plain = is_plain and text[:1] not in (
-        "'",
-        '"',
-    )  # whoever reads it would take it off
+    # A reader would take a quotation mark at the start for a delimiter.
+    has_quote = text.startswith(("'", '"'))
+    is_plain = text.isprintable() and not _SPACE.search(text) and not has_quote
     return text if text and is_plain else repr(text)
 
 
 class EventHandler(logging.FileHandler):
-    """Appends events to a file; where that fails, it says so once and goes on."""
+    """Appends events to a file; the first failure is reported, and the run goes on."""
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, notify: Callable[[str], None]) -> None:
         super().__init__(path, encoding="utf-8", delay=True)
         self._path = path
-        self._tell = tell
+        self._notify = notify
         self._has_failed = False
 
     def open_now(self) -> None:
-        """Open the file while descriptors are left; `emit` tries again if it fails."""
+        """Open the file before descriptors are scarce; `emit` may try again."""
         try:
             self.stream = self._open()
         except OSError as error:
@@ -72,19 +70,19 @@ class EventHandler(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - logging's
         error = sys.exception()
-        # Any other fault in a line must not turn into a traceback on the terminal.
+        # For any other error logging would print a traceback on the terminal.
         if isinstance(error, OSError):
             self._fail(error)
 
     def close(self) -> None:
-        # What is still held fails once more; nobody needs to hear of it again.
+        # Buffered text that could not be written fails again; once is enough to know.
         with suppress(OSError):
             super().close()
 
     def _fail(self, error: OSError) -> None:
         if not self._has_failed:
             self._has_failed = True
-            self._tell(
+            self._notify(
                 f"cannot write {self._path}: {reason_of(error)}; events of this run "
                 "are missing there, and nothing else is"
             )
@@ -92,22 +90,21 @@ class EventHandler(logging.FileHandler):
 
 @contextmanager
 def log_to(
-    path: Path, redact: Callable[[str], str], tell: Callable[[str], None]
+    path: Path, redact: Callable[[str], str], notify: Callable[[str], None]
 ) -> Iterator[logging.Logger]:
     """Append the run's events to a file while the block lasts.
 
-    A file that cannot be written does not end the run: it is about what happened, and
-    the ledger is what counts.
+    A log that cannot be written does not end the run: what counts is in the ledger.
 
     Args:
         path: The file.
-        redact: Takes keys out of the text of a crash, which is not ours.
-        tell: Told once, where the file cannot be written.
+        redact: Removes keys from tracebacks.
+        notify: Called once with a message, if the file cannot be written.
     """
-    # One of its own: runs in one process share nothing, and whoever imports batchgen
-    # keeps their logging as they configured it.
+    # Not from `getLogger`: runs in one process share nothing, and a program that
+    # imports batchgen keeps its own configuration of logging.
     logger = logging.Logger("batchgen.run", logging.INFO)
-    handler = EventHandler(path, tell)
+    handler = EventHandler(path, notify)
     handler.setFormatter(EventFormatter(redact))
     handler.open_now()
     logger.addHandler(handler)
@@ -115,6 +112,6 @@ def log_to(
         yield logger
     finally:
         logger.removeHandler(handler)
-        # Its last lines may lack room: that is told by whoever stores something.
+        # If the disk is full, the writer reports that.
         with suppress(OSError):
             handler.close()

@@ -1,4 +1,4 @@
-"""Run async code where no event loop runs, and beside one that does."""
+"""Run async code without a running event loop, or in a thread beside a running one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
     try:
         anyio.run(run_main)
     except RuntimeError:
-        # asyncio ends its threads in one more, and the system may refuse that one.
+        # asyncio ends its threads by one more thread, which the system may refuse.
         if not results:
             raise
     return results[0]
 
 
 def is_in_loop() -> bool:
-    """Say whether an event loop of any library runs in this thread."""
+    """Say whether an event loop, of asyncio or another library, runs in this thread."""
     try:
         anyio.get_cancelled_exc_class()
     except RuntimeError:
@@ -42,11 +42,11 @@ def is_in_asyncio() -> bool:
 
 
 def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
-    """Return what a function returns that is called in another thread.
+    """Call a function in another thread, and return its result.
 
     Args:
         work: The function.
-        interrupt: Makes it end soon; called when Ctrl-C comes meanwhile.
+        interrupt: Makes the function end soon; called on Ctrl-C.
 
     Raises:
         BaseException: what the function raises.
@@ -58,14 +58,14 @@ def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
     def call() -> None:
         try:
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the caller
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller
             errors.append(error)
         finally:
             has_ended.set()
 
     threading.Thread(target=call, name="batchgen", daemon=True).start()
     try:
-        has_ended.wait()  # a `join` that Ctrl-C interrupts takes the thread for ended
+        has_ended.wait()  # after Ctrl-C, `join` would believe that the thread has ended
     except BaseException:
         interrupt()
         has_ended.wait()

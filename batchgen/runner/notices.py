@@ -1,4 +1,4 @@
-"""What a user may want to know of the providers that a job chooses, before paying."""
+"""Notices about addresses and models of a job's providers, before money is spent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchgen.wire.proxies import read_proxies
 
 
 def network_problems() -> Iterator[str]:
-    """Yield what the environment names for TLS or as a proxy and cannot be used."""
+    """Yield errors in the environment's settings for TLS and proxies."""
     for read in (create_tls_context, read_proxies):
         try:
             read()
@@ -26,15 +26,15 @@ def network_problems() -> Iterator[str]:
 
 
 def address_notice(job: Job, provider: Provider) -> str | None:
-    """Return a sentence if a provider is asked elsewhere than it documents, else None.
+    """Return a notice if a job names another address than the provider documents.
 
-    A job file may come from other hands, and the key goes where it says. A server on
-    this machine counts as the provider's own.
+    Somebody else may have written the job file, and the key is sent to its address. A
+    server on this machine counts as the provider's own.
     """
     terms, own = job.terms_of(provider.name), provider.defaults.base_url
     if terms.base_url is None or is_documented_address(terms.base_url, own):
         return None
-    # As it is looked up: letters of other scripts can look like those of a name.
+    # Shown in ASCII, as DNS gets it: letters of other scripts can look like Latin ones.
     url = read_url(terms.base_url)
     if is_loopback_host(url.host):
         return None
@@ -57,12 +57,12 @@ def address_notice(job: Job, provider: Provider) -> str | None:
 def notices_of(
     job: Job, providers: Mapping[str, Provider], today: date
 ) -> Iterator[str]:
-    """Yield a sentence for each address and model that is not as it may seem.
+    """Yield a notice for each foreign address, and for each model with a shutdown.
 
     Args:
         job: The job.
-        providers: All that there are.
-        today: By which shutdowns are judged.
+        providers: Every provider by name.
+        today: The day that decides which models are shut down.
     """
     for name in job.providers:
         provider, terms = providers[name], job.terms_of(name)
@@ -74,7 +74,7 @@ def notices_of(
         end = capabilities.shutdowns.get(model or provider.defaults.model)
         is_refused = is_own and terms.shutdowns == "refuse"
         if end is None or (end.day <= today and is_refused):
-            continue  # rows that ask for it say so themselves
+            continue  # the messages of such rows say so
         tense = "was" if end.day <= today else "will be"
-        use = f"; {name} names {end.successor} instead" if end.successor else ""
-        yield f"{name} announced that {model} {tense} shut down on {end.day}{use}"
+        hint = f"; {name} names {end.successor} instead" if end.successor else ""
+        yield f"{name} announced that {model} {tense} shut down on {end.day}{hint}"

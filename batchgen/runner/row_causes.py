@@ -1,4 +1,4 @@
-"""Why rows did not succeed: by cause, and whether trying again can help."""
+"""Why rows did not succeed: by cause, and whether a retry can help."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from batchgen.ledger import Reader
 from batchgen.ledger.plan_findings import rows_without_success
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.providers._reasons import blames_reference, split_identifiers
-from batchgen.runner.quoted_words import INVALID, Words, split_message
+from batchgen.runner.message_parts import INVALID, MessageParts, split_message
 
 EXAMPLES = 10
-"""Rows that are named for a cause."""
+"""How many rows of a cause are named."""
 
 MAX_CAUSES = 1000
-"""Causes that are told apart; what comes later counts as one [assumed]."""
+"""How many causes are told apart; all others count as one [assumed]."""
 
 
 def _kind(error: type[AttemptError]) -> str:
@@ -50,11 +50,11 @@ _ADVICE: Mapping[str | None, str] = {
     _kind(OutcomeUnknown): f"{MAY_HELP}; it may be charged a second time",
     None: "`message` in the table has the reasons",
 }
-"""What can be done, by kind of error; None stands for many kinds."""
+"""What the user can do, by kind of error; None stands for many kinds."""
 
 _NUMBERS = re.compile(r"https?://\S+|[0-9a-f]*[0-9][0-9a-f-]*")
 _VALUES = re.compile(rf"'[^']*'|[^\s'\"]+\.[A-Za-z]\w{{1,4}}\b|{_NUMBERS.pattern}")
-"""What differs between rows that cannot run for the same reason in the same column."""
+"""Parts of a message that may differ between rows that are invalid for one reason."""
 
 _ABOUT_REFERENCES = re.compile(r"\b(?:urls?|references?|(?:input|source) images?)\b")
 _COLUMNS = ("aspect_ratio", "resolution", "negative_prompt", "model", *type_of_option)
@@ -72,12 +72,12 @@ class Cause:
     """What kept rows from succeeding.
 
     Attributes:
-        error: Kind of the error; None where it is not known, or many are meant.
-        message: Of the first of the rows; None where nobody said anything.
-        column: Where to mend the rows; None where it is not known.
-        rows: How many.
-        row_id: The first row's version in the ledger; None where there is none.
-        examples: The first of the rows.
+        error: Kind of the error; None if it is unknown, or stands for many kinds.
+        message: The message of the first row; None if it has none.
+        column: The column to correct; None if it is unknown.
+        rows: How many rows.
+        row_id: The first row's version in the ledger; None if there is none.
+        examples: The first rows.
     """
 
     status: Status
@@ -90,8 +90,8 @@ class Cause:
     examples: list[Example] = field(default_factory=list)
 
     @property
-    def words(self) -> Words:
-        """The message, the provider's own words apart from batchgen's."""
+    def message_parts(self) -> MessageParts:
+        """The message, split into batchgen's text and the provider's."""
         return split_message(self.error, self.message)
 
     @property
@@ -103,14 +103,14 @@ class Cause:
 
     @property
     def advice(self) -> str:
-        """What can be done about it, as one sentence without its full stop."""
+        """What the user can do, as one sentence without its full stop."""
         where = f"`{self.column}`" if self.column else "the row"
         return _ADVICE.get(self.error, MAY_HELP).format(where=where)
 
 
 @cache
 def kinds_without_help() -> frozenset[str]:
-    """Return the kinds of error that `batchgen retry` cannot mend."""
+    """Return the kinds of error for which `batchgen retry` is of no use."""
 
     def subclasses(root: type[AttemptError]) -> Iterator[type[AttemptError]]:
         for error in root.__subclasses__():
@@ -128,11 +128,11 @@ UNSUCCESSFUL = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
 def causes_among(
     ledger: Reader, rows: Mapping[Status, int], end: int
 ) -> Sequence[Cause]:
-    """Return the same as `causes_of`, at no cost where no row needs a cause.
+    """Return the same as `causes_of`, without a query if no row needs a cause.
 
     Args:
         ledger: The ledger.
-        rows: How many rows before the position have which status.
+        rows: The number of rows before the position, by status.
         end: The position.
     """
     if not any(rows.get(status) for status in UNSUCCESSFUL):
@@ -145,13 +145,13 @@ def causes_of(
 ) -> Sequence[Cause]:
     """Return why rows before a position are invalid, failed, refused or held.
 
-    Messages that differ in numbers and links alone are one cause; those of invalid rows
-    also where they differ in what stands in the cell. The commonest comes first.
+    Messages that differ only in numbers and links are one cause. Messages of invalid
+    rows may also differ in the value of the cell. The most frequent cause comes first.
 
     Args:
         ledger: The ledger.
         end: The position.
-        among: Of these versions of rows alone.
+        among: Only these versions of rows; None for all.
     """
     causes: dict[object, Cause] = {}
     for position, line, row_id, status, *reasons in rows_without_success(ledger, end):
@@ -177,7 +177,7 @@ def causes_of(
 
 
 def _column_to_mend(message: str, request: ImageRequest) -> str | None:
-    """Return the column that a provider's words are about; None if they do not say."""
+    """Return the column that a provider's message is about; None if it names none."""
     text = split_identifiers(message).lower()
     is_about_references = blames_reference(message) or _ABOUT_REFERENCES.search(text)
     if request.references and is_about_references:

@@ -1,4 +1,4 @@
-"""Open a run folder and all that a run in it needs: in earnest, or for a rehearsal."""
+"""Open a run folder and all that a run in it needs, for a real run or a rehearsal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from batchgen.model import Job
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import mode_of, prices_of, read_keys
 from batchgen.runner.config import RunConfig, RunOptions, RunResult
+from batchgen.runner.engine import Engine
 from batchgen.runner.folder import LOG, RunFolder, open_folder
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.local import LocalEngine
 from batchgen.runner.logfile import log_to
 from batchgen.runner.progress import Progress
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.shell_quoting import quoted_word
 from batchgen.wire import redactor_for
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Caller:
     Attributes:
         notice: Called with a sentence that the user should read now.
         ask: Called with the estimate when consent is missing; raises to refuse.
-        command: Words of the command that carries on; None where there is none.
-        keys: By provider; they stand above those of the environment.
+        command: Words of the command that resumes the run; None if there is none.
+        keys: Keys by provider; they replace those of the environment.
         handle: Stops the run from outside.
     """
 
@@ -60,8 +60,8 @@ class Session:
     """A run folder that is open, and all that a run in it needs.
 
     Attributes:
-        job: As it is run: in a rehearsal, against the sandbox.
-        sandbox: That of a rehearsal; None in earnest.
+        job: The job as it runs: in a rehearsal, against the sandbox.
+        sandbox: The sandbox of a rehearsal; None for a real run.
     """
 
     job: Job
@@ -76,19 +76,19 @@ class Session:
 
     async def run(self) -> RunResult:
         """Run the job to its end, or to an orderly stop."""
-        return await LocalEngine(self.job, self.folder, self.config).run()
+        return await Engine(self.job, self.folder, self.config).run()
 
 
 @contextmanager
 def open_session(job: Job, options: RunOptions, caller: Caller) -> Iterator[Session]:
-    """Open what a run of a job needs; the folder is ours while the block lasts.
+    """Open what a run of a job needs, and hold the folder while the block lasts.
 
     Raises:
-        BatchgenError: the manifest cannot be read, the folder not be written, a key is
-            missing, or the sandbox does not start.
+        BatchgenError: the manifest cannot be read, the folder cannot be written, a key
+            is missing, or the sandbox does not start.
     """
     if options.rehearse:
-        # Only here: what is bought in earnest needs no sandbox.
+        # Imported here: a real run needs no sandbox.
         from batchgen.runner.rehearsal import open_rehearsal
 
         with open_rehearsal(job, options, caller) as session:
@@ -116,35 +116,37 @@ def open_session(job: Job, options: RunOptions, caller: Caller) -> Iterator[Sess
 def open_and_log(
     job: Job, mode: str, keys: Mapping[str, str], caller: Caller
 ) -> Iterator[tuple[RunFolder, logging.Logger]]:
-    """Open a job's run folder, ours while the block lasts, and its log.
+    """Open a job's run folder and its log, and hold the folder while the block lasts.
 
     Args:
         job: The job.
         mode: `real`, `loopback` or `rehearsal`.
-        keys: What must not stand in the log.
-        caller: Who runs it.
+        keys: Keys that the log must not contain.
+        caller: Who runs the job.
 
     Raises:
-        BatchgenError: the manifest cannot be read, or the folder not be written.
+        BatchgenError: the manifest cannot be read, or the folder cannot be written.
     """
-    # A manifest that cannot be read leaves no folder behind, and binds none.
+    # Opened first: a manifest that cannot be read must not create or bind a folder.
     Manifest.open(job)
-    words = None if caller.command is None else [*caller.command]
+    command = None if caller.command is None else [*caller.command]
     with open_folder(job.out, job.source, mode) as folder:
         with folder.ledger.transaction():
-            folder.ledger.meta.command = None if words is None else json.dumps(words)
+            folder.ledger.meta.command = (
+                None if command is None else json.dumps(command)
+            )
             folder.ledger.meta.budget_needed = None
             folder.ledger.meta.rates = json.dumps(_rates_of(job))
         redact = redactor_for(keys.values()).redact
         with log_to(job.out / LOG, redact, caller.notice) as log:
-            if words is not None:
-                line = " ".join(map(quoted_word, words))
+            if command is not None:
+                line = " ".join(map(quoted_word, command))
                 log.info("command", extra={"words": redact(line)})
             yield folder, log
 
 
 def _rates_of(job: Job) -> dict[str, float | None]:
-    """Return the purchases a minute that each provider is asked for at most."""
+    """Return the maximum of purchases a minute, by provider; None if it is unknown."""
     rates = {
         name: job.terms_of(name).rpm or PROVIDERS[name].defaults.rpm
         for name in job.providers
@@ -154,11 +156,11 @@ def _rates_of(job: Job) -> dict[str, float | None]:
 
 @contextmanager
 def plain_errors(log: logging.Logger) -> Iterator[None]:
-    """Let one plain error leave a run, not a group of them.
+    """Raise one error in place of a group of errors.
 
     Raises:
-        BatchgenError: the one that a user can do something about, else `Crash`.
-        KeyboardInterrupt: Ctrl-C came where nobody watches for signals.
+        BatchgenError: the error that the user can do something about, else `Crash`.
+        KeyboardInterrupt: Ctrl-C came, and no signal handler was installed.
     """
     try:
         yield
@@ -173,8 +175,8 @@ def plain_errors(log: logging.Logger) -> Iterator[None]:
 
 
 @contextmanager
-def our_errors() -> Iterator[None]:
-    """Turn errors of the file system, met at a look at any file, into ours."""
+def storage_errors() -> Iterator[None]:
+    """Raise `StorageError` in place of errors of the file system."""
     try:
         yield
     except OSError as error:
@@ -184,13 +186,13 @@ def our_errors() -> Iterator[None]:
 def plain_error(
     group: BaseExceptionGroup[BaseException], log: logging.Logger
 ) -> BatchgenError:
-    """Return the error that a user can do something about, else where the rest is."""
+    """Return the error that the user can do something about, else a `Crash`."""
     error = first_of_kind(group, StorageError) or first_of_kind(group, BatchgenError)
     if error is not None:
         return error
     failed = first_of_kind(group, OSError)
     if failed is not None and failed.filename:
-        # Only the file system names a file: a look at the run folder met its fault.
+        # Only errors of the file system have a file name.
         return StorageError(message_for(failed))
     log.error("crashed", exc_info=group)
     try:

@@ -1,4 +1,4 @@
-"""Which budgets are too small for what a run has left to buy, and what they need."""
+"""Find the budgets that are too small for the rest of a run, and what they need."""
 
 from __future__ import annotations
 
@@ -11,63 +11,68 @@ from batchgen.budget import ColumnValue, Limits, Scope, column_values_of
 from batchgen.errors import BudgetReached, DayTooSmall
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.outstanding import SaleToBuy, sales_to_buy
-from batchgen.runner.needed import Needed
+from batchgen.runner.required_budget import RequiredBudget
 
 if TYPE_CHECKING:
     from batchgen.admission.run_context import Run
 
-UsedOf = Callable[[Scope], int]
+CommittedIn = Callable[[Scope], int]
 
 
-def remember_needed(run: Run, ledger: Ledger, end: int, error: BudgetReached) -> Needed:
-    """Return which budgets are too small for what is left, and what they would need.
+def record_shortfall(
+    run: Run, ledger: Ledger, end: int, error: BudgetReached
+) -> RequiredBudget:
+    """Return the budgets that are too small for the rest, and what they need.
 
-    All that is left is counted at its ceiling, as it is reserved, and without retries.
-    What must be raised to carry on at all is noted in the ledger.
+    The rest is counted without retries, at the ceilings at which it would be reserved.
+    Budgets that must be raised to continue at all are recorded in the ledger.
 
     Args:
         run: The run, which has ended.
         ledger: Its ledger.
         end: Position behind the last row in scope.
-        error: What it ended by.
+        error: The error that ended it.
     """
 
     def price(rows: SaleToBuy) -> int:
         return rows.missing * (run.budget.ceiling(rows.price_key) or 0)
 
-    def used_in(scope: Scope) -> int:
+    def committed_in(scope: Scope) -> int:
         return run.budget.committed(scope) + run.budget.held(scope)
 
-    needed = _needed(ledger, run.budget.limits, (end, run.budget.today), price, used_in)
-    # A full day is over tomorrow.
-    day = needed.day if isinstance(error, DayTooSmall) else None
+    required = _required(
+        ledger, run.budget.limits, (end, run.budget.today), price, committed_in
+    )
+    # If only the day is full, the run can continue tomorrow.
+    day = required.day if isinstance(error, DayTooSmall) else None
     with ledger.transaction():
-        ledger.meta.budget_needed = replace(needed, day=day).dump()
-    return needed
+        ledger.meta.budget_needed = replace(required, day=day).dump()
+    return required
 
 
-def _needed(
+def _required(
     ledger: Reader,
     limits: Limits,
     span: tuple[int, int],
     price: Callable[[SaleToBuy], int],
-    used_in: UsedOf,
-) -> Needed:
+    committed_in: CommittedIn,
+) -> RequiredBudget:
     end, today = span
-    rest = Counter[Scope]()
+    to_buy = Counter[Scope]()
     for rows in sales_to_buy(ledger, end):
         if rows.missing > 0:
             nano = price(rows)
             scopes: tuple[Scope, ...] = column_values_of(rows.budget_group)
             for scope in ("run", today, *scopes):
-                rest[scope] += nano
-    short = {
-        scope: used_in(scope) + nano
-        for scope, nano in rest.items()
-        if (limit := limits.of(scope)) is not None and used_in(scope) + nano > limit
+                to_buy[scope] += nano
+    too_small = {
+        scope: committed_in(scope) + nano
+        for scope, nano in to_buy.items()
+        if (limit := limits.of(scope)) is not None
+        and committed_in(scope) + nano > limit
     }
     by: dict[str, dict[str, int]] = {}
-    for scope, nano in short.items():
+    for scope, nano in too_small.items():
         if isinstance(scope, ColumnValue):
             by.setdefault(scope.column, {})[scope.value] = nano
-    return Needed(run=short.get("run"), day=short.get(today), by=by)
+    return RequiredBudget(run=too_small.get("run"), day=too_small.get(today), by=by)

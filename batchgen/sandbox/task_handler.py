@@ -81,7 +81,7 @@ async def _ending(context: SandboxContext, order: Order, fault: Fault | None) ->
         return Ending.REFUSED
     if fault is Fault.GENERATION_FAILED:
         return Ending.FAILED
-    if await ended_links(context, order.provider, order.body.get("image_urls", [])):
+    if await ended_links(context, order.provider, order.body):
         return Ending.BAD_URL
     return Ending.NO_IMAGE if fault is Fault.NO_IMAGE else Ending.COMPLETED
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -76,12 +77,13 @@ def upload_link(context: SandboxContext, upload: Upload) -> str:
     return f"{_prefix(context, upload.provider)}{upload.id}.{extension}"
 
 
-async def ended_links(
-    context: SandboxContext, provider: str, urls: Sequence[str]
-) -> list[str]:
-    """Return the links to uploads of this provider that are no longer valid."""
+async def ended_links(context: SandboxContext, provider: str, body: Any) -> list[str]:
+    """Return the links to uploads of this provider that are no longer valid.
+
+    They may stand in any field of the body.
+    """
     prefix = _prefix(context, provider)
-    ours = [url for url in urls if url.startswith(prefix)]
+    ours = [text for text in _texts(body) if text.startswith(prefix)]
     return [
         url
         for url in ours
@@ -103,6 +105,20 @@ async def _serve(
     if upload is None:
         return Response("Not found", status_code=404)
     return Response(upload.data, media_type=upload.media_type or None)
+
+
+def _texts(body: Any) -> Iterator[str]:
+    match body:
+        case str():
+            yield body
+        case {**fields}:
+            for field in fields.values():
+                yield from _texts(field)
+        case [*items]:
+            for item in items:
+                yield from _texts(item)
+        case _:
+            pass
 
 
 async def _find(context: SandboxContext, provider: str, name: str) -> Upload | None:

@@ -86,6 +86,17 @@ class _Entry:
     result: Any = None
     error: BaseException | None = None
 
+    def follow(self) -> None:
+        """Call `then`; the caller of this entry alone gets its exception.
+
+        The other steps of the group are on disk, too, and their callers wait.
+        """
+        if self.then is not None:
+            try:
+                self.then(self.result)
+            except Exception as fault:  # noqa: BLE001 - its caller raises it
+                self.error = fault
+
 
 class Writer:
     """Commits steps to the ledger, and images to the archive, in groups."""
@@ -141,7 +152,8 @@ class Writer:
                 waits for. Steps that wait when its turn comes go before it, later ones
                 do not, so it cannot be delayed forever.
             then: Applies the result in memory. It is called once the step is on disk,
-                in the order of the steps, before any caller goes on.
+                in the order of the steps, before any caller goes on. Its exceptions
+                are raised here.
 
         Raises:
             StorageError: nothing more can be written by this process.
@@ -289,8 +301,7 @@ class Writer:
         self._open.difference_update(group)
         for entry in group:
             entry.images = ()  # frees their memory
-            if entry.then is not None:
-                entry.then(entry.result)
+            entry.follow()
             entry.done.set()
 
 

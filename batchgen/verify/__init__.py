@@ -1,4 +1,4 @@
-"""Verify a provider: everything that can go wrong at its sandbox, and what comes of it.
+"""Verify a provider at its sandbox, with everything that can go wrong there.
 
 The same checks run as `batchgen providers --verify NAME` and as tests of batchgen.
 """

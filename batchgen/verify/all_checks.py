@@ -26,7 +26,7 @@ class Result:
     """How a check ended.
 
     Attributes:
-        problem: What was seen instead of what must be; None where it passed.
+        problem: How it failed; None where it passed.
     """
 
     name: str
@@ -49,7 +49,7 @@ def verify(provider: str) -> Iterator[Result]:
     checks = deque(checks_of(provider))
     with tempfile.TemporaryDirectory(prefix="batchgen-verify-") as name:
         while checks:
-            # What a failed check left behind must not fail the next one.
+            # After a failed check, the next one gets a new sandbox.
             with start_sandbox(Path(name) / f"{len(checks)}", latency=0.0) as bank:
                 yield from _until_one_fails(checks, Path(name), bank, provider)
 
@@ -59,11 +59,11 @@ def _until_one_fails(
 ) -> Iterator[Result]:
     problem = None
     while checks and problem is None:
-        check, begun = checks.popleft(), time.monotonic()
+        check, started_at = checks.popleft(), time.monotonic()
         place = folder / f"{len(checks)}-run"
         place.mkdir()
         problem = _problem_of(check, place, bank, provider)
-        yield Result(check.name, problem, time.monotonic() - begun)
+        yield Result(check.name, problem, time.monotonic() - started_at)
 
 
 def _problem_of(
@@ -74,7 +74,7 @@ def _problem_of(
             anyio.run(check.run, Customer(folder, bank, provider))
     except (CheckFailed, BatchgenError, TimeoutError) as error:
         return str(error) or type(error).__name__
-    except Exception as error:  # noqa: BLE001  a provider's fault is a finding
+    except Exception as error:  # noqa: BLE001 - a fault of the provider is a result
         return f"unexpected {type(error).__name__}: {error}"
     unmet = bank.faults()["queued"]
     return f"no request met the faults {unmet}" if unmet else None

@@ -1,4 +1,4 @@
-"""What a run folder and its sandbox wrote down, read from what both publish."""
+"""The records of a run folder and of its sandbox, from the files of both."""
 
 from __future__ import annotations
 
@@ -12,22 +12,18 @@ from batchgen.output.plain_tables import Record, read_records
 
 
 class CheckFailed(Exception):
-    """A check of a provider failed; the text says what was seen instead."""
+    """A check of a provider failed; the text says how."""
 
 
 def expect(what: str, actual: object, expected: object) -> None:
-    """Compare what was seen with what must be.
-
-    Raises:
-        CheckFailed: They differ.
-    """
+    """Raise CheckFailed if a value differs from the expected one."""
     if actual != expected:
         raise CheckFailed(f"{what}: {actual!r}, not {expected!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """Both sides of all purchases, in nano-dollars where money is added up.
+    """Both sides of all purchases; sums are in nano-dollars.
 
     Attributes:
         rows: Lines of the result table.
@@ -48,17 +44,17 @@ class Books:
 
     @property
     def spent(self) -> int:
-        """What the result table says was charged."""
+        """The charges in the result table."""
         return _sum(row["cost_usd"] for row in self.rows)
 
     @property
     def at_risk(self) -> int:
-        """What the result table says may have been charged besides."""
+        """What may have been charged besides, by the result table."""
         return _sum(row["at_risk_usd"] for row in self.rows)
 
     @property
     def billed(self) -> int:
-        """What the sandbox charged."""
+        """The charges on the sandbox's bill."""
         return sum(entry["amount_nano_usd"] for entry in self.bill)
 
 
@@ -71,21 +67,16 @@ def read_tables(folder: Path) -> tuple[list[Record], list[Record]]:
 
 
 def check_money(books: Books) -> None:
-    """Check for each row: spent <= bill <= spent + at risk.
-
-    Raises:
-        CheckFailed: The books do not agree.
-    """
+    """Check the law of money for each row: spent <= bill <= spent + at risk."""
     bills: Counter[str] = Counter()
     for entry in books.bill:
         bills[entry["prompt"]] += entry["amount_nano_usd"]
     for row in books.rows:
-        spent, at_risk = _sum([row["cost_usd"]]), _sum([row["at_risk_usd"]])
-        if not spent <= bills[row["prompt"]] <= spent + at_risk:
-            raise CheckFailed(
-                f"{row['prompt']!r}, in nano-dollars: {bills[row['prompt']]} billed, "
-                f"{spent} spent and {at_risk} at risk"
-            )
+        prompt, spent = row["prompt"], _sum([row["cost_usd"]])
+        billed, at_risk = bills[prompt], _sum([row["at_risk_usd"]])
+        if not spent <= billed <= spent + at_risk:
+            amounts = f"{billed} billed, {spent} spent and {at_risk} at risk"
+            raise CheckFailed(f"{prompt!r}, in nano-dollars: {amounts}")
 
 
 def _sum(amounts: Iterable[Decimal | None]) -> int:

@@ -1,4 +1,4 @@
-"""What every provider must do at its sandbox, one check for each thing to go wrong."""
+"""What every provider must do at its sandbox: one check for each fault."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from batchgen.model import to_nano
+from batchgen.sandbox import KEY
 from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from batchgen.sandbox.services import all_services
 from batchgen.verify.books import Books, CheckFailed, expect
@@ -20,9 +21,9 @@ from batchgen.verify.outcomes import EXPECTED, ExpectedMember, expected_of
 from batchgen.verify.requests import REQUEST_CHECKS
 
 RUNS = 4
-"""So that errors which come in several shapes come in more than one."""
+"""Several, because some errors have more than one shape."""
 LINKS = 6
-"""Rows that make sure of a link: now and then a reply has base64."""
+"""Several, because now and then a reply has base64 in place of a link."""
 STOPS = frozenset(fault for fault in EXPECTED if EXPECTED[fault].is_rejected)
 ONE_PURCHASE = frozenset(EXPECTED) - STOPS - DOWNLOAD_FAULTS
 HELD = ExpectedMember(status="held", error="outcome_unknown", bill=("lost",), at_risk=1)
@@ -39,7 +40,7 @@ class Check:
 
     Attributes:
         name: For people, and for the tests.
-        run: Does it with a customer who has bought nothing yet.
+        run: Runs the check with a customer that has bought nothing yet.
         codes: Exit codes of its runs, in their order; empty where the check does not
             depend on them.
     """
@@ -50,7 +51,7 @@ class Check:
 
 
 def checks_of(provider: str) -> Iterator[Check]:
-    """Yield what a provider must do; its sandbox says what can go wrong there."""
+    """Yield the checks of a provider; its sandbox says which faults it has."""
     service: Any = all_services()[provider]
     faults: frozenset[Fault] = service.faults
     for work in REQUEST_CHECKS:
@@ -82,11 +83,7 @@ def _name_of(work: Work) -> str:
 
 
 def check_row(customer: Customer, books: Books, expected: ExpectedMember) -> None:
-    """Check the books of one row against what is expected, to the nano-dollar.
-
-    Raises:
-        CheckFailed: It ended in another way.
-    """
+    """Compare the books of one row with what is expected, to the nano-dollar."""
     (row,) = books.rows
     ceiling_usd = Decimal(customer.tariff[customer.cheapest]["ceiling_usd"])
     expect("status", row["status"], expected.status)
@@ -106,11 +103,7 @@ def check_row(customer: Customer, books: Books, expected: ExpectedMember) -> Non
 
 
 def check_all_paid(books: Books) -> None:
-    """Check that everything on the bill is spent, and nothing at risk.
-
-    Raises:
-        CheckFailed: It is not so.
-    """
+    """Check that everything on the bill is spent, and nothing at risk."""
     expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
 
 
@@ -137,6 +130,8 @@ async def stop(customer: Customer, *, fault: Fault, expected: ExpectedMember) ->
         expect("statuses", books.statuses, {"pending": len(rows)})
         errors = {row["error"] for row in books.rows} - {expected.error, None}
         expect("other errors", errors, set())
+        leaks = [row["id"] for row in books.rows if KEY in (row["message"] or "")]
+        expect("rows whose message holds the key", leaks, [])
         expect("bill", (books.bill, books.spent, books.at_risk), ([], 0, 0))
     await customer.run()
     books = customer.read_books()

@@ -1,4 +1,4 @@
-"""A customer of one provider, who runs manifests at a sandbox."""
+"""A customer of one provider: runs manifests at a sandbox."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from batchgen.output.plain_tables import Record, write_records
 from batchgen.providers import PROVIDERS
 from batchgen.providers.base import PollSchedule, Provider, TaskProvider
 from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.engine import Engine
 from batchgen.runner.folder import open_folder
-from batchgen.runner.local import LocalEngine
 from batchgen.runner.progress import Progress
-from batchgen.runner.tariff import prices_from
+from batchgen.runner.rehearsal import prices_from
 from batchgen.sandbox import KEY, SandboxProcess
 from batchgen.sandbox.drawing import stand_in
 from batchgen.verify.books import Books, check_money, read_tables
@@ -31,7 +31,7 @@ Hook = Callable[[Provider], Provider]
 
 
 def quick(provider: Provider) -> Provider:
-    """Return a provider's twin whose tasks are asked for without much waiting."""
+    """Return a copy of a provider whose tasks are polled without much waiting."""
     twin = copy(provider)
     if isinstance(provider, TaskProvider):
         vars(twin)["polling"] = QUICK
@@ -50,10 +50,10 @@ class Customer:
     Attributes:
         folder: Of the manifest; the run folder is in it.
         bank: The sandbox; what it did for others before does not count.
-        twin: What the provider is replaced with.
+        twin: Returns a replacement of the provider.
         tariff: Of the sandbox, for this provider.
-        prices: The tariff as a rehearsal has it.
-        outcomes: How each run ended, in their order.
+        prices: The prices of a rehearsal, from the tariff.
+        outcomes: The result of each run, in their order.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Customer:
     prices: PriceList = field(init=False)
     outcomes: list[RunResult] = field(init=False, default_factory=list)
     _billed_before: frozenset[str] = field(init=False)
-    _asked_before: int = field(init=False)
+    _requests_before: int = field(init=False)
 
     def __post_init__(self) -> None:
         document = self.bank.tariff()
@@ -72,8 +72,8 @@ class Customer:
         self.prices = prices_from(document, self.provider)
         entries = self.bank.bill(self.provider)["entries"]
         self._billed_before = frozenset(entry["id"] for entry in entries)
-        self._asked_before = 0
-        self._asked_before = len(self.requests())
+        self._requests_before = 0
+        self._requests_before = len(self.requests())
 
     @property
     def cheapest(self) -> str:
@@ -85,16 +85,16 @@ class Customer:
         """The run folder."""
         return self.folder / "out"
 
-    def row(self, prompt: str, **stated: Any) -> Record:
+    def row(self, prompt: str, **columns: Any) -> Record:
         """Return a small image's row."""
         small = {"aspect_ratio": "1:1", "resolution": self.cheapest, "n": 1}
-        return {"id": prompt, "prompt": prompt, **small, **stated}
+        return {"id": prompt, "prompt": prompt, **small, **columns}
 
     def write(self, rows: Sequence[Record]) -> None:
         """Write the manifest."""
         write_records(self.folder / MANIFEST, rows)
 
-    def job(self, terms: Mapping[str, Any], **said: Any) -> Job:
+    def job(self, terms: Mapping[str, Any], **settings: Any) -> Job:
         """Return a job; `terms` are the provider's."""
         at = Terms(
             base_url=self.bank.provider_url(self.provider),
@@ -107,13 +107,13 @@ class Customer:
             out=self.out,
             providers=(self.provider,),
             terms={self.provider: at},
-            max_failures=None,  # what is wrong here is wrong on purpose
+            max_failures=None,  # the faults are intended
         )
-        return replace(job, **said)
+        return replace(job, **settings)
 
-    async def run(self, **said: Any) -> RunResult:
+    async def run(self, **settings: Any) -> RunResult:
         """Run the manifest to its end; `terms` are the provider's."""
-        return await self.run_job(self.job(said.pop("terms", {}), **said))
+        return await self.run_job(self.job(settings.pop("terms", {}), **settings))
 
     async def run_job(self, job: Job) -> RunResult:
         """Run a job to its end, as a rehearsal does."""
@@ -131,20 +131,20 @@ class Customer:
             stand_in=stand_in(),
         )
         with open_folder(job.out, job.source, "loopback") as folder:
-            outcome = await LocalEngine(job, folder, config).run()
+            outcome = await Engine(job, folder, config).run()
         self.outcomes.append(outcome)
         return outcome
 
-    # -- what came of it
+    # -- results
 
     def requests(self) -> list[Record]:
         """Return the purchase requests of this customer, oldest first."""
         requests = self.bank.requests()
         ours = [entry for entry in requests if entry["provider"] == self.provider]
-        return ours[self._asked_before :]
+        return ours[self._requests_before :]
 
     def read_books(self) -> Books:
-        """Return what both sides wrote down.
+        """Return the records of both sides.
 
         Raises:
             CheckFailed: They do not agree on the money.
@@ -157,6 +157,6 @@ class Customer:
         return books
 
     def bill(self) -> list[Record]:
-        """Return what this customer was billed, oldest first."""
+        """Return the bill of this customer, oldest entry first."""
         entries = self.bank.bill(self.provider)["entries"]
         return [entry for entry in entries if entry["id"] not in self._billed_before]

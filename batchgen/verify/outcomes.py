@@ -1,4 +1,4 @@
-"""How a row of one image ends when one thing goes wrong: one line for each fault."""
+"""How a row of one image ends after one fault: one line for each fault."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from batchgen.sandbox.faults import Fault
 
 LOST = frozenset({"lost"})
-"""Lines of the bill whose charge nobody but the provider can know."""
+"""Lines of the bill whose charge only the provider can know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +19,9 @@ class ExpectedMember:
     Attributes:
         error: In the table; None where the row succeeds.
         requests: Purchases that arrived at the provider.
-        attempts: Of those, the ones that were not surely rejected unprocessed.
-        bill: What the bill calls its lines for the row, in order.
-        unknown: Lines of the bill that the ledger cannot know.
+        attempts: Requests without those that were surely rejected unprocessed.
+        bill: Statuses of the bill's lines for the row, in order.
+        unknown: Statuses of lines that the ledger cannot know.
         at_risk: Attempts whose price is at risk.
         warns: Whether the row has a warning.
         code: Exit code of the run.
@@ -39,13 +39,13 @@ class ExpectedMember:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the provider is done for the run."""
+        """Whether the run stops using the provider."""
         return self.status == "pending"
 
 
 FINE = ExpectedMember()
 REJECTED = ExpectedMember(requests=2)
-"""Asked again after it was surely rejected unprocessed: that is no attempt."""
+"""Sent again: a request that was surely rejected unprocessed is no attempt."""
 FAILED_FIRST = ExpectedMember(requests=2, attempts=2)
 LOST_FIRST = replace(FAILED_FIRST, at_risk=1)
 CHARGED_AND_LOST = replace(LOST_FIRST, bill=("lost", "delivered"))
@@ -67,7 +67,7 @@ EXPECTED: Mapping[Fault, ExpectedMember] = MappingProxyType(
         Fault.LOST_REPLY: CHARGED_AND_LOST,
         Fault.CUT_BODY: CHARGED_AND_LOST,
         Fault.MALFORMED: UNREADABLE,
-        Fault.HTML_PAGE: REJECTED,  # it stands in front of the service
+        Fault.HTML_PAGE: REJECTED,  # from a server before the service
         Fault.WRONG_KEY: replace(STOPPED, error="credential_rejected"),
         Fault.NO_CREDIT: replace(STOPPED, error="out_of_credit"),
         # One row's 404 may be its own: a second row must meet the same.
@@ -84,7 +84,7 @@ EXPECTED: Mapping[Fault, ExpectedMember] = MappingProxyType(
 ELSEWHERE = frozenset(
     {Fault.REFUSAL, Fault.FEWER_IMAGES, Fault.UPLOAD_FAILED, Fault.SLOW}
 )
-"""Faults that need rows of another kind, or more of them."""
+"""Faults that other checks cover: they need other rows, or more rows."""
 
 
 def expected_of(service: object, fault: Fault) -> ExpectedMember:
@@ -96,10 +96,10 @@ def expected_of(service: object, fault: Fault) -> ExpectedMember:
     """
     place = getattr(service, "states_charge", None)
     if fault is Fault.NO_IMAGE and place is not None:
-        # An answer without an image says what it cost all the same.
+        # A reply without an image still states its charge.
         return replace(NO_IMAGE, at_risk=0, unknown=LOST)
     if fault is Fault.MALFORMED and place == "headers":
-        # Half an image is no torn document: its headers say what was charged.
+        # Half an image is no broken document: its headers state the charge.
         return replace(
             UNREADABLE, error="image_rejected", at_risk=0, unknown=frozenset()
         )

@@ -1,4 +1,4 @@
-"""What a provider must be able to ask for: all that its capabilities name."""
+"""Requests that a provider must support: everything that its capabilities name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSALS = 8
 
 
 def values_of(name: str, rule: OptionRule) -> list[Any]:
-    """Return what an option may say, None for nothing first."""
+    """Return valid values of an option; first None, for no value."""
     if rule.choices:
         return [None, *rule.choices]
     if type_of_option[name] is bool:
@@ -42,7 +42,7 @@ def values_of(name: str, rule: OptionRule) -> list[Any]:
 
 
 def rates_of(customer: Customer) -> dict[str, Decimal]:
-    """Return what a credit is worth, where replies count credits that nobody prices."""
+    """Return the price of a credit, where replies state credits without a price."""
     usd = customer.tariff[customer.cheapest].get("usd_per_credit")
     return {} if usd is None else {"credit": Decimal(usd)}
 
@@ -54,15 +54,15 @@ async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     Image.effect_noise((48, 32), 90).save(image, "PNG")
     (customer.folder / "sketch.png").write_bytes(image.getvalue())
     uri = f"data:image/png;base64,{b64encode(image.getvalue()).decode()}"
-    stated = [
+    requests = [
         *_small_requests(customer, capabilities),
         *_option_requests(capabilities),
         *({"references": [reference]} for reference in ("sketch.png", uri)),
     ]
     if not capabilities.references.max_count:
-        del stated[-2:]
+        del requests[-2:]
     rows = [
-        customer.row(f"cup {number}", **value) for number, value in enumerate(stated)
+        customer.row(f"cup {number}", **value) for number, value in enumerate(requests)
     ]
     customer.write(rows)
     await customer.run(terms={"concurrency": 8, "rates": rates_of(customer)})
@@ -74,8 +74,8 @@ async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     parts = [-(-row["n"] // capabilities.images_per_request) for row in rows]
     expect("purchase requests", len(books.requests), sum(parts))
     expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
-    for asked, row in zip(rows, books.rows, strict=True):
-        _check_files(asked, row)
+    for expected, row in zip(rows, books.rows, strict=True):
+        _check_files(expected, row)
 
 
 def _small_requests(customer: Customer, capabilities: Capabilities) -> Iterator[Record]:
@@ -109,16 +109,16 @@ def _option_requests(capabilities: Capabilities) -> Iterator[Record]:
             yield row
 
 
-def _check_files(asked: Record, row: Record) -> None:
+def _check_files(expected: Record, row: Record) -> None:
     """Check number and size of a row's images."""
-    expect(f"images of {asked}", len(row["files"]), asked["n"])
-    size = pixel_size(asked["aspect_ratio"], asked["resolution"])
+    expect(f"images of {expected}", len(row["files"]), expected["n"])
+    size = pixel_size(expected["aspect_ratio"], expected["resolution"])
     for file in row["files"] if size is not None else ():
-        expect(f"pixels of {asked}", (file["width_px"], file["height_px"]), size)
+        expect(f"pixels of {expected}", (file["width_px"], file["height_px"]), size)
 
 
 async def take_a_refusal_as_final(customer: Customer) -> None:
-    """Refuse prompts in every disguise: none is sent again."""
+    """Refuse prompts in all shapes of a refusal: none is sent again."""
     rows = [customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)]
     customer.write(rows)
     for _ in range(2):

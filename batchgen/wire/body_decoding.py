@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from batchgen.model import Blob, Json
 from batchgen.providers._decoding import decode_data_uri
-from batchgen.providers._reply_images import image_in_base64
+from batchgen.providers._text_images import image_in_base64
 from batchgen.wire.lenient_json import (
     BodyText,
     JsonTooLarge,

@@ -65,7 +65,12 @@ def test_the_ledger_lost_the_frame_stays(sandbox: SandboxProcess) -> None:
 def test_a_check_writes_nothing(frame: pl.DataFrame) -> None:
     plan = batchgen.check(batchgen.Job(frame, provider="aimlapi", out="out/cups"))
 
-    assert (plan.rows, plan.images, plan.invalid, plan.unpriced) == (3, 3, 0, 0)
+    assert (plan.rows, plan.images, plan.invalid_rows, plan.unpriced_images) == (
+        3,
+        3,
+        0,
+        0,
+    )
     assert 0 < plan.cost_usd <= plan.max_cost_usd
     assert not Path("out").exists()
 
@@ -75,7 +80,7 @@ def test_a_check_tells_what_is_wrong() -> None:
 
     plan = batchgen.check(batchgen.Job(frame, provider="aimlapi", out="out/cups"))
 
-    assert plan.invalid == 1
+    assert plan.invalid_rows == 1
     assert [problem.row for problem in plan.problems] == [1]
 
 

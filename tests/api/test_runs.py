@@ -34,7 +34,7 @@ def test_a_rehearsal_needs_no_key_and_has_a_folder_of_its_own(
     assert (result.is_complete, result.is_rehearsal, result.images) == (True, True, 3)
     assert result.spent_usd > 0
     assert result.folder.path == Path("out/cups-rehearsal").resolve()
-    assert moments[-1].ended == 3
+    assert moments[-1].ended_rows == 3
     assert str(moments[-1]).startswith("writing: 3 of 3 rows")
     assert not Path("out/cups").exists()
 

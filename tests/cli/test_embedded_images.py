@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batchgen.checks.checking import EVERY, check_job
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.job import load_job
 from batchgen.manifest.embedded import ImageStore
 from batchgen.model import Status
@@ -101,7 +101,7 @@ def test_a_look_at_a_table_takes_no_room_for_all_its_images(
     source = Path("m.parquet")
     job = load_job(source, provider="openai")
 
-    findings = check_job(job, PROVIDERS, prices_of(job), EVERY)
+    findings = check_job(job, PROVIDERS, prices_of(job), ALL_ROWS)
 
     assert findings.totals.rows[Status.PENDING] == len(rows)
     assert (len(held), max(held)) == (8, 1)

@@ -10,12 +10,12 @@ from tests.cli.command import KEY, TIMEOUT_S, environment
 
 INTERRUPTED = """
 from batchgen.cli import main
-from batchgen.runner.local import LocalEngine
+from batchgen.runner.engine import Engine
 
 async def interrupted(_):
     raise KeyboardInterrupt
 
-LocalEngine.run = interrupted
+Engine.run = interrupted
 main()
 """
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from batchgen.runner.quoting import quoted_word
+from batchgen.runner.shell_quoting import quoted_word
 
 WORDS = {
     "plain": "a b",

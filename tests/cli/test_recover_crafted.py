@@ -140,7 +140,7 @@ def test_a_crafted_folder_gives_a_sound_ledger_or_one_message(
 @pytest.mark.parametrize("task", ["'odd", '"', "'whole'", "a b", "plain", "\\"])
 def test_a_task_is_read_as_it_was_logged(task: str, tmp_path: Path) -> None:
     path = tmp_path / "run.log"
-    with log_to(path, redact=str, tell=pytest.fail) as logger:
+    with log_to(path, redact=str, notify=pytest.fail) as logger:
         logger.info("sent", extra={"attempt": 1, "provider": "foxapi"})
         logger.info("accepted", extra={"attempt": 1, "task": task})
 
@@ -152,7 +152,7 @@ def test_the_id_on_the_bill_is_read_though_the_task_has_another_handle(
     request_id: str, tmp_path: Path
 ) -> None:
     path, handle = tmp_path / "run.log", "https://a.example/tasks/7"
-    with log_to(path, redact=str, tell=pytest.fail) as logger:
+    with log_to(path, redact=str, notify=pytest.fail) as logger:
         logger.info("sent", extra={"attempt": 1, "provider": "fal"})
         extra = {"attempt": 1, "task": handle}
         if request_id != handle:

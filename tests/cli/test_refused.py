@@ -242,7 +242,8 @@ def test_nearly_only_failures_end_as_rows_that_did_not_succeed(
 ) -> None:
     rows = {Status.REFUSED: 51, Status.PENDING: 149}
     error = NearlyAllFailed("50 of the last 50 rows were refused")
-    outcome = RunResult(totals=replace(NOTHING, rows=rows), error=error, chosen=1)
+    totals = replace(NOTHING, rows=rows)
+    outcome = RunResult(totals=totals, error=error, provider_count=1)
     job = Job(source=tmp_path, manifest=tmp_path, out=tmp_path, providers=("aimlapi",))
 
     assert finish(job, outcome) == 3

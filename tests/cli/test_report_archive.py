@@ -13,10 +13,10 @@ from tests.cli.command import batchgen, digest
 from tests.runs.keeping import (
     LIVE,
     ROWS,
-    bought,
+    make_folder,
+    make_folder_with_dead_bytes,
     names,
     streamed,
-    with_dead_bytes,
 )
 
 
@@ -28,7 +28,7 @@ def damage(folder: Path, at: int) -> None:
 
 
 def test_compacting_says_what_is_free_again_and_what_that_costs(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path / "out")
+    folder = make_folder_with_dead_bytes(tmp_path / "out")
     size = (folder / "images.zip").stat().st_size
 
     ended = batchgen("report", "out", "--compact", "--verify", at=tmp_path)
@@ -43,7 +43,7 @@ def test_compacting_says_what_is_free_again_and_what_that_costs(tmp_path: Path) 
 
 
 def test_with_nothing_dead_the_zip_is_left_alone(tmp_path: Path) -> None:
-    folder = bought(tmp_path / "out")
+    folder = make_folder(tmp_path / "out")
     before = digest(folder / "images.zip")
 
     ended = batchgen("report", "out", "--compact", at=tmp_path)
@@ -64,7 +64,7 @@ def test_without_images_there_is_nothing_to_do(tmp_path: Path) -> None:
 
 
 def test_a_run_at_work_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path / "out")
+    folder = make_folder_with_dead_bytes(tmp_path / "out")
     before = digest(folder / "images.zip")
 
     with open_folder(folder, None, None):
@@ -78,7 +78,7 @@ def test_a_run_at_work_is_told_and_nothing_is_changed(tmp_path: Path) -> None:
 def test_damaged_images_are_named_with_their_rows_and_the_way_out(
     tmp_path: Path,
 ) -> None:
-    folder = bought(tmp_path / "out")
+    folder = make_folder(tmp_path / "out")
     damage(folder, 3)
     damage(folder, 5)
     before = digest(folder / "images.zip")
@@ -96,7 +96,7 @@ def test_damaged_images_are_named_with_their_rows_and_the_way_out(
 
 
 def test_the_way_out_works(tmp_path: Path) -> None:
-    folder = bought(tmp_path / "out")
+    folder = make_folder(tmp_path / "out")
     damage(folder, 3)
     (tmp_path / "ids.txt").write_text("r3\n")
     words = ("--status", "succeeded", "--ids", "ids.txt")
@@ -112,7 +112,7 @@ def test_the_way_out_works(tmp_path: Path) -> None:
 
 
 def test_compacting_refuses_a_damaged_image(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path / "out")
+    folder = make_folder_with_dead_bytes(tmp_path / "out")
     damage(folder, 3)
     before = digest(folder / "images.zip")
 
@@ -127,7 +127,7 @@ def test_compacting_refuses_a_damaged_image(tmp_path: Path) -> None:
 def test_a_directory_that_is_damaged_is_written_anew_by_a_report(
     tmp_path: Path,
 ) -> None:
-    folder = bought(tmp_path / "out")
+    folder = make_folder(tmp_path / "out")
     path = folder / "images.zip"
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 5)
@@ -145,7 +145,7 @@ def test_a_directory_that_is_damaged_is_written_anew_by_a_report(
 def test_a_ledger_of_an_older_batchgen_is_brought_up_to_date(
     word: str | None, tmp_path: Path
 ) -> None:
-    folder = bought(tmp_path / "out")
+    folder = make_folder(tmp_path / "out")
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         ledger.executescript(
             "DROP VIEW removed_images; DROP VIEW paid_rows; DROP TABLE former_keys;"

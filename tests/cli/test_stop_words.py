@@ -10,7 +10,7 @@ from batchgen.cli.signals import stopped_now_line, stopping_line
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State
 from batchgen.runner.progress import Stop
-from batchgen.runner.stops import open_attempts
+from batchgen.runner.remaining_work import count_open_attempts
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,5 @@ def test_a_stop_at_once_tells_requests_from_tasks_and_from_what_is_paid() -> Non
 def test_a_ledger_that_cannot_be_read_keeps_nobody_from_stopping(
     tmp_path: Path,
 ) -> None:
-    assert open_attempts(tmp_path / "run.db") is None
+    assert count_open_attempts(tmp_path / "run.db") is None
     assert not (tmp_path / "run.db").exists()

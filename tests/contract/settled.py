@@ -22,8 +22,8 @@ import anyio
 import polars as pl
 
 from batchgen.billing.bill import BillFormat, micros_of, read_bill
-from batchgen.billing.comparing import Bill, Kind
-from batchgen.billing.reconciling import Reconciliation, reconcile
+from batchgen.billing.comparison import Bill, Kind
+from batchgen.billing.reconciliation import Reconciliation, reconcile
 from batchgen.model import dollars
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox
@@ -104,7 +104,7 @@ def check_settled(value: Settled, customer: Customer) -> None:
     assert len(settled) == value.done.settled > 0
     again = reconcile(customer.folder / "out", bill_of(customer), settles=False)
     assert again.comparison.differences == []
-    assert again.comparison.agreed == len(value.after.bill)
+    assert again.comparison.matches == len(value.after.bill)
 
 
 _SETTLED = (Kind.NOW_KNOWN, Kind.NOT_CHARGED, Kind.OTHER_AMOUNT)

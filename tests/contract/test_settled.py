@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchgen.billing.comparing import Kind
-from batchgen.billing.reconciling import reconcile
+from batchgen.billing.comparison import Kind
+from batchgen.billing.reconciliation import reconcile
 from batchgen.providers import PROVIDERS
 from tests.contract.customer import Customer
 from tests.contract.settled import (
@@ -43,7 +43,7 @@ async def test_a_run_without_faults_is_its_bill_line_by_line(
     done = reconcile(customer.folder / "out", bill_of(customer), settles=False)
 
     assert done.comparison.differences == []
-    assert done.comparison.agreed == 3
+    assert done.comparison.matches == 3
     assert done.totals.spent == done.comparison.billed == customer.books().billed
 
 

@@ -13,7 +13,7 @@ from batchgen.cli import main as run_batchgen
 from batchgen.ledger import Compaction, Ledger, Meta
 from batchgen.output import switch
 from batchgen.output.diskfile import DiskFile
-from batchgen.report import compacting
+from batchgen.report import compaction as compacting
 from tests.crash.points import Passings, around
 
 POINTS = (

@@ -15,9 +15,9 @@ from tests.crash.points import KILLED
 from tests.runs.keeping import (
     ROWS,
     check_pair,
+    make_folder_with_dead_bytes,
     names,
     streamed,
-    with_dead_bytes,
 )
 
 NEW_FROM = POINTS.index("after-commit")
@@ -33,7 +33,7 @@ def compact(folder: Path, *point: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return with_dead_bytes(tmp_path_factory.mktemp("made"))
+    return make_folder_with_dead_bytes(tmp_path_factory.mktemp("made"))
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -28,12 +28,12 @@ CREDIT = {"credit": Decimal("0.0000005")}
 MODEL = Gemini.defaults.model
 
 
-Lanes = Callable[..., ProviderQueue]
+Queues = Callable[..., ProviderQueue]
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Iterator[Lanes]:
-    """Return what makes a lane to a provider at an address."""
+def queue(tmp_path: Path) -> Iterator[Queues]:
+    """Return what makes a queue of a provider at an address."""
     with closing(Ledger(tmp_path / "run.db")) as ledger:
 
         def make(provider: Any, base_url: str, **terms: Any) -> ProviderQueue:
@@ -84,7 +84,7 @@ def test_whose_address_it_is(
 
 
 def test_counted_units_are_money_at_the_providers_own_address_alone(
-    queue: Lanes,
+    queue: Queues,
 ) -> None:
     own = AimlApi.defaults.base_url or ""
 
@@ -94,20 +94,20 @@ def test_counted_units_are_money_at_the_providers_own_address_alone(
 
 
 def test_rates_that_the_user_gives_hold_everywhere_and_stand_above(
-    queue: Lanes,
+    queue: Queues,
 ) -> None:
-    stated = {"credit": Decimal("0.01")}
+    job_rates = {"credit": Decimal("0.01")}
 
     for url in (AimlApi.defaults.base_url or "", RELAY):
-        assert queue(AimlApi(), url, rates=stated).rates_of("m") == stated
+        assert queue(AimlApi(), url, rates=job_rates).rates_of("m") == job_rates
 
 
 def test_a_rate_for_what_is_sent_is_that_of_images_too_unless_one_is_given(
-    queue: Lanes,
+    queue: Queues,
 ) -> None:
-    stated = {"input_token": Decimal(1), "output_token": Decimal(2)}
+    job_rates = {"input_token": Decimal(1), "output_token": Decimal(2)}
 
-    rates = queue(Gemini(), RELAY, rates=stated).rates_of(MODEL)
+    rates = queue(Gemini(), RELAY, rates=job_rates).rates_of(MODEL)
 
     assert rates["image_input_token"] == Decimal(1)
 
@@ -128,7 +128,7 @@ class Refunding(FoxApi):
 
 
 @pytest.mark.parametrize(
-    ("provider", "base_url", "stated", "failed_tasks"),
+    ("provider", "base_url", "setting", "failed_tasks"),
     [
         pytest.param(FoxApi(), "https://api.foxapi.cc", None, "unknown", id="nobody"),
         pytest.param(
@@ -142,9 +142,9 @@ class Refunding(FoxApi):
     ],
 )
 def test_what_failed_tasks_cost_is_the_jobs_word_or_else_the_providers(
-    queue: Lanes, provider: Any, base_url: str, stated: Any, failed_tasks: str
+    queue: Queues, provider: Any, base_url: str, setting: Any, failed_tasks: str
 ) -> None:
-    assert queue(provider, base_url, failed_tasks=stated).failed_tasks == failed_tasks
+    assert queue(provider, base_url, failed_tasks=setting).failed_tasks == failed_tasks
 
 
 @pytest.mark.parametrize(

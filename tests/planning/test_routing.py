@@ -12,7 +12,7 @@ from PIL import Image
 
 from batchgen.manifest.row import Problem, Row
 from batchgen.model import ImageRequest, Job, Price, ReferenceTerms, Terms, to_nano
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 from tests.prices import at
@@ -171,7 +171,7 @@ NBDEV = "gemini-3.1-flash-image-preview"
 
 
 @pytest.mark.parametrize(
-    ("stated", "resolution", "model", "bought"),
+    ("row_model", "resolution", "model", "size"),
     [
         pytest.param(None, None, NBDEV, "1K", id="neither"),
         pytest.param(None, "4K", f"{NBDEV}-4k", "4K", id="resolution"),
@@ -181,14 +181,18 @@ NBDEV = "gemini-3.1-flash-image-preview"
     ],
 )
 def test_a_resolution_that_is_chosen_by_the_models_id_chooses_it(
-    tmp_path: Path, stated: str | None, resolution: str | None, model: str, bought: str
+    tmp_path: Path,
+    row_model: str | None,
+    resolution: str | None,
+    model: str,
+    size: str,
 ) -> None:
     router = router_for(tmp_path, "nanobananaapi")
 
-    entry = plan_entry(asking(model=stated, resolution=resolution), router)
+    entry = plan_entry(asking(model=row_model, resolution=resolution), router)
 
-    assert (entry.model, entry.resolution) == (model, bought)
-    price = at(PROVIDERS["nanobananaapi"].prices, bought)
+    assert (entry.model, entry.resolution) == (model, size)
+    price = at(PROVIDERS["nanobananaapi"].prices, size)
     # What is listed was read for the provider's own models.
     estimate = None if model == "another" else to_nano(price.expected)
     assert entry.estimate == estimate
@@ -253,18 +257,18 @@ def files(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         pytest.param("cut.png", "cut off", id="cut"),
         pytest.param("text.png", "text", id="text"),
     ],
 )
-def test_a_broken_reference_costs_nothing(files: Path, name: str, words: str) -> None:
+def test_a_broken_reference_costs_nothing(files: Path, name: str, message: str) -> None:
     entry = plan_entry(asking(references=(name,)), router_for(files, "aimlapi"))
 
     assert (entry.provider, entry.at_column) == (None, "references")
     assert name in str(entry.problem)
-    assert words in str(entry.problem)
+    assert message in str(entry.problem)
 
 
 def test_a_reference_that_is_too_large_is_told_with_size_and_limit(

@@ -20,12 +20,14 @@ class BuyerFacts:
         body: What each purchase says besides its prompt.
         key_header: The header that carries the key.
         key_prefix: What stands before the key there.
+        prompt: The field of the prompt.
     """
 
     path: str
     body: Mapping[str, Any] = field(default_factory=dict)
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
+    prompt: str = "prompt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

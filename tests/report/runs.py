@@ -50,7 +50,7 @@ class Row:
     own: dict[str, str] = field(default_factory=dict)
 
 
-def drawn(colour: str, size: tuple[int, int] = (640, 400)) -> bytes:
+def png(colour: str, size: tuple[int, int] = (640, 400)) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, colour).save(file, "PNG")
     return file.getvalue()

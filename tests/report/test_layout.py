@@ -16,7 +16,7 @@ import pytest
 
 from batchgen.report.page import PAGE, write_page
 from tests.report.browser import CHROMIUM, faults_at
-from tests.report.runs import NOW, Page, Row, drawn, made
+from tests.report.runs import NOW, Page, Row, made, png
 
 WIDTHS_PX = (320, 390, 721, 768, 1440)
 """A small phone, a phone, the narrowest that has no cards, a tablet and a desk."""
@@ -33,7 +33,7 @@ TEXTS = (
 
 def awkward(count: int) -> list[Row]:
     """Return rows of long words, other scripts, large amounts, and failures."""
-    pictures = [drawn("red"), drawn("blue"), None]
+    pictures = [png("red"), png("blue"), None]
     return [
         Row(
             id=f"{TEXTS[number % 5]}-{number}",

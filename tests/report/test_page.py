@@ -15,7 +15,7 @@ from PIL import Image
 from batchgen.model import dollars
 from batchgen.report.contents import read_report
 from batchgen.storage.outputs import write_outputs
-from tests.report.runs import Page, Row, drawn, made, read
+from tests.report.runs import Page, Row, made, png, read
 
 EVIL = [
     "</script><script>alert(1)</script>",
@@ -27,8 +27,8 @@ EVIL = [
 
 def test_the_sums_are_those_of_the_table(tmp_path: Path) -> None:
     rows = [
-        Row(id="a", picture=drawn("red"), cost=92_500_001),
-        Row(id="b", picture=drawn("blue"), cost=1_000_000_007),
+        Row(id="a", picture=png("red"), cost=92_500_001),
+        Row(id="b", picture=png("blue"), cost=1_000_000_007),
         Row(id="c"),
     ]
 
@@ -40,17 +40,17 @@ def test_the_sums_are_those_of_the_table(tmp_path: Path) -> None:
     spent = sum(table["cost_usd"], Decimal(0))
     assert page.value_of("Spent") == dollars(spent) == "$1.092500008"
     assert page.value_of("Rows") == str(table.height)
-    shown = [
+    costs = [
         None if nano is None else Decimal(nano).scaleb(-9)
         for nano in page.columns["cost"]
     ]
-    assert shown == table["cost_usd"].to_list()
+    assert costs == table["cost_usd"].to_list()
     for name in ("row", "id", "status", "prompt", "provider", "error", "message"):
         assert page.columns[name] == table[name].to_list()
 
 
 def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> None:
-    with made(tmp_path, [Row(id="a", picture=drawn("red"), cost=None)]) as folder:
+    with made(tmp_path, [Row(id="a", picture=png("red"), cost=None)]) as folder:
         page = Page.of(folder)
 
     assert page.columns["cost"] == [None]
@@ -61,7 +61,7 @@ def test_a_price_that_nobody_knows_is_not_shown_as_nothing(tmp_path: Path) -> No
 def test_what_a_reply_left_open_is_told_without_an_unknown_outcome(
     tmp_path: Path,
 ) -> None:
-    row = Row(id="a", picture=drawn("red"), cost=20_000_000, uncertain=60_000_000)
+    row = Row(id="a", picture=png("red"), cost=20_000_000, uncertain=60_000_000)
 
     with made(tmp_path, [row]) as folder:
         page = Page.of(folder)
@@ -92,7 +92,7 @@ def test_words_of_others_stay_words(text: str, tmp_path: Path) -> None:
 
 
 def test_the_page_asks_nobody_and_runs_only_its_own_script(tmp_path: Path) -> None:
-    with made(tmp_path, [Row(id="a", picture=drawn("red"))]) as folder:
+    with made(tmp_path, [Row(id="a", picture=png("red"))]) as folder:
         page = Page.of(folder)
 
     policy = next(
@@ -119,8 +119,8 @@ def test_the_page_asks_nobody_and_runs_only_its_own_script(tmp_path: Path) -> No
 
 def test_thumbnails_are_made_once_and_rows_that_left_have_none(tmp_path: Path) -> None:
     rows = [
-        Row(id="a", picture=drawn("red")),
-        Row(id="b", picture=drawn("blue")),
+        Row(id="a", picture=png("red")),
+        Row(id="b", picture=png("blue")),
         Row(id="c", picture=b"\x89PNG no pixel can be read of this"),
     ]
 
@@ -140,7 +140,7 @@ def test_thumbnails_are_made_once_and_rows_that_left_have_none(tmp_path: Path) -
 
 
 def test_only_thumbnails_are_taken_over_from_an_edited_page(tmp_path: Path) -> None:
-    with made(tmp_path, [Row(id="a", picture=drawn("red"))]) as folder:
+    with made(tmp_path, [Row(id="a", picture=png("red"))]) as folder:
         first = Page.of(folder)
         path = tmp_path / "report.html"
         [(name, small)] = first.thumbnails.items()
@@ -152,7 +152,7 @@ def test_only_thumbnails_are_taken_over_from_an_edited_page(tmp_path: Path) -> N
 
 
 def test_a_page_holds_only_so_many_rows_but_adds_up_all(tmp_path: Path) -> None:
-    rows = [Row(id=str(number), picture=drawn("red")) for number in range(3)]
+    rows = [Row(id=str(number), picture=png("red")) for number in range(3)]
 
     with made(tmp_path, rows) as folder:
         report = read_report(folder.ledger, listed_rows=2)
@@ -167,8 +167,7 @@ def test_a_column_of_few_values_is_a_group_and_an_id_is_none(tmp_path: Path) -> 
     brands = ["north", "south", "north"]
     own = [{"brand": brand, "sku": f"s{n}"} for n, brand in enumerate(brands)]
     rows = [
-        Row(id=str(n), own=columns, picture=drawn("red"))
-        for n, columns in enumerate(own)
+        Row(id=str(n), own=columns, picture=png("red")) for n, columns in enumerate(own)
     ]
 
     with made(tmp_path, rows) as folder:
@@ -193,7 +192,7 @@ def test_a_run_that_bought_nothing_has_a_page(tmp_path: Path) -> None:
 def test_the_page_says_why_rows_did_not_succeed_and_what_helps(tmp_path: Path) -> None:
     rows = [
         Row(id="a", message="Not allowed."),
-        Row(id="b", picture=drawn("red")),
+        Row(id="b", picture=png("red")),
         Row(id="c", message="Not allowed."),
     ]
 

@@ -96,9 +96,9 @@ def test_a_narrow_drawing_leaves_labels_out_and_keeps_the_first() -> None:
         for label in _LABEL.findall(drawing)
         if ":" in label[5] and "UTC" not in label[5]
     ]
-    shown = [label[5] for label in across if "fine" not in label[0]]
-    assert len(across) > len(shown) >= 2
-    assert shown[0] == across[0][5]
+    labels = [label[5] for label in across if "fine" not in label[0]]
+    assert len(across) > len(labels) >= 2
+    assert labels[0] == across[0][5]
 
 
 def test_the_limit_is_named_and_drawn_where_it_is_known() -> None:

@@ -25,7 +25,7 @@ PART = Part(1, 1, 1)
 STEPS = ("references", "money", "departure", "slot", "left")
 
 
-def new_lane() -> ProviderQueue:
+def new_queue() -> ProviderQueue:
     rate_limiter = RateLimiter(60, lambda: 100.0, counts=True)
     limiter = ConcurrencyLimiter(
         rate_limiter, 4, AimdLimit(60.0, is_rate=True), lambda: 100.0
@@ -74,7 +74,7 @@ async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> No
 
 @pytest.mark.parametrize("steps", range(len(STEPS) + 1))
 def test_what_was_taken_is_given_back_wherever_it_ends(steps: int) -> None:
-    queue = new_lane()
+    queue = new_queue()
     run = new_run(queue)
     queued = QueuedPart(PART, NOTHING, (), as_probe=True)
 
@@ -99,7 +99,7 @@ def test_what_was_taken_is_given_back_wherever_it_ends(steps: int) -> None:
 
 
 def test_money_of_an_attempt_that_is_written_down_is_not_given_back() -> None:
-    queue = new_lane()
+    queue = new_queue()
     run = new_run(queue)
 
     async def work() -> None:

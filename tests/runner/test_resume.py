@@ -28,7 +28,7 @@ from tests.ledger.books import (
     send_part,
 )
 from tests.ledger.books import entry as row_of
-from tests.runs.shop import drawn
+from tests.runs.shop import draw_png
 
 NOW = AT + 9_000_000
 EVERY = 1 << 62
@@ -39,7 +39,7 @@ def picture(
 ) -> NewImage:
     return NewImage(
         name=f"cup-{attempt_id}-{image}.png",
-        data=drawn((8, attempt_id % 50 + 1)),
+        data=draw_png((8, attempt_id % 50 + 1)),
         tag=Tag(attempt_id=attempt_id, image=image, images=images, cost_nano=cost),
     )
 

@@ -28,6 +28,6 @@ async def shop() -> AsyncIterator[Shop]:
 
 @pytest.fixture
 def desk(tmp_path: Path, shop: Shop) -> Desk:
-    found = Desk(tmp_path, shop)
-    found.write("a cup")
-    return found
+    desk = Desk(tmp_path, shop)
+    desk.write("a cup")
+    return desk

@@ -91,7 +91,7 @@ class Desk:
         """Write the manifest, column by column."""
         pl.DataFrame(columns).write_csv(self.folder / "rows.csv")
 
-    def job(self, **said: Any) -> Job:
+    def job(self, **settings: Any) -> Job:
         terms = {
             name: Terms(base_url=f"{self.shop.url}/{name}", concurrency=1)
             for name in (*KNOWN, *self.others)
@@ -101,11 +101,11 @@ class Desk:
             source=source,
             manifest=source,
             out=self.out,
-            **({"providers": (self.provider,), "terms": terms} | said),
+            **({"providers": (self.provider,), "terms": terms} | settings),
         )
 
-    async def run(self, *, rebuy: bool = False, **said: Any) -> RunResult:
-        """Run the job to its end; `said` stands above what the desk says."""
+    async def run(self, *, rebuy: bool = False, **settings: Any) -> RunResult:
+        """Run the job to its end; `settings` stands above what the desk says."""
         self.handle = RunHandle()
         providers: dict[str, Provider] = {
             "aimlapi": AimlApi(),
@@ -127,13 +127,13 @@ class Desk:
             handle=self.handle,
             seed=7,
         )
-        return await run_job(self.job(**said), config)
+        return await run_job(self.job(**settings), config)
 
     def wide(self, provider: str, concurrency: int, **terms: Any) -> dict[str, Terms]:
         """Return terms that let a provider have more purchases under way."""
-        known = self.job().terms
-        wider = replace(known[provider], concurrency=concurrency, **terms)
-        return {**known, provider: wider}
+        usual = self.job().terms
+        wider = replace(usual[provider], concurrency=concurrency, **terms)
+        return {**usual, provider: wider}
 
     # -- what came of it
 
@@ -155,20 +155,20 @@ class Desk:
         """Return all attempts of the folder, oldest first."""
         ledger = read_ledger(self.out)
         try:
-            found = ledger._connection.execute("SELECT row_id FROM rows")
-            rows = [ledger.attempts_of(value[0]) for value in found.fetchall()]
+            ids = ledger._connection.execute("SELECT row_id FROM rows")
+            attempts = [ledger.attempts_of(row_id) for (row_id,) in ids.fetchall()]
         finally:
             ledger.close()
         return sorted(
-            (value for row in rows for value in row),
+            (attempt for of_row in attempts for attempt in of_row),
             key=lambda attempt: attempt.attempt_id,
         )
 
     def rows(self) -> list[RowRecord]:
         ledger = read_ledger(self.out)
         try:
-            found = ledger._connection.execute("SELECT row_id FROM rows")
-            return [ledger.row(value[0]) for value in found.fetchall()]
+            ids = ledger._connection.execute("SELECT row_id FROM rows")
+            return [ledger.row(row_id) for (row_id,) in ids.fetchall()]
         finally:
             ledger.close()
 

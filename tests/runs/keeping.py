@@ -12,7 +12,7 @@ from PIL import Image
 from batchgen.ledger.picked import reject_images, rows_named, try_again
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import whole_members
-from batchgen.report.verifying import verify
+from batchgen.report.archive_verification import verify
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover
 from batchgen.storage.outputs import write_outputs
@@ -36,7 +36,7 @@ GIVEN_UP, REMOVED, CHANGED = 2, 4, 6
 LIVE = tuple(at for at in range(len(ROWS)) if at not in (GIVEN_UP, REMOVED, CHANGED))
 
 
-def bought(folder: Path, rows: list[Row] = ROWS) -> Path:
+def make_folder(folder: Path, rows: list[Row] = ROWS) -> Path:
     """Make a folder in which rows have their images, and its ZIP is finished."""
     with made(folder, rows) as opened:
         recover(opened.ledger, opened.archive, 0)
@@ -44,9 +44,9 @@ def bought(folder: Path, rows: list[Row] = ROWS) -> Path:
     return folder
 
 
-def with_dead_bytes(folder: Path) -> Path:
+def make_folder_with_dead_bytes(folder: Path) -> Path:
     """Make one in which an image was given up, a row removed, and another changed."""
-    bought(folder)
+    make_folder(folder)
     with open_folder(folder, None, None) as opened:
         ledger = opened.ledger
         with ledger.transaction():
@@ -69,9 +69,11 @@ def streamed(folder: Path) -> list[str]:
     """Return the images that a reader meets that walks the ZIP from its start."""
     path = folder / "images.zip"
     file = DiskFile(path)
-    found = [key.member.name for key, _ in whole_members(file, 0, path.stat().st_size)]
+    read_names = [
+        key.member.name for key, _ in whole_members(file, 0, path.stat().st_size)
+    ]
     file.close()
-    return found
+    return read_names
 
 
 def names(rows: tuple[int, ...] = LIVE) -> list[str]:
@@ -82,9 +84,9 @@ def check_pair(folder: Path) -> None:
     """Let ZIP and ledger be judged: they fit, whichever pair it is."""
     with open_folder(folder, None, None) as opened:
         assert recover(opened.ledger, opened.archive, 0) == 0
-    found = verify(folder, lambda *_: None)
-    assert found.is_whole, found
-    assert found.is_finished
+    health = verify(folder, lambda *_: None)
+    assert health.is_whole, health
+    assert health.is_finished
     with zipfile.ZipFile(folder / "images.zip") as archive:
         assert archive.testzip() is None
         assert sorted(archive.namelist()) == sorted(["metadata.jsonl", *names()])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -22,94 +22,96 @@ from tests.fake_provider.server import serve_in_loop
 CREDITS_PER_USD = 2_000_000
 
 
-def drawn(size: tuple[int, int] = (8, 6)) -> bytes:
+def draw_png(size: tuple[int, int] = (8, 6)) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, "teal").save(file, "PNG")
     return file.getvalue()
 
 
-PNG = drawn()
+PNG = draw_png()
 
 
-def said(document: object, status: int = 200, **headers: str) -> Answer:
+def as_json(document: object, status: int = 200, **headers: str) -> Answer:
     """Return JSON; underscores in names of headers stand for hyphens."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    hyphenated = {name.replace("_", "-"): value for name, value in headers.items()}
     body = json.dumps(document).encode()
-    return Answer(status, body, {"content-type": "application/json", **named})
+    return Answer(status, body, {"content-type": "application/json", **hyphenated})
 
 
-def refused(status: int, words: str = "no", **headers: str) -> Answer:
+def refused(status: int, message: str = "no", **headers: str) -> Answer:
     """Return an error as both providers word it."""
-    return said({"message": words, "error": {"message": words}}, status, **headers)
+    return as_json(
+        {"message": message, "error": {"message": message}}, status, **headers
+    )
 
 
 LOST = NO_ANSWER
 PICTURE = Answer(200, PNG, {"content-type": "image/png"})
 
-Say = Callable[[Request], Answer]
+Responder = Callable[[Request], Answer]
 
 
-def in_turn(*says: Say | Answer) -> Say:
+def in_turn(*responders: Responder | Answer) -> Responder:
     """Answer the n-th request with the n-th answer, then always with the last."""
-    turns = list(says)
+    turns = list(responders)
 
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         now = turns.pop(0) if len(turns) > 1 else turns[0]
-        return now(asked) if callable(now) else now
+        return now(request) if callable(now) else now
 
-    return say
+    return respond
 
 
 class Shop:
     """The server: `buy`, `poll` and `image` answer, and may be replaced by a test."""
 
     def __init__(self) -> None:
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
         self.billed_nano = 0
         self.url = ""
-        self.buy: Say = self.accept
-        self.poll: Say = self.complete
-        self.image: Say = lambda _: PICTURE
-        self.upload: Say = self.keep
+        self.buy: Responder = self.accept
+        self.poll: Responder = self.complete
+        self.image: Responder = lambda _: PICTURE
+        self.upload: Responder = self.keep
         self.takes_s = 0.0  # from a purchase to its answer
         self._tasks = 0
 
     # -- what can be answered
 
-    def accept(self, asked: Request) -> Answer:
+    def accept(self, request: Request) -> Answer:
         """Accept a task, which will cost five cents."""
         self._tasks += 1
         self.billed_nano += 50_000_000
-        return said({"id": f"task-{self._tasks}", "status": "processing"})
+        return as_json({"id": f"task-{self._tasks}", "status": "processing"})
 
-    def complete(self, asked: Request) -> Answer:
+    def complete(self, request: Request) -> Answer:
         """Say that the task is done, with a link named after it."""
-        return self.linked(f"{asked.name}.png")(asked)
+        return self.linked(f"{request.name}.png")(request)
 
-    def linked(self, *names: str) -> Say:
+    def linked(self, *names: str) -> Responder:
         links = [{"url": f"{self.url}/images/{name}"} for name in names]
-        return lambda asked: said(
-            {"id": asked.name, "status": "completed", "results": links}
+        return lambda request: as_json(
+            {"id": request.name, "status": "completed", "results": links}
         )
 
-    def keep(self, asked: Request) -> Answer:
+    def keep(self, request: Request) -> Answer:
         """Keep what is uploaded, under a link that counts the uploads."""
-        return said({"url": f"{self.url}/kept/{len(self.uploads)}.png"})
+        return as_json({"url": f"{self.url}/kept/{len(self.uploads)}.png"})
 
-    def running(self, asked: Request) -> Answer:
-        return said({"id": asked.name, "status": "processing"})
+    def running(self, request: Request) -> Answer:
+        return as_json({"id": request.name, "status": "processing"})
 
-    def sells(self, credits_used: int, *names: str) -> Say:
+    def sells(self, credits_used: int, *names: str) -> Responder:
         """Answer a purchase with links at once, as AI/ML API does, and charge it."""
 
-        def say(asked: Request) -> Answer:
+        def respond(request: Request) -> Answer:
             self.billed_nano += credits_used * 1_000_000_000 // CREDITS_PER_USD
-            wanted = names or (f"{len(self.buys)}.png",)
-            links = [{"url": f"{self.url}/images/{value}"} for value in wanted]
+            files = names or (f"{len(self.buys)}.png",)
+            links = [{"url": f"{self.url}/images/{name}"} for name in files]
             usage = {"usage": {"credits_used": credits_used}}
-            return said({"data": links, "meta": usage})
+            return as_json({"data": links, "meta": usage})
 
-        return say
+        return respond
 
     # -- what was asked
 
@@ -117,23 +119,23 @@ class Shop:
     def buys(self) -> list[Request]:
         return [
             entry
-            for entry in self.asked
+            for entry in self.requests
             if entry.method == "POST" and "/upload/" not in entry.path
         ]
 
     @property
     def uploads(self) -> list[Request]:
-        return [entry for entry in self.asked if "/upload/" in entry.path]
+        return [entry for entry in self.requests if "/upload/" in entry.path]
 
     @property
     def polls(self) -> list[Request]:
-        return [entry for entry in self.asked if "/tasks/" in entry.path]
+        return [entry for entry in self.requests if "/tasks/" in entry.path]
 
     @property
     def downloads(self) -> list[Request]:
         return [
             entry
-            for entry in self.asked
+            for entry in self.requests
             if "/images/" in entry.path and entry.method == "GET"
         ]
 
@@ -143,16 +145,16 @@ class Shop:
 
     # -- the server
 
-    def _answer(self, asked: Request) -> Answer:
-        if "/upload/" in asked.path:
-            return self.upload(asked)
-        if asked.method == "POST":
-            return self.buy(asked)
-        return self.poll(asked) if "/tasks/" in asked.path else self.image(asked)
+    def _answer(self, request: Request) -> Answer:
+        if "/upload/" in request.path:
+            return self.upload(request)
+        if request.method == "POST":
+            return self.buy(request)
+        return self.poll(request) if "/tasks/" in request.path else self.image(request)
 
     def answer(self, request: Request) -> Answer:
         """Answer a request, and keep it; a purchase takes its time."""
-        self.asked.append(request)
+        self.requests.append(request)
         answer = self._answer(request)
         return replace(answer, delay_s=self.takes_s if request.method == "POST" else 0)
 
@@ -166,8 +168,3 @@ async def open_shop() -> AsyncIterator[Shop]:
     shop = Shop()
     async with serve_in_loop(shop):
         yield shop
-
-
-def shown(asked: Sequence[Request]) -> list[str]:
-    """Return requests in short, for messages of failed tests."""
-    return [f"{entry.method} {entry.path}" for entry in asked]

@@ -17,7 +17,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.folder import read_ledger
 from tests.prices import at
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import LOST, Answer, Request, Shop, in_turn, refused, said
+from tests.runs.shop import LOST, Answer, Request, Shop, as_json, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -141,7 +141,7 @@ async def test_a_refused_key_does_not_wait_for_the_next_departure(
 async def test_an_answer_without_an_image_is_asked_again_once_at_most(
     desk: Desk, shop: Shop
 ) -> None:
-    shop.buy = lambda _: said({"data": []})
+    shop.buy = lambda _: as_json({"data": []})
 
     outcome = await desk.run(max_attempts=5)
 
@@ -203,7 +203,7 @@ async def test_a_lost_reply_is_bought_again_once_and_both_are_admitted(
 
 
 @pytest.mark.parametrize(
-    ("said_by_the_job", "bought"),
+    ("settings", "purchases"),
     [
         pytest.param({"on_unknown": "hold"}, 1, id="hold"),
         pytest.param({"max_unknown": 0}, 1, id="none-again"),
@@ -213,17 +213,17 @@ async def test_a_lost_reply_is_bought_again_once_and_both_are_admitted(
     ],
 )
 async def test_replies_that_are_lost_again_and_again_end_in_held(
-    desk: Desk, shop: Shop, said_by_the_job: dict[str, Any], bought: int
+    desk: Desk, shop: Shop, settings: dict[str, Any], purchases: int
 ) -> None:
     shop.buy = lambda _: LOST
 
-    outcome = await desk.run(**said_by_the_job)
+    outcome = await desk.run(**settings)
 
     assert statuses(outcome) == {Status.HELD: 1}
-    assert len(shop.buys) == bought
+    assert len(shop.buys) == purchases
     row = desk.row()
-    assert (row["at_risk_attempts"], row["error"]) == (bought, "outcome_unknown")
-    assert row["at_risk_usd"] == bought * Decimal("0.13875")
+    assert (row["at_risk_attempts"], row["error"]) == (purchases, "outcome_unknown")
+    assert row["at_risk_usd"] == purchases * Decimal("0.13875")
     desk.check_money()
 
 
@@ -281,7 +281,7 @@ async def test_a_failure_that_was_charged_above_the_ceiling_is_told_as_well(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write("dear", "lost")
-    empty = said({"data": [], "meta": {"usage": {"credits_used": DEAR}}})
+    empty = as_json({"data": [], "meta": {"usage": {"credits_used": DEAR}}})
     shop.buy = in_turn(empty, LOST)
     shop.billed_nano = DEAR_NANO
 
@@ -312,12 +312,12 @@ async def test_a_budget_is_never_passed_and_raising_it_carries_on(
 
     assert isinstance(outcome.error, BudgetReached)
     assert shop.billed_nano <= 330_000_000
-    bought = len(shop.buys)
+    purchases = len(shop.buys)
     # What is left after the last one is less than the ceiling of another.
     assert 330_000_000 - shop.billed_nano < CEILING
     assert statuses(outcome) == {
-        Status.SUCCEEDED: bought,
-        Status.PENDING: 6 - bought,
+        Status.SUCCEEDED: purchases,
+        Status.PENDING: 6 - purchases,
     }
     desk.check_money()
 
@@ -334,7 +334,7 @@ async def test_money_at_risk_counts_for_the_budget_of_the_next_run(
     shop.buy = lambda _: LOST
     await desk.run(on_unknown="hold")
     desk.write("a cup", "a lamp")
-    shop.asked.clear()
+    shop.requests.clear()
 
     outcome = await desk.run(max_cost=Decimal(2 * CEILING - 1).scaleb(-9))
 
@@ -349,7 +349,7 @@ async def test_a_budget_needs_a_price(desk: Desk, shop: Shop) -> None:
         await desk.run(max_cost=Decimal(1))
 
     assert caught.group_contains(UsageError)
-    assert shop.asked == []
+    assert shop.requests == []
 
 
 # -- several images
@@ -387,11 +387,11 @@ async def test_a_refused_part_keeps_the_images_that_were_paid_for(
 
     desk.retry("refused")
     ledger = read_ledger(desk.out)
-    left = estimate_of(ledger, EVERY_ROW, ledger.generation)
+    estimate = estimate_of(ledger, EVERY_ROW, ledger.generation)
     ledger.close()
 
-    assert (left.rows, left.images) == (1, 2)
-    assert left.usd == 2 * Decimal("0.0925")
+    assert (estimate.rows, estimate.images) == (1, 2)
+    assert estimate.usd == 2 * Decimal("0.0925")
 
 
 async def test_a_run_that_is_cancelled_ends_and_loses_nothing(
@@ -402,9 +402,9 @@ async def test_a_run_that_is_cancelled_ends_and_loses_nothing(
 
     with anyio.CancelScope() as whole, anyio.fail_after(20):
 
-        def cancel(asked: Request) -> Answer:
+        def cancel(request: Request) -> Answer:
             whole.cancel()
-            return sell(asked)
+            return sell(request)
 
         shop.buy = in_turn(sell, cancel)
         await desk.run()
@@ -441,11 +441,11 @@ async def test_a_warning_that_the_reply_gives_reason_for_reaches_the_table(
 async def test_a_gateway_timeout_is_at_risk_and_not_bought_again_and_again(
     desk: Desk, shop: Shop
 ) -> None:
-    words = "litellm.Timeout: APITimeoutError - Request timed out."
+    message = "litellm.Timeout: APITimeoutError - Request timed out."
 
-    def late(asked: Request) -> Answer:
+    def late(request: Request) -> Answer:
         at_risk(shop)
-        return said({"error": {"message": words, "code": "408"}}, 408)
+        return as_json({"error": {"message": message, "code": "408"}}, 408)
 
     shop.buy = late
     desk.write("a")

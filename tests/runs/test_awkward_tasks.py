@@ -17,10 +17,10 @@ from tests.runs.shop import (
     PNG,
     Answer,
     Shop,
-    drawn,
+    as_json,
+    draw_png,
     in_turn,
     refused,
-    said,
 )
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def leave_a_task(desk: Desk) -> None:
     outcome = await desk.run(limit=1)
     assert [type(error) for error in outcome.stopped] == [CredentialRejected]
     desk.shop.poll = before
-    desk.shop.asked.clear()
+    desk.shop.requests.clear()
 
 
 async def test_a_task_is_polled_until_it_is_done_and_its_image_is_stored(
@@ -138,7 +138,7 @@ async def test_an_overdue_task_is_asked_once_by_each_later_run(
     desk.fox = QuickFox()
 
     for _ in range(2):
-        shop.asked.clear()
+        shop.requests.clear()
         outcome = await desk.run()
         assert statuses(outcome) == {Status.HELD: 1}
         assert (len(shop.buys), len(shop.polls)) == (0, 1)
@@ -201,7 +201,7 @@ async def test_an_overdue_task_that_failed_after_all_is_bought_again(
     shop.poll = shop.running
     await desk.run()
     desk.fox = QuickFox()
-    shop.poll = in_turn(said({"status": "failed"}), shop.complete)
+    shop.poll = in_turn(as_json({"status": "failed"}), shop.complete)
 
     outcome = await desk.run()
 
@@ -347,12 +347,12 @@ async def test_trouble_while_asking_for_a_fresh_link_does_not_lose_the_image(
     "answer",
     [
         pytest.param(refused(404, "no such task"), id="lost"),
-        pytest.param(said({"status": "failed"}), id="failed"),
+        pytest.param(as_json({"status": "failed"}), id="failed"),
         pytest.param(
-            said({"status": "failed", "error": {"message": "content policy"}}),
+            as_json({"status": "failed", "error": {"message": "content policy"}}),
             id="refused-afterwards",
         ),
-        pytest.param(said({"status": "completed", "results": []}), id="emptied"),
+        pytest.param(as_json({"status": "completed", "results": []}), id="emptied"),
     ],
 )
 async def test_a_task_that_has_no_fresh_link_has_lost_it_and_is_not_bought_again(
@@ -407,7 +407,7 @@ async def test_bytes_that_are_no_image_fail_the_row_with_its_cost(
 async def test_an_image_of_another_size_than_the_one_paid_for_is_told(
     desk: Desk, shop: Shop
 ) -> None:
-    shop.image = lambda _: Answer(200, drawn((512, 512)))
+    shop.image = lambda _: Answer(200, draw_png((512, 512)))
 
     await desk.run(aspect_ratio="1:1", resolution="1K")
 
@@ -472,15 +472,15 @@ async def test_a_task_of_a_provider_without_key_is_named_and_not_bought_elsewher
 
     outcome = await desk.run()
 
-    assert outcome.left == ["FOXAPI_API_KEY"]
+    assert outcome.missing_keys == ["FOXAPI_API_KEY"]
     assert statuses(outcome) == {Status.PENDING: 1}
-    assert shop.asked == []
+    assert shop.requests == []
     desk.check_money()
 
     desk.keys = ["aimlapi", "foxapi"]
     outcome = await desk.run()
 
-    assert outcome.left == []
+    assert outcome.missing_keys == []
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert shop.buys == []
     assert desk.row()["provider"] == "foxapi"
@@ -512,7 +512,7 @@ async def test_a_task_that_ends_after_its_row_was_bought_again_is_superseded(
     assert desk.retry("held") == 1
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
     desk.check_money()
-    shop.asked.clear()
+    shop.requests.clear()
     shop.poll = shop.complete
 
     outcome = await desk.run()
@@ -539,7 +539,7 @@ async def test_a_task_that_ends_after_its_row_was_bought_again_is_superseded(
 async def test_a_failed_task_is_at_risk_unless_the_job_says_that_it_is_free(
     desk: Desk, shop: Shop, failed_tasks: str, risks: int
 ) -> None:
-    shop.poll = in_turn(said({"status": "failed"}), shop.complete)
+    shop.poll = in_turn(as_json({"status": "failed"}), shop.complete)
     terms = desk.wide("foxapi", concurrency=1, failed_tasks=failed_tasks)
 
     outcome = await desk.run(terms=terms)
@@ -563,7 +563,7 @@ async def test_a_task_that_lost_its_provider_for_a_while_is_still_fetched(
 
 
 @pytest.mark.parametrize(
-    ("said_", "bought"),
+    ("settings", "purchases"),
     [
         pytest.param({}, 2, id="one-more"),
         pytest.param({"max_unknown": 3}, 4, id="as-many-as-the-job-risks"),
@@ -571,23 +571,23 @@ async def test_a_task_that_lost_its_provider_for_a_while_is_still_fetched(
     ],
 )
 async def test_a_task_that_fails_again_and_again_is_not_paid_for_without_end(
-    desk: Desk, shop: Shop, said_: dict[str, Any], bought: int
+    desk: Desk, shop: Shop, settings: dict[str, Any], purchases: int
 ) -> None:
-    shop.poll = lambda _: said({"status": "failed"})
+    shop.poll = lambda _: as_json({"status": "failed"})
 
-    outcome = await desk.run(**said_)
+    outcome = await desk.run(**settings)
 
     assert outcome.totals is not None
     assert outcome.totals.rows == {Status.FAILED: 1}
-    assert len(shop.buys) == bought
-    assert desk.row()["at_risk_attempts"] == bought
+    assert len(shop.buys) == purchases
+    assert desk.row()["at_risk_attempts"] == purchases
     desk.check_money()
 
 
 async def test_a_failed_task_that_is_known_to_be_free_has_all_attempts(
     desk: Desk, shop: Shop
 ) -> None:
-    shop.poll = lambda _: said({"status": "failed"})
+    shop.poll = lambda _: as_json({"status": "failed"})
     terms = desk.wide("foxapi", 1, failed_tasks="free")
 
     await desk.run(terms=terms, max_attempts=3)

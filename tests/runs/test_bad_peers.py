@@ -17,7 +17,7 @@ from batchgen.attempts import fetch as fetching
 from batchgen.model import Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.capacity import Capacity
-from batchgen.runner.local import LocalEngine
+from batchgen.runner.engine import Engine
 from batchgen.wire import WireLimits, transport
 from batchgen.wire.sender import Wire
 from tests.runs.desk import Desk
@@ -60,30 +60,30 @@ class End:
     """How a row ends, and in which words.
 
     Attributes:
-        sold: Whether its image was charged.
+        is_charged: Whether its image was charged.
     """
 
     status: str
     error: str
-    words: str
-    sold: bool = True
+    message: str
+    is_charged: bool = True
 
 
 REJECTED = End("failed", "image_rejected", "more than 1000000 bytes")
-UNKNOWN = End("held", "outcome_unknown", "more than 1000000 bytes", sold=False)
+UNKNOWN = End("held", "outcome_unknown", "more than 1000000 bytes", is_charged=False)
 LATER = End("pending", "incomplete", "")
 ENDS = {
     "buy endless-undelimited": UNKNOWN,
     "buy gzip-bomb": UNKNOWN,
-    "buy drops-in-body": replace(UNKNOWN, words="not finished"),
-    "buy drops-in-head": replace(UNKNOWN, words="did not begin in time"),
-    "buy many-values": replace(UNKNOWN, words="more than 100,000 values"),
+    "buy drops-in-body": replace(UNKNOWN, message="not finished"),
+    "buy drops-in-head": replace(UNKNOWN, message="did not begin in time"),
+    "buy many-values": replace(UNKNOWN, message="more than 100,000 values"),
     "get endless-chunks": REJECTED,
     "get gzip-bomb": REJECTED,
-    "get drops-in-body": replace(LATER, words="took longer than 1 s"),
+    "get drops-in-body": replace(LATER, message="took longer than 1 s"),
     "get redirect": End("failed", "link_lost", "more than 3 hops"),
-    "get huge": replace(REJECTED, words="30000 x 30000"),
-    "inline huge": replace(REJECTED, words="30000 x 30000"),
+    "get huge": replace(REJECTED, message="30000 x 30000"),
+    "inline huge": replace(REJECTED, message="30000 x 30000"),
 }
 
 
@@ -92,32 +92,32 @@ class Town:
     """A provider and its image host: a prompt says which of them does harm, and how."""
 
     shop: Shop
-    met: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.server = ScriptedServer(self.serve)
 
     def serve(self, peer: Peer) -> None:
-        asked = peer.receive()
-        method, path, _ = asked.line.split(" ")
+        request = peer.receive()
+        method, path, _ = request.line.split(" ")
         if method == "POST":
-            self.sell(peer, json.loads(asked.body)["prompt"])
+            self.sell(peer, json.loads(request.body)["prompt"])
         elif path.startswith("/get/"):
             self.do_harm(peer, path.removeprefix("/get/"), path)
         else:
             peer.say(reply(PNG, content_type="image/png", headers=CLOSE))
 
     def sell(self, peer: Peer, prompt: str) -> None:
-        self.met.append(prompt)
-        way, _, kind = prompt.partition(" ")
-        if way == "buy":
+        self.prompts.append(prompt)
+        verb, _, kind = prompt.partition(" ")
+        if verb == "buy":
             self.do_harm(peer, kind, "/buy")
             return
         self.shop.billed_nano += CREDITS * 1_000_000_000 // CREDITS_PER_USD
         image = {
             "inline": {"b64_json": base64.b64encode(HUGE).decode()},
             "get": {"url": f"{self.server.url}/get/{kind}"},
-        }.get(way, {"url": f"{self.server.url}/1.png"})
+        }.get(verb, {"url": f"{self.server.url}/1.png"})
         usage = {"usage": {"credits_used": CREDITS}}
         document = json.dumps({"data": [image], "meta": usage})
         peer.say(reply(document.encode(), headers=CLOSE))
@@ -143,10 +143,10 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)
     monkeypatch.setattr(decide, "_backoff", backoff)
 
-    def wire(_: LocalEngine, capacity: Capacity) -> Wire:
+    def wire(_: Engine, capacity: Capacity) -> Wire:
         return Wire(paid_hosts=False, limits=LIMITS, sockets=capacity.sockets)
 
-    monkeypatch.setattr(LocalEngine, "_wire", wire)
+    monkeypatch.setattr(Engine, "_wire", wire)
 
 
 @pytest.mark.anyio
@@ -164,17 +164,17 @@ async def test_whatever_some_peers_do_each_row_ends_in_its_own_words(
         outcome = await desk.run(terms=terms, on_unknown="hold")
         posts = server.posts
 
-    found = {row["prompt"]: row for row in desk.table()}
-    told = [(row, found[row]["status"], found[row]["message"]) for row in good]
-    assert told == [(row, "succeeded", None) for row in good]
+    rows = {row["prompt"]: row for row in desk.table()}
+    results = [(row, rows[row]["status"], rows[row]["message"]) for row in good]
+    assert results == [(row, "succeeded", None) for row in good]
     for prompt, end in ENDS.items():
-        row = found[prompt]
+        row = rows[prompt]
         assert (row["status"], row["error"]) == (end.status, end.error), prompt
-        assert end.words in row["message"], prompt
-        assert (row["cost_usd"] == Decimal("0.05")) is end.sold, prompt
+        assert end.message in row["message"], prompt
+        assert (row["cost_usd"] == Decimal("0.05")) is end.is_charged, prompt
     assert outcome.totals is not None
     assert outcome.totals.rows[Status.SUCCEEDED] == len(ENDS)
-    assert posts == len(town.met) == 2 * len(ENDS)
+    assert posts == len(town.prompts) == 2 * len(ENDS)
     desk.check_money()
 
 
@@ -193,7 +193,7 @@ async def test_a_provider_that_redirects_is_not_followed(
     (stopped,) = outcome.stopped
     assert stopped.kind == "wrong_address"
     assert stopped.message.startswith("redirected to /buy where the API should answer")
-    assert town.met == ["buy redirect"] * 2
+    assert town.prompts == ["buy redirect"] * 2
     assert [row["status"] for row in desk.table()] == ["pending"] * 3
     assert shop.billed_nano == 0
 

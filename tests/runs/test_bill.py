@@ -107,7 +107,7 @@ def test_a_bill_with_nothing_on_it_is_a_bill(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         pytest.param("", "is empty", id="empty"),
         pytest.param("id,time,cost\na,2026-11-20,1\n", "--columns", id="no-amount"),
@@ -135,10 +135,10 @@ def test_a_bill_with_nothing_on_it_is_a_bill(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_read_names_its_place(
-    text: str, words: str, tmp_path: Path
+    text: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(SpecError) as caught:
         read_bill(wrote(tmp_path, text, "export.csv"), PLAIN)
 
     assert "export.csv" in str(caught.value)
-    assert words in str(caught.value)
+    assert message in str(caught.value)

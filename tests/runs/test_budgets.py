@@ -17,7 +17,7 @@ from batchgen.model import Price, Status, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from tests.prices import at
 from tests.runs.desk import PRICES, Desk, QuickFox, statuses
-from tests.runs.shop import Answer, Request, Shop, refused, said
+from tests.runs.shop import Answer, Request, Shop, as_json, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -39,14 +39,14 @@ def by(limit: Decimal = TWO, **more: Decimal) -> Mapping[str, Any]:
     return {"max_cost_by": {"brand": {"*": limit, **more}}}
 
 
-def bought(desk: Desk) -> dict[str, int]:
+def images_by_brand(desk: Desk) -> dict[str, int]:
     """Return how many rows of each brand have their image."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in desk.table():
-        found[row["brand"]] = found.get(row["brand"], 0) + (
+        counts[row["brand"]] = counts.get(row["brand"], 0) + (
             row["status"] == "succeeded"
         )
-    return found
+    return counts
 
 
 def catalogue(desk: Desk, *brands: str) -> None:
@@ -66,7 +66,7 @@ async def test_a_full_group_waits_while_the_others_go_on(
     assert isinstance(outcome.error, GroupsFull)
     assert "brand 'Acme': $0.178975 of $0.2282375" in str(outcome.error)
     assert "Brio" not in str(outcome.error)
-    assert bought(desk) == {"Acme": 2, "Brio": 2, "Cup & Co": 1}
+    assert images_by_brand(desk) == {"Acme": 2, "Brio": 2, "Cup & Co": 1}
     desk.check_money()
 
 
@@ -75,13 +75,13 @@ async def test_raising_the_budget_of_one_value_carries_on_with_it_alone(
 ) -> None:
     catalogue(desk, *["Acme"] * 4, *["Brio"] * 3)
     await desk.run(**by())
-    assert bought(desk) == {"Acme": 2, "Brio": 2}
+    assert images_by_brand(desk) == {"Acme": 2, "Brio": 2}
 
     outcome = await desk.run(**by(Acme=Decimal(9)))
 
     assert isinstance(outcome.error, GroupsFull)
     assert "Acme" not in str(outcome.error)
-    assert bought(desk) == {"Acme": 4, "Brio": 2}
+    assert images_by_brand(desk) == {"Acme": 4, "Brio": 2}
     assert len(shop.buys) == 6
     outcome = await desk.run()
     assert statuses(outcome) == {Status.SUCCEEDED: 7}
@@ -113,19 +113,19 @@ async def test_a_part_that_is_tried_again_waits_with_its_group(
 ) -> None:
     catalogue(desk, *["Acme"] * 3)
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         if len(shop.buys) > 1:
-            return shop.sells(CREDITS)(asked)
+            return shop.sells(CREDITS)(request)
         shop.billed_nano += COST
         usage = {"usage": {"credits_used": CREDITS}}
-        return said({"data": [], "meta": usage})
+        return as_json({"data": [], "meta": usage})
 
     shop.buy = buy
 
     outcome = await desk.run(**by())
 
     assert isinstance(outcome.error, GroupsFull)
-    assert sum(bought(desk).values()) == 1
+    assert sum(images_by_brand(desk).values()) == 1
     desk.check_money()
 
 
@@ -141,7 +141,7 @@ async def test_two_columns_have_their_limits_each(desk: Desk, shop: Shop) -> Non
 
     assert isinstance(outcome.error, GroupsFull)
     assert str(outcome.error) == "kind 'hat': $0.178975 of $0.2282375"
-    assert bought(desk) == {"Acme": 3, "Brio": 1}
+    assert images_by_brand(desk) == {"Acme": 3, "Brio": 1}
 
 
 async def test_earlier_purchases_count_for_the_value_that_their_rows_have_now(
@@ -156,7 +156,7 @@ async def test_earlier_purchases_count_for_the_value_that_their_rows_have_now(
     outcome = await desk.run(**by())
 
     assert isinstance(outcome.error, GroupsFull)
-    assert bought(desk) == {"Acme": 2, "Brio": 2}
+    assert images_by_brand(desk) == {"Acme": 2, "Brio": 2}
     assert shop.prompts[3:] == ["new for Acme"]
 
 
@@ -182,7 +182,7 @@ async def test_what_was_paid_for_rows_that_are_gone_counts_for_their_value(
     outcome = await desk.run(rebuy=True, **by())
 
     assert isinstance(outcome.error, GroupsFull)
-    assert bought(desk) == {"Acme": 0, "Brio": 1}
+    assert images_by_brand(desk) == {"Acme": 0, "Brio": 1}
 
 
 async def test_what_was_delivered_at_an_unknown_price_counts_in_the_next_run(
@@ -190,12 +190,12 @@ async def test_what_was_delivered_at_an_unknown_price_counts_in_the_next_run(
 ) -> None:
     monkeypatch.setattr(fetch, "DOWNLOADS", 1)
     link = f"{shop.url}/images/1.png"
-    shop.buy = lambda _: said({"data": [{"url": link}]})
+    shop.buy = lambda _: as_json({"data": [{"url": link}]})
     shop.image = lambda _: refused(503, "later")
     desk.write("a cup")
     await desk.run(max_attempts=1)
     desk.write("a cup", "a lamp")
-    shop.asked.clear()
+    shop.requests.clear()
 
     outcome = await desk.run(max_cost=Decimal(2 * CEILING - 1).scaleb(-9))
 
@@ -213,23 +213,23 @@ async def test_a_column_that_is_not_there_is_told_with_those_that_are(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "settings",
     [
         pytest.param(by(), id="by-column"),
         pytest.param({"max_cost_per_day": Decimal(9)}, id="by-day"),
     ],
 )
 async def test_no_budget_holds_without_a_price(
-    desk: Desk, shop: Shop, said: dict[str, Any]
+    desk: Desk, shop: Shop, settings: dict[str, Any]
 ) -> None:
     catalogue(desk, "Acme")
     desk.prices = {}
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        await desk.run(**said)
+        await desk.run(**settings)
 
     assert caught.group_contains(UsageError, match="no budget can hold")
-    assert shop.asked == []
+    assert shop.requests == []
 
 
 async def test_what_is_open_counts_at_what_it_may_cost_though_prices_fell(
@@ -244,9 +244,9 @@ async def test_what_is_open_counts_at_what_it_may_cost_though_prices_fell(
     await desk.run()
     desk.prices = PRICES
     desk.fox = QuickFox()
-    shop.poll = lambda asked: (
-        shop.running if asked.name == "task-1" else shop.complete
-    )(asked)
+    shop.poll = lambda request: (
+        shop.running if request.name == "task-1" else shop.complete
+    )(request)
     cups = [f"cup {number}" for number in range(4)]
     desk.write("a cup", *cups, ids=["a", *"bcde"])
 
@@ -287,23 +287,24 @@ async def test_money_that_comes_back_while_others_are_asked_for_rows_is_seen(
     asked_others = WorkStealing.take
 
     async def take(self: WorkStealing) -> bool:
-        taken = await asked_others(self)
+        candidates = await asked_others(self)
         while self._queue.name == "aimlapi" and self._run.live:
             await checkpoint()  # the purchase under way ends, and wakes whoever waits
-        return taken
+        return candidates
 
     monkeypatch.setattr(WorkStealing, "take", take)
     desk.write_columns(
         prompt=["cup", "mug", "jug"], brand=["Acme"] * 3, provider=["aimlapi"] * 3
     )
-    said = {
+    settings = {
         **by(Decimal(2 * COST + CEILING).scaleb(-9)),
         "providers": ("aimlapi", "foxapi"),
         "terms": desk.wide("aimlapi", concurrency=4),
     }
-    await desk.run(**said, limit=1)  # so that the plan stands when the next run begins
+    # So that the plan stands when the next run begins.
+    await desk.run(**settings, limit=1)
 
-    outcome = await desk.run(**said)
+    outcome = await desk.run(**settings)
 
     assert statuses(outcome) == {Status.SUCCEEDED: 3}
     assert outcome.error is None

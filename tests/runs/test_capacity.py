@@ -12,7 +12,7 @@ from batchgen.errors import SpecError
 from batchgen.limits import MAX_CONCURRENCY
 from batchgen.model import Job, Status, Terms
 from batchgen.providers import PROVIDERS
-from batchgen.runner.capacity import MOST_FOR_FILES, Capacity, capacity_of
+from batchgen.runner.capacity import MAX_FILES, Capacity, capacity_of
 from batchgen.wire.send_tracker import SendTracker
 from batchgen.wire.sockets import NoSocket
 from batchgen.wire.transport import AiohttpTransport
@@ -48,22 +48,24 @@ def capacity(limit: int, job: Job) -> Capacity:
     ],
 )
 def test_nothing_is_given_away_twice(limit: int, at_once: dict[str, int]) -> None:
-    found = capacity(limit, job(**at_once))
+    limits = capacity(limit, job(**at_once))
 
-    together = sum(found.purchases.values())
-    sockets = found.sockets
+    together = sum(limits.purchases.values())
+    sockets = limits.sockets
     assert together + sockets.others + sockets.kept_alive <= sockets.total
     assert sockets.total + OPEN < limit
     assert sockets.others >= 1
-    assert all(0 < found.purchases[name] <= most for name, most in at_once.items())
-    assert (found.notice is None) == (together == sum(at_once.values()))
+    assert all(
+        0 < limits.purchases[name] <= purchases for name, purchases in at_once.items()
+    )
+    assert (limits.notice is None) == (together == sum(at_once.values()))
 
 
 def test_with_plenty_all_is_as_the_job_says() -> None:
-    found = capacity(65_536, job(gemini=2000))
+    limits = capacity(65_536, job(gemini=2000))
 
-    assert found.purchases == {"gemini": 2000}
-    assert found.notice is None
+    assert limits.purchases == {"gemini": 2000}
+    assert limits.notice is None
 
 
 def test_a_limit_to_be_found_is_looked_for_below_what_there_is() -> None:
@@ -74,14 +76,17 @@ def test_a_limit_to_be_found_is_looked_for_below_what_there_is() -> None:
 
 
 def test_the_words_name_what_is_wanted_what_there_is_and_what_to_do() -> None:
-    found = capacity(1024, job(gemini=2000))
+    limits = capacity(1024, job(gemini=2000))
 
-    assert found.notice is not None
-    most = found.purchases["gemini"]
-    needed = OPEN + MOST_FOR_FILES + 2000 + 16 + 32 + 8
-    assert found.notice.startswith("2,000 purchases at a time need 2,134 open files")
-    assert f"may open 1,024 files, so at most {most} are made at a time" in found.notice
-    assert f"ulimit -n {needed}`" in found.notice
+    assert limits.notice is not None
+    purchases = limits.purchases["gemini"]
+    needed = OPEN + MAX_FILES + 2000 + 16 + 32 + 8
+    assert limits.notice.startswith("2,000 purchases at a time need 2,134 open files")
+    assert (
+        f"may open 1,024 files, so at most {purchases} are made at a time"
+        in limits.notice
+    )
+    assert f"ulimit -n {needed}`" in limits.notice
     assert capacity(needed, job(gemini=2000)).notice is None
 
 
@@ -95,10 +100,10 @@ def test_where_nothing_fits_the_job_is_refused() -> None:
 async def test_the_zip_is_open_before_anything_is_bought(desk: Desk) -> None:
     sell, opened = desk.shop.buy, []
 
-    def look_and_sell(asked: Request) -> Answer:
+    def look_and_sell(request: Request) -> Answer:
         names = {path.readlink().name for path in FILES.iterdir() if path.is_symlink()}
         opened.append("images.zip" in names)
-        return sell(asked)
+        return sell(request)
 
     desk.shop.buy = look_and_sell
 

@@ -76,7 +76,7 @@ def test_time_is_what_the_slower_limit_makes_it(
         measured=0,
     )
 
-    assert pace.least_s == least_s
+    assert pace.min_s == least_s
     assert pace.likely_s == likely_s
 
 
@@ -87,10 +87,10 @@ def test_costs_add_up_bound_by_bound_and_leave_out_what_has_no_price() -> None:
         lowest=Decimal("0.02"),
         page="a page",
     )
-    agreed = Price.agreed(Decimal(1), "a letter")
+    price = Price.agreed(Decimal(1), "a letter")
     forecast = Forecast(
         rows=3,
-        groups=[group(10, "1K", price), group(2, "2K", agreed), group(5, "4K")],
+        groups=[group(10, "1K", price), group(2, "2K", price), group(5, "4K")],
     )
 
     assert forecast.cost() == Cost(2_200_000_000, 3_000_000_000, 3_500_000_000)

@@ -17,8 +17,8 @@ from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import State, Status
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
-from batchgen.report import compacting
-from batchgen.report.compacting import CompactionResult, compact
+from batchgen.report import compaction as compacting
+from batchgen.report.compaction import CompactionResult, compact
 from batchgen.runner.consent import refuse_rebuy
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover
@@ -28,11 +28,11 @@ from tests.runs.keeping import (
     LIVE,
     REMOVED,
     ROWS,
-    bought,
     check_pair,
+    make_folder,
+    make_folder_with_dead_bytes,
     names,
     streamed,
-    with_dead_bytes,
 )
 from tests.small_disk import eat, small_disk
 
@@ -49,12 +49,12 @@ def digest(folder: Path) -> str:
 
 def images(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
-        found = ledger.execute("SELECT * FROM images ORDER BY attempt_id, image")
-        return found.fetchall()
+        rows = ledger.execute("SELECT * FROM images ORDER BY attempt_id, image")
+        return rows.fetchall()
 
 
 def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     archive = folder / "images.zip"
     before, size = zipfile.ZipFile(archive).infolist(), archive.stat().st_size
     assert streamed(folder) == names(tuple(range(len(ROWS))))
@@ -64,7 +64,7 @@ def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> No
     assert streamed(folder) == names()
     check_pair(folder)
     assert done.freed_bytes == size - archive.stat().st_size > 0
-    assert (done.kept, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
+    assert (done.images, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
     after = zipfile.ZipFile(archive).infolist()
     assert [(entry.filename, entry.date_time) for entry in after] == [
         (entry.filename, entry.date_time) for entry in before
@@ -72,7 +72,7 @@ def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> No
 
 
 def test_the_tags_by_which_a_stop_is_mended_are_kept(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     compacted(folder)
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         places = ledger.execute(
@@ -92,18 +92,18 @@ def test_the_tags_by_which_a_stop_is_mended_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_nothing_dead_is_left_alone(tmp_path: Path) -> None:
-    folder = bought(tmp_path)
+    folder = make_folder(tmp_path)
     before = (folder / "images.zip").stat()
 
     done = compacted(folder)
 
     after = (folder / "images.zip").stat()
-    assert (done.freed_bytes, done.kept, done.removed) == (0, len(ROWS), 0)
+    assert (done.freed_bytes, done.images, done.removed) == (0, len(ROWS), 0)
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_a_second_one_finds_nothing_to_do(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     compacted(folder)
     before = digest(folder)
 
@@ -112,7 +112,7 @@ def test_a_second_one_finds_nothing_to_do(tmp_path: Path) -> None:
 
 
 def test_the_outputs_stay_fresh(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
 
     compacted(folder)
 
@@ -123,7 +123,7 @@ def test_the_outputs_stay_fresh(tmp_path: Path) -> None:
 def test_images_stored_afterwards_stand_behind_those_that_stayed(
     tmp_path: Path,
 ) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     compacted(folder)
     with open_folder(folder, None, None) as opened:
         from tests.output.archives import incoming
@@ -140,7 +140,7 @@ def test_images_stored_afterwards_stand_behind_those_that_stayed(
 def test_a_removed_row_that_comes_back_is_bought_again_only_with_consent(
     tmp_path: Path,
 ) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     compacted(folder)
     with open_folder(folder, None, None) as opened:
         ledger = opened.ledger
@@ -153,7 +153,7 @@ def test_a_removed_row_that_comes_back_is_bought_again_only_with_consent(
 
 
 def test_rows_that_were_never_removed_ask_for_no_consent(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     compacted(folder)
     with open_folder(folder, None, None) as opened:
         ledger = opened.ledger
@@ -164,7 +164,7 @@ def test_rows_that_were_never_removed_ask_for_no_consent(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("held_by", ["an open attempt", "a decision"])
 def test_images_that_may_still_be_needed_stay(held_by: str, tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         if held_by == "a decision":
             ledger.execute(
@@ -186,7 +186,7 @@ def test_images_that_may_still_be_needed_stay(held_by: str, tmp_path: Path) -> N
 def test_until_the_manifest_was_read_to_its_end_no_row_counts_as_removed(
     tmp_path: Path,
 ) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
         opened.ledger.meta.plan_digest = None
 
@@ -196,7 +196,7 @@ def test_until_the_manifest_was_read_to_its_end_no_row_counts_as_removed(
 
 
 def test_an_image_bought_twice_stays_once(tmp_path: Path) -> None:
-    folder = bought(tmp_path)
+    folder = make_folder(tmp_path)
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         # The second attempt brought what the first had: rows 1 and 2 become one.
         ledger.execute("UPDATE attempts SET row_id = 1 WHERE row_id = 2")
@@ -224,7 +224,7 @@ def unchanged(folder: Path) -> Iterator[None]:
 
 
 def test_a_damaged_image_stops_it_and_is_named(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     path = folder / "images.zip"
     data = bytearray(path.read_bytes())
     data[data.index(ROWS[5].picture or b"") + 40] ^= 1
@@ -235,7 +235,7 @@ def test_a_damaged_image_stops_it_and_is_named(tmp_path: Path) -> None:
 
 
 def test_a_run_at_work_is_not_disturbed(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
 
     with (
         open_folder(folder, None, None),
@@ -248,7 +248,7 @@ def test_a_run_at_work_is_not_disturbed(tmp_path: Path) -> None:
 def test_too_little_room_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     free = shutil.disk_usage(folder).free
     monkeypatch.setattr(compacting, "SPARE_BYTES", 2 * free)
 
@@ -263,7 +263,7 @@ def test_a_disk_that_fills_meanwhile_leaves_the_old_pair(
     with small_disk(tmp_path / "disk", 2_000_000) as disk:
         folder = disk / "run"
         folder.mkdir()
-        with_dead_bytes(folder)
+        make_folder_with_dead_bytes(folder)
         monkeypatch.setattr(compacting, "_require_room", lambda *_: None)
 
         with unchanged(folder):
@@ -277,7 +277,7 @@ def test_a_disk_that_fills_meanwhile_leaves_the_old_pair(
 
 
 def test_no_cent_changes(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     with open_folder(folder, None, None) as opened:
         before = opened.ledger.totals(EVERY_ROW)
 
@@ -289,7 +289,7 @@ def test_no_cent_changes(tmp_path: Path) -> None:
 
 
 def test_images_that_another_row_shares_stay(tmp_path: Path) -> None:
-    folder = with_dead_bytes(tmp_path)
+    folder = make_folder_with_dead_bytes(tmp_path)
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         ledger.execute("UPDATE plan SET shares = ? WHERE position = 0", (REMOVED + 1,))
         ledger.commit()

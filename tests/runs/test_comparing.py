@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from batchgen.billing.bill import BillLine
-from batchgen.billing.comparing import HOUR, Bill, Comparison, Difference, Kind, compare
+from batchgen.billing.comparison import (
+    HOUR,
+    Bill,
+    Comparison,
+    Difference,
+    Kind,
+    compare,
+)
 from batchgen.errors import Charge
 from batchgen.ledger import Charged, Ledger, settle_charge
 from batchgen.model import State
@@ -73,15 +80,15 @@ def compared(
     return compare(ledger, bill)
 
 
-def only(found: Comparison) -> Difference:
-    [difference] = found.differences
+def only(result: Comparison) -> Difference:
+    [difference] = result.differences
     return difference
 
 
-def told(found: Comparison) -> list[tuple[Kind, int | None, int | None]]:
+def brief(result: Comparison) -> list[tuple[Kind, int | None, int | None]]:
     return [
         (difference.kind, difference.attempt_id, difference.settles_to)
-        for difference in found.differences
+        for difference in result.differences
     ]
 
 
@@ -91,29 +98,33 @@ def test_what_both_sides_have_at_one_amount_is_no_difference(
 ) -> None:
     attempt(ledger, charge, PRICE)
 
-    found = compared(ledger, line(1, OURS))
+    result = compared(ledger, line(1, OURS))
 
-    assert found.differences == []
-    assert (found.agreed, found.agreed_nano, found.billed) == (1, PRICE, PRICE)
+    assert result.differences == []
+    assert (result.matches, result.matches_nano, result.billed) == (
+        1,
+        PRICE,
+        PRICE,
+    )
 
 
 @pytest.mark.parametrize("ours", [PRICE, 0])
 def test_another_amount_under_our_id_is_the_truth(ours: int, ledger: Ledger) -> None:
     attempt_id = attempt(ledger, Charge.REPORTED if ours else Charge.NONE, ours)
 
-    found = compared(ledger, line(1, OURS, PRICE + 7))
+    result = compared(ledger, line(1, OURS, PRICE + 7))
 
-    assert told(found) == [(Kind.OTHER_AMOUNT, attempt_id, PRICE + 7)]
-    assert (only(found).ours, only(found).billed) == (ours, PRICE + 7)
+    assert brief(result) == [(Kind.OTHER_AMOUNT, attempt_id, PRICE + 7)]
+    assert (only(result).ours, only(result).billed) == (ours, PRICE + 7)
 
 
 def test_lines_of_one_id_are_one_amount_money_back_included(ledger: Ledger) -> None:
     attempt_id = attempt(ledger, Charge.UNKNOWN, None)
 
-    found = compared(ledger, line(1, OURS), line(2, OURS, -PRICE))
+    result = compared(ledger, line(1, OURS), line(2, OURS, -PRICE))
 
-    assert told(found) == [(Kind.NOW_KNOWN, attempt_id, 0)]
-    assert found.billed == 0
+    assert brief(result) == [(Kind.NOW_KNOWN, attempt_id, 0)]
+    assert result.billed == 0
 
 
 @pytest.mark.parametrize("name", [OURS, None], ids=["by-id", "by-time"])
@@ -127,17 +138,17 @@ def test_what_was_not_known_costs_what_the_bill_says(
 ) -> None:
     attempt_id = attempt(ledger, charge, cost, name=name)
 
-    found = compared(ledger, line(1, name, PRICE - 1, AT + SLACK))
+    result = compared(ledger, line(1, name, PRICE - 1, AT + SLACK))
 
-    assert told(found) == [(Kind.NOW_KNOWN, attempt_id, PRICE - 1)]
+    assert brief(result) == [(Kind.NOW_KNOWN, attempt_id, PRICE - 1)]
 
 
 def test_ids_that_the_bill_does_not_use_leave_time_and_amount(ledger: Ledger) -> None:
     attempt_id = attempt(ledger, Charge.UNKNOWN, None, name="call-of-our-side")
 
-    found = compared(ledger, line(1, "line-of-theirs"))
+    result = compared(ledger, line(1, "line-of-theirs"))
 
-    assert told(found) == [(Kind.NOW_KNOWN, attempt_id, PRICE)]
+    assert brief(result) == [(Kind.NOW_KNOWN, attempt_id, PRICE)]
 
 
 def test_who_has_an_id_that_the_bill_lacks_takes_no_line_of_others(
@@ -146,31 +157,37 @@ def test_who_has_an_id_that_the_bill_lacks_takes_no_line_of_others(
     attempt(ledger, Charge.REPORTED, PRICE)
     lost = attempt(ledger, Charge.UNKNOWN, None, name="r-2")
 
-    found = compared(ledger, line(1, OURS), line(2, "r-9"))
+    result = compared(ledger, line(1, OURS), line(2, "r-9"))
 
-    assert told(found) == [(Kind.NOT_CHARGED, lost, 0), (Kind.NOT_OURS, None, None)]
+    assert brief(result) == [
+        (Kind.NOT_CHARGED, lost, 0),
+        (Kind.NOT_OURS, None, None),
+    ]
 
 
 def test_a_line_without_an_id_may_be_anybodys(ledger: Ledger) -> None:
     attempt(ledger, Charge.REPORTED, PRICE)
     lost = attempt(ledger, Charge.UNKNOWN, None, name="r-2")
 
-    found = compared(ledger, line(1, OURS), line(2, None))
+    result = compared(ledger, line(1, OURS), line(2, None))
 
-    assert told(found) == [(Kind.NOT_CHARGED, lost, None), (Kind.NOT_OURS, None, None)]
+    assert brief(result) == [
+        (Kind.NOT_CHARGED, lost, None),
+        (Kind.NOT_OURS, None, None),
+    ]
 
 
 def test_what_a_reply_said_is_not_given_up_for_a_line_without_its_id(
     ledger: Ledger,
 ) -> None:
-    said = attempt(ledger, Charge.REPORTED, PRICE, name=None)
-    listed = attempt(ledger, Charge.PRICE_LIST, PRICE, name=None, at=LATER)
+    reported = attempt(ledger, Charge.REPORTED, PRICE, name=None)
+    by_list = attempt(ledger, Charge.PRICE_LIST, PRICE, name=None, at=LATER)
 
-    found = compared(ledger, line(1, None, 5), line(2, None, 6, LATER))
+    result = compared(ledger, line(1, None, 5), line(2, None, 6, LATER))
 
-    assert told(found) == [
-        (Kind.OTHER_AMOUNT, said, None),
-        (Kind.OTHER_AMOUNT, listed, 6),
+    assert brief(result) == [
+        (Kind.OTHER_AMOUNT, reported, None),
+        (Kind.OTHER_AMOUNT, by_list, 6),
     ]
 
 
@@ -180,10 +197,10 @@ def test_what_a_reply_said_is_not_given_up_for_a_line_without_its_id(
 def test_what_is_not_on_a_whole_bill_was_not_charged(ledger: Ledger) -> None:
     attempt_id = attempt(ledger, Charge.UNKNOWN, None)
 
-    found = compared(ledger)
+    result = compared(ledger)
 
-    assert told(found) == [(Kind.NOT_CHARGED, attempt_id, 0)]
-    assert (only(found).ours, only(found).billed) == (CEILING, None)
+    assert brief(result) == [(Kind.NOT_CHARGED, attempt_id, 0)]
+    assert (only(result).ours, only(result).billed) == (CEILING, None)
 
 
 @pytest.mark.parametrize(
@@ -201,19 +218,19 @@ def test_what_the_bill_may_not_cover_stays_at_risk(
     attempt(ledger, Charge.UNKNOWN, None)
     attempt(ledger, Charge.REPORTED, PRICE, name="r-2")
 
-    found = compared(ledger, line(1, "r-2"), covers=covers)
+    result = compared(ledger, line(1, "r-2"), covers=covers)
 
-    assert (only(found).settles_to == 0) == settles
-    assert ("--covers" in only(found).note) == (not settles)
+    assert (only(result).settles_to == 0) == settles
+    assert ("--covers" in only(result).note) == (not settles)
 
 
 def test_a_line_that_is_nobodys_keeps_who_may_own_it_at_risk(ledger: Ledger) -> None:
     near = attempt(ledger, Charge.UNKNOWN, None, name=None)
     far = attempt(ledger, Charge.UNKNOWN, None, name=None, at=LATER)
 
-    found = compared(ledger, line(1, None, CEILING + 1))
+    result = compared(ledger, line(1, None, CEILING + 1))
 
-    assert told(found) == [
+    assert brief(result) == [
         (Kind.NOT_CHARGED, near, None),
         (Kind.NOT_CHARGED, far, 0),
         (Kind.NOT_OURS, None, None),
@@ -226,22 +243,22 @@ def test_what_was_charged_long_after_its_answer_was_lost_is_found(
     # The connection was lost after a second, and the image made for minutes more.
     attempt_id = attempt(ledger, Charge.UNKNOWN, None, name=None)
 
-    found = compared(ledger, line(1, None, PRICE, LATER))
+    result = compared(ledger, line(1, None, PRICE, LATER))
 
-    assert told(found) == [(Kind.NOW_KNOWN, attempt_id, PRICE)]
+    assert brief(result) == [(Kind.NOW_KNOWN, attempt_id, PRICE)]
 
 
 def test_a_bill_that_lacks_what_was_surely_charged_frees_nothing(
     ledger: Ledger,
 ) -> None:
     risky = attempt(ledger, Charge.UNKNOWN, None, name=None)
-    said = attempt(ledger, Charge.REPORTED, PRICE, at=LATER)
+    reported = attempt(ledger, Charge.REPORTED, PRICE, at=LATER)
 
-    found = compared(ledger)
+    result = compared(ledger)
 
-    assert told(found) == [
+    assert brief(result) == [
         (Kind.NOT_CHARGED, risky, None),
-        (Kind.NOT_BILLED, said, None),
+        (Kind.NOT_BILLED, reported, None),
     ]
 
 
@@ -250,13 +267,13 @@ def test_what_was_surely_charged_outside_its_time_is_no_hole_in_it(
 ) -> None:
     risky = attempt(ledger, Charge.UNKNOWN, None, name=None)
     last = AT + 2 * HOUR
-    said = attempt(ledger, Charge.REPORTED, PRICE, at=last)
+    reported = attempt(ledger, Charge.REPORTED, PRICE, at=last)
 
-    found = compared(ledger, covers=(HOURS[0], last - 1))
+    result = compared(ledger, covers=(HOURS[0], last - 1))
 
-    assert told(found) == [
+    assert brief(result) == [
         (Kind.NOT_CHARGED, risky, 0),
-        (Kind.NOT_BILLED, said, None),
+        (Kind.NOT_BILLED, reported, None),
     ]
 
 
@@ -272,14 +289,14 @@ def test_the_bill_says_what_a_delivery_cost_whose_price_has_a_range(
     billed: int, kind: Kind, name: str | None, ledger: Ledger
 ) -> None:
     attempt_id = ledger.mark_sent(start(row_ids(ledger)[0]))
-    known = Charged(Charge.PRICE_LIST, PRICE, 10)
-    ledger.mark_delivered(attempt_id, (), known, name, 1.0)
+    charged = Charged(Charge.PRICE_LIST, PRICE, 10)
+    ledger.mark_delivered(attempt_id, (), charged, name, 1.0)
     before = ledger.money()
 
-    found = compared(ledger, line(1, name, billed, AT + SLACK))
-    settle_charge(ledger, attempt_id, only(found).settles_to or 0)
+    result = compared(ledger, line(1, name, billed, AT + SLACK))
+    settle_charge(ledger, attempt_id, only(result).settles_to or 0)
 
-    assert told(found) == [(kind, attempt_id, billed)]
+    assert brief(result) == [(kind, attempt_id, billed)]
     assert (before.spent, before.at_risk, before.at_risk_attempts) == (PRICE, 10, 0)
     after = ledger.money()
     assert (after.spent, after.at_risk) == (billed, 0)
@@ -288,12 +305,12 @@ def test_the_bill_says_what_a_delivery_cost_whose_price_has_a_range(
 
 def test_an_amount_beyond_the_range_is_another_one(ledger: Ledger) -> None:
     attempt_id = ledger.mark_sent(start(row_ids(ledger)[0]))
-    known = Charged(Charge.PRICE_LIST, PRICE, 10)
-    ledger.mark_delivered(attempt_id, (), known, OURS, 1.0)
+    charged = Charged(Charge.PRICE_LIST, PRICE, 10)
+    ledger.mark_delivered(attempt_id, (), charged, OURS, 1.0)
 
-    found = compared(ledger, line(1, OURS, PRICE + 11))
+    result = compared(ledger, line(1, OURS, PRICE + 11))
 
-    assert told(found) == [(Kind.OTHER_AMOUNT, attempt_id, PRICE + 11)]
+    assert brief(result) == [(Kind.OTHER_AMOUNT, attempt_id, PRICE + 11)]
 
 
 def test_a_free_failure_need_not_be_on_the_bill(ledger: Ledger) -> None:
@@ -309,7 +326,7 @@ def test_a_task_that_is_under_way_is_left_to_the_next_run(
 ) -> None:
     attempt_id = accepted(ledger, "t-1")
 
-    assert told(compared(ledger, *lines)) == [(Kind.UNDER_WAY, attempt_id, None)]
+    assert brief(compared(ledger, *lines)) == [(Kind.UNDER_WAY, attempt_id, None)]
 
 
 def test_an_answer_written_down_days_later_is_looked_for_in_its_own_hour(
@@ -328,10 +345,10 @@ def test_what_others_bought_before_and_after_is_left_out(ledger: Ledger) -> None
     attempt(ledger, Charge.REPORTED, PRICE)
     before, after = line(1, "x", 9, AT - 86_400 * SECOND), line(3, None, 9, LATER)
 
-    found = compared(ledger, before, line(2, OURS), after)
+    result = compared(ledger, before, line(2, OURS), after)
 
-    assert found.differences == []
-    assert (found.outside, found.billed) == ([after, before], PRICE)
+    assert result.differences == []
+    assert (result.outside, result.billed) == ([after, before], PRICE)
 
 
 def test_another_providers_purchases_are_another_bills(ledger: Ledger) -> None:

@@ -19,7 +19,7 @@ async def leave_a_task(desk: Desk, prompt: str, empty: str = "") -> None:
     before, desk.shop.poll = desk.shop.poll, lambda _: refused(401, "bad key")
     await desk.run(prompt=prompt, limit=1, empty=empty or None)
     desk.shop.poll = before
-    desk.shop.asked.clear()
+    desk.shop.requests.clear()
 
 
 async def test_a_task_of_a_row_that_is_to_be_skipped_by_now_is_fetched(

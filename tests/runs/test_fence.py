@@ -13,7 +13,7 @@ from batchgen.attempts import image_check as check_module
 from batchgen.images import ImageFacts, inspect
 from batchgen.model import Call, Delivered, Endpoint, Reply, Status
 from batchgen.planning import planner
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.references import ReferenceCache
@@ -103,8 +103,8 @@ async def test_an_image_that_breaks_the_reader_is_fetched_by_the_next_run(
     monkeypatch.setattr(check_module, "inspect", look)
     desk.write(*rows(6))
 
-    def image(asked: Request) -> Answer:
-        body = PNG + BAD if asked.name == "3.png" else PNG
+    def image(request: Request) -> Answer:
+        body = PNG + BAD if request.name == "3.png" else PNG
         return Answer(200, body, {"content-type": "image/png"})
 
     shop.image = image
@@ -164,7 +164,7 @@ async def test_a_reference_that_breaks_its_reader_ends_one_row(
 
     monkeypatch.setattr(ReferenceCache, "attachment", attachment)
 
-    def sell(asked: Request) -> Answer:
+    def sell(request: Request) -> Answer:
         shop.billed_nano += 50_000_000
         return Answer(200, PNG, {"content-type": "image/png"})
 

@@ -63,20 +63,20 @@ def by_links(shop: Shop) -> None:
 
 
 def by_bytes(shop: Shop) -> None:
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         shop.billed_nano += 40_000_000
         headers = {"content-type": "image/png", "x-cost": "0.04"}
         return Answer(200, PICTURES[len(shop.buys) % len(PICTURES)], headers)
 
-    shop.buy = say
+    shop.buy = respond
 
 
 def by_tasks(shop: Shop) -> None:
     shop.image = picture_of
 
 
-def picture_of(asked: Request) -> Answer:
-    number = hash(asked.path) % len(PICTURES)
+def picture_of(request: Request) -> Answer:
+    number = hash(request.path) % len(PICTURES)
     return Answer(200, PICTURES[number], {"content-type": "image/png"})
 
 
@@ -87,12 +87,12 @@ def hungry(shop: Shop, disk: Path, nth: int) -> None:
     """Let another program take all that is free as the n-th purchase arrives."""
     buy = shop.buy
 
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         if len(shop.buys) == nth:
             eat(disk, 0)
-        return buy(asked)
+        return buy(request)
 
-    shop.buy = say
+    shop.buy = respond
 
 
 def ready(desk: Desk, provider: str, disk: Path) -> dict[str, Any]:
@@ -103,10 +103,10 @@ def ready(desk: Desk, provider: str, disk: Path) -> dict[str, Any]:
     return {"out": disk / "run", "terms": terms}
 
 
-async def run(desk: Desk, said: dict[str, Any]) -> RunResult:
+async def run(desk: Desk, settings: dict[str, Any]) -> RunResult:
     """Run to the end; its outputs may lack room, too."""
     job = desk.job
-    desk_job = replace(job(), **said)
+    desk_job = replace(job(), **settings)
     desk.job = lambda **_: desk_job  # type: ignore[method-assign]
     try:
         return await desk.run()
@@ -124,10 +124,10 @@ def counts(outcome: RunResult) -> dict[Status, int]:
 async def test_what_was_in_flight_is_stored_by_this_run_or_the_next(
     provider: str, nth: int, desk: Desk, shop: Shop, disk: Path
 ) -> None:
-    said = ready(desk, provider, disk)
+    settings = ready(desk, provider, disk)
     hungry(shop, disk, nth)
 
-    stopped = await run(desk, said)
+    stopped = await run(desk, settings)
 
     assert isinstance(stopped.error, DiskFull), stopped
     assert "free some space" in str(stopped.error)
@@ -136,7 +136,7 @@ async def test_what_was_in_flight_is_stored_by_this_run_or_the_next(
     assert stopped.totals.at_risk_attempts == 0
 
     (disk / "eaten").unlink()
-    outcome = await run(desk, said)
+    outcome = await run(desk, settings)
 
     assert counts(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS, "nothing was bought twice"
@@ -146,10 +146,10 @@ async def test_what_was_in_flight_is_stored_by_this_run_or_the_next(
 async def test_a_disk_that_fills_over_the_last_rows_lets_them_end(
     provider: str, desk: Desk, shop: Shop, disk: Path
 ) -> None:
-    said = ready(desk, provider, disk)
+    settings = ready(desk, provider, disk)
     hungry(shop, disk, ROWS)
 
-    outcome = await run(desk, said)
+    outcome = await run(desk, settings)
 
     assert counts(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS
@@ -171,11 +171,11 @@ async def test_links_are_kept_when_the_archive_is_full(
     disk: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said = ready(desk, provider, disk)
+    settings = ready(desk, provider, disk)
     hungry(shop, disk, 6)
     short_of_room(monkeypatch)
 
-    stopped = await run(desk, said)
+    stopped = await run(desk, settings)
 
     assert isinstance(stopped.error, DiskFull), stopped
     assert stopped.totals is not None
@@ -183,7 +183,7 @@ async def test_links_are_kept_when_the_archive_is_full(
     assert any("the next run writes them" in notice for notice in desk.notices)
     (disk / "eaten").unlink()
 
-    outcome = await run(desk, said)
+    outcome = await run(desk, settings)
 
     assert counts(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS, "nothing was bought twice"
@@ -192,11 +192,11 @@ async def test_links_are_kept_when_the_archive_is_full(
 async def test_bytes_that_found_no_room_are_at_risk_and_nothing_else_is(
     desk: Desk, shop: Shop, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ready(desk, "apiai", disk)
+    settings = ready(desk, "apiai", disk)
     hungry(shop, disk, 6)
     short_of_room(monkeypatch)
 
-    stopped = await run(desk, said)
+    stopped = await run(desk, settings)
 
     assert isinstance(stopped.error, DiskFull), stopped
     totals = stopped.totals
@@ -205,7 +205,7 @@ async def test_bytes_that_found_no_room_are_at_risk_and_nothing_else_is(
     check_amounts(totals.spent, shop.billed_nano, totals.at_risk)
     (disk / "eaten").unlink()
 
-    outcome = await run(desk, said)
+    outcome = await run(desk, settings)
 
     assert counts(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS + totals.at_risk_attempts
@@ -215,7 +215,7 @@ async def test_bytes_that_found_no_room_are_at_risk_and_nothing_else_is(
 async def test_links_are_kept_without_a_small_disk_to_try_it_on(
     provider: str, desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ready(desk, provider, desk.folder)
+    settings = ready(desk, provider, desk.folder)
     write, calls = os.pwritev, 0
 
     def refuse(*args: Any) -> Any:
@@ -227,13 +227,13 @@ async def test_links_are_kept_without_a_small_disk_to_try_it_on(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwritev", refuse)
-        stopped = await run(desk, said)
+        stopped = await run(desk, settings)
 
     assert isinstance(stopped.error, DiskFull), stopped
     assert stopped.totals is not None
     assert stopped.totals.at_risk_attempts == 0
 
-    outcome = await run(desk, said)
+    outcome = await run(desk, settings)
 
     assert counts(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS
@@ -242,10 +242,10 @@ async def test_links_are_kept_without_a_small_disk_to_try_it_on(
 async def test_where_no_room_can_be_held_a_margin_is_left(
     desk: Desk, shop: Shop, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ready(desk, "aimlapi", disk)
+    settings = ready(desk, "aimlapi", disk)
     monkeypatch.setattr("batchgen.output.preallocation._allocator", lambda: None)
 
-    outcome = await run(desk, said)
+    outcome = await run(desk, settings)
 
     assert counts(outcome) == {Status.SUCCEEDED: ROWS}
 
@@ -256,24 +256,24 @@ async def test_where_no_room_can_be_held_a_margin_is_left(
 async def test_room_is_held_while_it_runs_and_none_is_afterwards(
     desk: Desk, shop: Shop
 ) -> None:
-    said = ready(desk, "apiai", desk.folder)
+    settings = ready(desk, "apiai", desk.folder)
     archive = desk.folder / "run" / "images.zip"
     buy, held = shop.buy, []
 
-    def say(asked: Request) -> Answer:
-        found = archive.stat()
-        held.append(found.st_blocks * 512 - found.st_size)
-        return buy(asked)
+    def respond(request: Request) -> Answer:
+        stat = archive.stat()
+        held.append(stat.st_blocks * 512 - stat.st_size)
+        return buy(request)
 
-    shop.buy = say
+    shop.buy = respond
 
-    await run(desk, said)
+    await run(desk, settings)
 
     if max(held) < MEGABYTE:
         pytest.skip("this file system cannot hold room")
     assert min(held) >= MEGABYTE
-    found = archive.stat()
-    assert found.st_blocks * 512 - found.st_size < 64 * 1024
+    stat = archive.stat()
+    assert stat.st_blocks * 512 - stat.st_size < 64 * 1024
 
 
 async def test_without_an_image_no_empty_zip_is_left(desk: Desk, shop: Shop) -> None:

@@ -25,10 +25,13 @@ HTML = {"content-type": "text/html"}
 
 def behind(desk: Desk, port: int, **terms: Any) -> dict[str, Terms]:
     """Return terms by which AI/ML API is bought from behind a gateway."""
-    said = {"rpm": "auto", "concurrency": "auto"} | terms
+    settings = {"rpm": "auto", "concurrency": "auto"} | terms
     base_url = f"http://127.0.0.1:{port}/aimlapi"
-    known = desk.job().terms
-    return {**known, "aimlapi": replace(known["aimlapi"], base_url=base_url, **said)}
+    usual = desk.job().terms
+    return {
+        **usual,
+        "aimlapi": replace(usual["aimlapi"], base_url=base_url, **settings),
+    }
 
 
 @pytest.fixture
@@ -91,10 +94,10 @@ async def test_a_503_that_took_as_long_as_a_purchase_may_have_been_one(
     slow.write(*rows(6))
     sells = shop.sells(CREDITS)
 
-    def sell_or_lose(asked: Request) -> Answer:
-        sold = sells(asked)
+    def sell_or_lose(request: Request) -> Answer:
+        answer = sells(request)
         is_third = len(shop.buys) == 3
-        return Answer(503, b"<html>503 no</html>", HTML) if is_third else sold
+        return Answer(503, b"<html>503 no</html>", HTML) if is_third else answer
 
     shop.buy = sell_or_lose
     outcome = await slow.run(terms=slow.wide("aimlapi", 3))
@@ -126,17 +129,17 @@ async def test_a_gateway_that_refuses_the_last_row_alone_does_not_fail_that_row(
     sells = shop.sells(CREDITS)
     refusals = 3 * OWN_THROTTLES
 
-    def sell_or_refuse(asked: Request) -> Answer:
+    def sell_or_refuse(request: Request) -> Answer:
         nonlocal refusals
-        if asked.body["prompt"] != "row 2" or not refusals:
-            return sells(asked)
+        if request.body["prompt"] != "row 2" or not refusals:
+            return sells(request)
         refusals -= 1
         shop.takes_s = 0.0
         return Answer(503, b"<html>503 no</html>", HTML)
 
-    def sell(asked: Request) -> Answer:
+    def sell(request: Request) -> Answer:
         shop.takes_s = TAKES_S
-        return sell_or_refuse(asked)
+        return sell_or_refuse(request)
 
     shop.buy = sell
     outcome = await slow.run(terms=slow.wide("aimlapi", 2))

@@ -15,7 +15,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.folder import open_folder
 from tests.prices import at
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import PNG, Answer, Request, Shop, drawn, said
+from tests.runs.shop import PNG, Answer, Request, Shop, as_json, draw_png
 
 pytestmark = pytest.mark.anyio
 
@@ -27,13 +27,13 @@ DEAR = 10 * CREDITS
 def inline(shop: Shop, data: bytes, credits_used: int = CREDITS) -> None:
     """Let the shop answer each purchase with these bytes as base64."""
 
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         shop.billed_nano += credits_used * 500
         text = base64.b64encode(data).decode()
         usage = {"usage": {"credits_used": credits_used}}
-        return said({"data": [{"b64_json": text}], "meta": usage})
+        return as_json({"data": [{"b64_json": text}], "meta": usage})
 
-    shop.buy = say
+    shop.buy = respond
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def test_an_image_in_the_reply_is_stored_with_its_charge(
 async def test_a_large_image_in_the_reply_is_looked_at_elsewhere(
     desk: Desk, shop: Shop
 ) -> None:
-    big = drawn((900, 900)) + bytes(300_000)
+    big = draw_png((900, 900)) + bytes(300_000)
     inline(shop, big)
 
     await desk.run()
@@ -162,11 +162,11 @@ async def test_the_archive_lists_only_rows_that_the_manifest_holds(
 async def test_of_a_metered_charge_that_is_not_said_the_least_is_spent(
     desk: Desk, shop: Shop
 ) -> None:
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         shop.billed_nano += CREDITS * 500
-        return said({"data": [{"b64_json": base64.b64encode(PNG).decode()}]})
+        return as_json({"data": [{"b64_json": base64.b64encode(PNG).decode()}]})
 
-    shop.buy = say
+    shop.buy = respond
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
 
@@ -181,14 +181,14 @@ async def test_of_a_metered_charge_that_is_not_said_the_least_is_spent(
 async def test_an_image_that_is_rejected_keeps_the_id_of_its_reply(
     desk: Desk, shop: Shop
 ) -> None:
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         shop.billed_nano += CREDITS * 500
         text = base64.b64encode(b"<html>").decode()
         usage = {"usage": {"credits_used": CREDITS}}
         reply = {"data": [{"b64_json": text}], "meta": usage}
-        return said(reply, x_inference_id="call-7")
+        return as_json(reply, x_inference_id="call-7")
 
-    shop.buy = say
+    shop.buy = respond
 
     await desk.run()
 

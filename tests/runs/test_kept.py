@@ -19,7 +19,7 @@ from batchgen.providers.foxapi import FoxApi
 from batchgen.runner import second_chances as again
 from batchgen.runner.folder import open_folder
 from tests.runs.desk import AGREED, Desk, statuses
-from tests.runs.shop import PICTURE, PNG, Answer, Request, Shop, in_turn, said
+from tests.runs.shop import PICTURE, PNG, Answer, Request, Shop, as_json, in_turn
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ def desk(desk: Desk, shop: Shop) -> Desk:
     return desk
 
 
-def kept(desk: Desk) -> set[str]:
+def kept_names(desk: Desk) -> set[str]:
     folder = desk.out / "kept"
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
@@ -44,11 +44,11 @@ def kept(desk: Desk) -> set[str]:
 def sells(shop: Shop, document: Any, **headers: Any) -> None:
     """Answer each purchase with a document, and charge five cents for it."""
 
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         shop.billed_nano += 50_000_000
-        return said(document, **headers)
+        return as_json(document, **headers)
 
-    shop.buy = say
+    shop.buy = respond
 
 
 # -- replies
@@ -91,14 +91,14 @@ async def test_an_answer_in_words_is_kept_and_asked_again_once(
 
     assert statuses(outcome) == {Status.FAILED: 1}
     assert (desk.row()["error"], len(shop.buys)) == ("no_image", 2)
-    assert kept(desk) == {"1.json", "2.json"}
+    assert kept_names(desk) == {"1.json", "2.json"}
     assert "kept/2.json" in desk.row()["message"]
     desk.check_money()
 
 
 async def test_a_poll_that_cannot_be_read_is_kept(desk: Desk, shop: Shop) -> None:
     desk.provider, shop.buy = "foxapi", shop.accept
-    shop.poll = lambda request: said(
+    shop.poll = lambda request: as_json(
         {"id": request.name, "status": "completed", "results": [{"file_ref": "f-1"}]}
     )
 
@@ -106,7 +106,7 @@ async def test_a_poll_that_cannot_be_read_is_kept(desk: Desk, shop: Shop) -> Non
 
     assert statuses(outcome) == {Status.FAILED: 1}
     assert desk.row()["message"].endswith("kept as kept/2.json")
-    assert kept(desk) == {"1.json", "2.json"}
+    assert kept_names(desk) == {"1.json", "2.json"}
     written = json.loads((desk.out / "kept/1.json").read_text())
     assert (written["source"], written["provider"]) == ("poll", "foxapi")
     desk.check_money()
@@ -169,7 +169,7 @@ async def test_without_room_nothing_is_kept_and_the_user_is_told(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.FAILED: 1}
-    assert kept(desk) == set()
+    assert kept_names(desk) == set()
     assert "kept" not in desk.row()["message"]
     assert [notice for notice in desk.notices if "could not be kept" in notice]
 
@@ -190,20 +190,20 @@ def understands(patch: pytest.MonkeyPatch, outcome: Any) -> None:
     patch.setattr(AimlApi, "decode", decode)
 
 
-@pytest.mark.parametrize("marked", [0, 1], ids=["later", "retry"])
+@pytest.mark.parametrize("is_retried", [0, 1], ids=["later", "retry"])
 @pytest.mark.parametrize("document", [CHARGED, NO_IMAGE], ids=["known", "at-risk"])
 @pytest.mark.parametrize("kind", ["link", "bytes"])
 async def test_a_kept_reply_that_is_understood_now_is_not_bought_again(
     desk: Desk,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
-    marked: int,
+    is_retried: int,
     document: Any,
     kind: str,
 ) -> None:
     sells(shop, document)
     await desk.run()
-    assert (desk.retry("failed") if marked else 0) == marked
+    assert (desk.retry("failed") if is_retried else 0) == is_retried
     image = Link(f"{shop.url}/images/1.png") if kind == "link" else Blob(PNG)
     usage = {"credit": Decimal(CREDITS)}
     understands(monkeypatch, Delivered(images=(image,), usage=usage))
@@ -376,7 +376,7 @@ async def test_bytes_that_become_an_image_are_not_kept(desk: Desk, shop: Shop) -
     shop.image = in_turn(Answer(200, b"<html>soon</html>"), PICTURE)
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
-    assert kept(desk) == set()
+    assert kept_names(desk) == set()
 
 
 # -- several tasks
@@ -437,7 +437,7 @@ async def test_several_tasks_are_fetched_after_a_stop(fox: Desk, shop: Shop) -> 
 async def test_the_failure_of_one_task_does_not_lose_the_other(
     fox: Desk, shop: Shop
 ) -> None:
-    failed = said({"status": "failed", "error": {"message": "out of memory"}})
+    failed = as_json({"status": "failed", "error": {"message": "out of memory"}})
     shop.poll = lambda request: (
         failed if request.name == "task-1a" else shop.complete(request)
     )

@@ -13,7 +13,7 @@ from batchgen.errors import NearlyAllFailed
 from batchgen.model import Status, Terms
 from batchgen.runner.folder import read_ledger
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import Answer, Request, Shop, refused, said
+from tests.runs.shop import Answer, Request, Shop, as_json, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -34,9 +34,9 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 def mostly(shop: Shop, bad: Answer, good_every: int = 0) -> Callable[[Request], Answer]:
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         is_good = good_every and len(shop.buys) % good_every == 0
-        return sell(asked) if is_good else bad
+        return sell(request) if is_good else bad
 
     return buy
 
@@ -49,7 +49,7 @@ def mostly(shop: Shop, bad: Answer, good_every: int = 0) -> Callable[[Request], 
     [
         pytest.param(REFUSED, id="refused"),
         pytest.param(refused(400, "prompt too long"), id="invalid"),
-        pytest.param(said({"data": []}), id="no-image"),
+        pytest.param(as_json({"data": []}), id="no-image"),
     ],
 )
 async def test_a_bad_template_buys_fifty_rows_and_not_ten_thousand(
@@ -57,7 +57,7 @@ async def test_a_bad_template_buys_fifty_rows_and_not_ten_thousand(
 ) -> None:
     sell, spoilt = shop.sells(CREDITS), mostly(shop, bad)
     # Key and model work: it is nothing but the template.
-    shop.buy = lambda asked: (sell if len(shop.buys) == 1 else spoilt)(asked)
+    shop.buy = lambda request: (sell if len(shop.buys) == 1 else spoilt)(request)
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
@@ -85,7 +85,7 @@ async def test_the_same_command_goes_on_and_judges_anew(desk: Desk, shop: Shop) 
 
 
 @pytest.mark.parametrize(
-    ("said", "good_every"),
+    ("settings", "good_every"),
     [
         pytest.param({"max_failures": None}, 0, id="turned-off"),
         pytest.param({}, 5, id="a-fifth-succeeds"),
@@ -93,11 +93,11 @@ async def test_the_same_command_goes_on_and_judges_anew(desk: Desk, shop: Shop) 
     ],
 )
 async def test_a_run_goes_on_that_does_not_fail_enough(
-    desk: Desk, shop: Shop, said: dict[str, Any], good_every: int
+    desk: Desk, shop: Shop, settings: dict[str, Any], good_every: int
 ) -> None:
     shop.buy = mostly(shop, REFUSED, good_every)
 
-    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE), **said)
+    outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE), **settings)
 
     assert outcome.error is None
     assert len(shop.buys) == ROWS
@@ -132,10 +132,10 @@ async def test_a_limit_that_was_found_is_where_a_restart_begins(
     assert statuses(outcome) == {Status.SUCCEEDED: 40}
     ledger = read_ledger(desk.out)
     try:
-        found = ledger.read_meta(f"found aimlapi {shop.url}/aimlapi")
-        words = list(found_limits(ledger))
+        limits = ledger.read_meta(f"found aimlapi {shop.url}/aimlapi")
+        lines = list(found_limits(ledger))
     finally:
         ledger.close()
-    assert isinstance(found, str)
-    value, _ = json.loads(json.loads(found)["concurrency"])
-    assert words == [f"found for aimlapi: concurrency {value:.0f}"]
+    assert isinstance(limits, str)
+    value, _ = json.loads(json.loads(limits)["concurrency"])
+    assert lines == [f"found for aimlapi: concurrency {value:.0f}"]

@@ -22,10 +22,10 @@ from tests.runs.shop import (
     Answer,
     Request,
     Shop,
-    drawn,
+    as_json,
+    draw_png,
     in_turn,
     refused,
-    said,
 )
 
 pytestmark = pytest.mark.anyio
@@ -45,14 +45,14 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 
 def links(*urls: str, credits_used: int = CREDITS) -> Answer:
     data = [{"url": url} for url in urls]
-    return said({"data": data, "meta": {"usage": {"credits_used": credits_used}}})
+    return as_json({"data": data, "meta": {"usage": {"credits_used": credits_used}}})
 
 
 def free_port() -> int:
     """Return a port of this machine at which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
@@ -70,7 +70,7 @@ async def test_a_link_whose_port_refuses_ends_as_lost_beside_others_that_downloa
     assert (row["error"], row["cost_usd"]) == ("link_lost", AGREED)
     assert "127.0.0.1" in row["message"]
     # A machine that refuses is there: the network is not to blame.
-    shop.asked.clear()
+    shop.requests.clear()
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 2, Status.FAILED: 1}
     assert not shop.buys
 
@@ -167,13 +167,13 @@ async def test_retry_buys_again_only_if_the_old_link_fails_once_more(
     shop.image = lambda request: GONE if request.name == "1.png" else PICTURE
     await desk.run()
     assert desk.retry("failed") == 1
-    shop.asked.clear()
+    shop.requests.clear()
     shop.buy = shop.sells(CREDITS, "new.png")
 
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    order = [entry.name for entry in shop.asked]
+    order = [entry.name for entry in shop.requests]
     assert order.index("1.png") < order.index("generations") < order.index("new.png")
     assert desk.row()["cost_usd"] == 2 * AGREED
     desk.check_money()
@@ -235,12 +235,12 @@ async def test_waiting_for_a_link_holds_up_no_other_row(
     desk.write(*(f"cup {number}" for number in range(20)))
     lost: set[str] = set()
 
-    def image(asked: Request) -> Answer:
+    def image(request: Request) -> Answer:
         # Some work once every row was bought: with one place in flight, and three
         # attempts under way for each, that is never if who waits counts.
-        is_late = asked.name in {"1.png", "2.png", "3.png", "4.png"}
+        is_late = request.name in {"1.png", "2.png", "3.png", "4.png"}
         if is_late and len(shop.buys) < 20:
-            lost.add(asked.name)
+            lost.add(request.name)
             return GONE
         return PICTURE
 
@@ -257,7 +257,7 @@ async def test_waiting_for_a_link_holds_up_no_other_row(
 async def test_a_stop_is_heeded_while_a_link_is_waited_for(
     desk: Desk, shop: Shop
 ) -> None:
-    def image(asked: Request) -> Answer:
+    def image(request: Request) -> Answer:
         if len(shop.downloads) == 4:
             desk.handle.stop()
         return GONE
@@ -309,7 +309,7 @@ async def test_a_data_uri_in_place_of_a_link_is_the_image(
 ) -> None:
     desk.provider = "foxapi"
     shop.buy = shop.accept
-    shop.poll = lambda request: said(
+    shop.poll = lambda request: as_json(
         {"id": request.name, "status": "completed", "results": [{"url": URI}]}
     )
 
@@ -341,17 +341,17 @@ async def test_links_beside_base64_are_fetched_and_both_are_stored(
     usage = {"usage": {"credits_used": CREDITS}}
     desk.provider = "aimlapi"
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         shop.billed_nano += 50_000_000
         data = [{"url": f"{shop.url}/images/extra.png"}, {"b64_json": image}]
-        return said({"data": data, "meta": usage})
+        return as_json({"data": data, "meta": usage})
 
     shop.buy = buy
 
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
-    kept = [path.name for path in (desk.out / "kept").iterdir()]
-    assert kept == ["1-2.png"]
-    assert (desk.out / "kept" / kept[0]).read_bytes() == PNG
+    names = [path.name for path in (desk.out / "kept").iterdir()]
+    assert names == ["1-2.png"]
+    assert (desk.out / "kept" / names[0]).read_bytes() == PNG
     assert len(shop.downloads) == 1
     assert [
         notice for notice in desk.notices if "more images than were asked for" in notice
@@ -365,9 +365,9 @@ async def test_more_images_than_asked_for_may_have_been_charged(
     desk.provider = "apiai"
     image = base64.b64encode(PNG).decode()
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         shop.billed_nano += 2 * to_nano(AGREED)
-        return said({"data": [{"b64_json": image}, {"b64_json": image}]})
+        return as_json({"data": [{"b64_json": image}, {"b64_json": image}]})
 
     shop.buy = buy
 
@@ -385,7 +385,7 @@ async def test_a_fresh_link_is_that_of_the_same_image_where_more_came(
     desk.provider, shop.buy = "foxapi", shop.accept
     shop.poll = shop.linked("draft.png", "final.png")
     final = in_turn(*[GONE] * 5, PICTURE)
-    draft = Answer(200, drawn((16, 12)), {"content-type": "image/png"})
+    draft = Answer(200, draw_png((16, 12)), {"content-type": "image/png"})
     shop.image = lambda request: (
         final(request) if request.name == "final.png" else draft
     )
@@ -434,10 +434,10 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
     desk.write_columns(prompt=["a"], n=[2])
     text = base64.b64encode(PNG).decode()
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         shop.billed_nano += 50_000_000
         data = [{"url": f"{shop.url}/images/1.png"}, {"b64_json": text}]
-        return said({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
+        return as_json({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
 
     shop.buy, shop.image = buy, lambda _: Answer(0)
     assert statuses(await desk.run()) == {Status.PENDING: 1}
@@ -463,10 +463,10 @@ async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says
     desk.write_columns(prompt=["a"], n=[2])
     text = base64.b64encode(b"<svg/>").decode()
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         shop.billed_nano += 50_000_000
         data = [{"b64_json": text}, {"url": f"{shop.url}/images/2.png"}]
-        return said({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
+        return as_json({"data": data, "meta": {"usage": {"credits_used": CREDITS}}})
 
     shop.buy = buy
 

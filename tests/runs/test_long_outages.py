@@ -18,9 +18,9 @@ from tests.runs.shop import (
     Answer,
     Request,
     Shop,
+    as_json,
     in_turn,
     refused,
-    said,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick")]
@@ -53,11 +53,11 @@ def away(
     """Answer purchases of a stretch with these in turn, and sell otherwise."""
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         number = len(shop.buys)
         if since <= number <= until:
             return answers[number % len(answers)]
-        return sell(asked)
+        return sell(request)
 
     return buy
 
@@ -89,9 +89,9 @@ async def test_what_was_excused_is_still_excused_after_a_restart(
     shop.buy = away(shop, 1, 40, DOWN)
     sell = shop.buy
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         # The key is refused in mid-outage, so the run ends there.
-        return refused(401, "bad key") if len(shop.buys) == 30 else sell(asked)
+        return refused(401, "bad key") if len(shop.buys) == 30 else sell(request)
 
     shop.buy = buy
     first = await desk.run(max_attempts=2, terms=desk.wide("aimlapi", AT_ONCE))
@@ -213,13 +213,13 @@ class Door:
     shop: Shop
     answer: Answer
     times: int
-    asked: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
-    def __call__(self, asked: Request) -> Answer:
-        if "/generations" not in asked.path:
+    def __call__(self, request: Request) -> Answer:
+        if "/generations" not in request.path:
             return PICTURE
-        self.asked.append(asked)
-        return self.answer if len(self.asked) <= self.times else refused(405)
+        self.requests.append(request)
+        return self.answer if len(self.requests) <= self.times else refused(405)
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,9 @@ async def test_the_last_row_waits_until_somebody_answers_what_buys_nothing(
     outcome = await desk.run(max_attempts=2)
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert (len(shop.buys), len(door.asked)) == (2, times + 1)
-    assert {entry.path for entry in door.asked} == {shop.buys[0].path}
-    assert all("authorization" not in entry.headers for entry in door.asked)
+    assert (len(shop.buys), len(door.requests)) == (2, times + 1)
+    assert {entry.path for entry in door.requests} == {shop.buys[0].path}
+    assert all("authorization" not in entry.headers for entry in door.requests)
     assert sum("rows wait" in notice for notice in desk.notices) == 1
     assert sum("answers again" in notice for notice in desk.notices) == 1
     desk.check_money()
@@ -287,9 +287,9 @@ async def test_when_one_row_is_answered_the_others_ask_no_more_questions(
     asked_before: list[int] = []
     buy = shop.buy
 
-    def count(asked: Request) -> Answer:
-        asked_before.append(len(door.asked))
-        return buy(asked)
+    def count(request: Request) -> Answer:
+        asked_before.append(len(door.requests))
+        return buy(request)
 
     shop.buy = count
     with anyio.fail_after(30):
@@ -297,7 +297,7 @@ async def test_when_one_row_is_answered_the_others_ask_no_more_questions(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 3}
     assert len(shop.buys) == 6
-    assert asked_before[3] == len(door.asked)
+    assert asked_before[3] == len(door.requests)
     assert sum("rows wait" in notice for notice in desk.notices) == 1
 
 
@@ -312,7 +312,7 @@ async def test_a_wait_that_is_asked_for_where_nothing_is_bought_is_kept(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    first, second = door.asked
+    first, second = door.requests
     assert second.at_s >= first.at_s + 0.5
     assert len(shop.buys) == 2
 
@@ -329,7 +329,7 @@ async def test_a_server_that_answers_purchases_alone_is_bought_from_soon(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert len(shop.buys) == 2
-    assert {entry.method for entry in door.asked} == {"GET"}
+    assert {entry.method for entry in door.requests} == {"GET"}
 
 
 async def test_a_server_that_answers_no_questions_can_be_bought_from_in_the_end(
@@ -359,8 +359,8 @@ async def test_silence_of_the_polls_does_not_count_against_a_deadline(
     shop.buy = shop.accept
     began = anyio.current_time()
 
-    def poll(asked: Request) -> Answer:
-        return trouble if anyio.current_time() < began + 1.0 else shop.complete(asked)
+    def poll(request: Request) -> Answer:
+        return trouble if anyio.current_time() < began + 1.0 else shop.complete(request)
 
     shop.poll = poll
 
@@ -380,12 +380,12 @@ async def test_a_throttled_poll_lets_all_polls_and_purchases_wait(
     slow = refused(429, "slow down", retry_after="0.5")
     throttled_at: list[float] = []
 
-    def poll(asked: Request) -> Answer:
+    def poll(request: Request) -> Answer:
         if not throttled_at:
-            throttled_at.append(asked.at_s)
+            throttled_at.append(request.at_s)
             return slow
-        is_over = asked.at_s > throttled_at[0] + 0.4
-        return (shop.complete if is_over else shop.running)(asked)
+        is_over = request.at_s > throttled_at[0] + 0.4
+        return (shop.complete if is_over else shop.running)(request)
 
     shop.poll = poll
 
@@ -436,7 +436,7 @@ async def test_a_link_to_where_the_run_may_not_go_is_lost_and_ends_nothing_else(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write(*rows(3))
-    elsewhere = said({"data": [{"url": "https://cdn.example/1.png"}]})
+    elsewhere = as_json({"data": [{"url": "https://cdn.example/1.png"}]})
     shop.buy = in_turn(elsewhere, shop.sells(CREDITS))
 
     outcome = await desk.run()
@@ -449,7 +449,7 @@ async def test_a_link_to_where_the_run_may_not_go_is_lost_and_ends_nothing_else(
 async def test_a_stop_does_not_wait_for_an_image_that_may_come_in_an_hour(
     desk: Desk, shop: Shop, busy: str
 ) -> None:
-    def later(asked: Request) -> Answer:
+    def later(request: Request) -> Answer:
         desk.handle.stop()
         return refused(503, "later", retry_after="3600")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from batchgen.model import Status, Terms
 from batchgen.runner.folder import open_folder
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import Answer, Request, Shop, refused, said
+from tests.runs.shop import Answer, Request, Shop, as_json, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -30,16 +30,16 @@ def lost(shop: Shop) -> set[str]:
     links: set[str] = set()
     accept = shop.accept
 
-    def buy(asked: Request) -> Answer:
-        if links.intersection(asked.body.get("image_urls", ())):
+    def buy(request: Request) -> Answer:
+        if links.intersection(request.body.get("image_urls", ())):
             return refused(400, WORDS)
-        return accept(asked)
+        return accept(request)
 
     shop.buy = buy
     return links
 
 
-def kept(shop: Shop, number: int) -> str:
+def upload_url(shop: Shop, number: int) -> str:
     return f"{shop.url}/kept/{number}.png"
 
 
@@ -52,20 +52,20 @@ async def test_it_is_uploaded_anew_once_for_all_rows_that_share_it(
 ) -> None:
     wanting(desk, ["first"])
     await desk.run()
-    lost.add(kept(shop, 1))
+    lost.add(upload_url(shop, 1))
     wanting(desk, ["first", *(f"cup {number}" for number in range(12))])
 
     outcome = await desk.run(terms=desk.wide("foxapi", 4))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 13}
     assert len(shop.uploads) == 2
-    named = [tuple(buy.body["image_urls"]) for buy in shop.buys]
-    assert named.count((kept(shop, 2),)) == 12
+    urls = [tuple(buy.body["image_urls"]) for buy in shop.buys]
+    assert urls.count((upload_url(shop, 2),)) == 12
     desk.check_money()
 
 
 @pytest.mark.parametrize(
-    "words",
+    "message",
     [
         "Invalid image_url: expired",
         "The picture is bad (code: invalid_image_url)",
@@ -78,13 +78,13 @@ async def test_it_is_uploaded_anew_once_for_all_rows_that_share_it(
 )
 @pytest.mark.parametrize("status", [400, 404, 422, 500])
 async def test_many_words_say_so(
-    words: str, status: int, desk: Desk, shop: Shop
+    message: str, status: int, desk: Desk, shop: Shop
 ) -> None:
     accept = shop.accept
 
-    def buy(asked: Request) -> Answer:
-        is_first = asked.body["image_urls"] == [kept(shop, 1)]
-        return refused(status, words) if is_first else accept(asked)
+    def buy(request: Request) -> Answer:
+        is_first = request.body["image_urls"] == [upload_url(shop, 1)]
+        return refused(status, message) if is_first else accept(request)
 
     shop.buy = buy
     wanting(desk, ["a"])
@@ -92,7 +92,7 @@ async def test_many_words_say_so(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert shop.buys[-1].body["image_urls"] == [kept(shop, 2)]
+    assert shop.buys[-1].body["image_urls"] == [upload_url(shop, 2)]
     assert desk.row()["attempts"] == len(shop.buys) == 2
     assert desk.attempts()[0].error in ("upload_lost", "provider_down")
 
@@ -124,7 +124,7 @@ async def test_the_jobs_limit_of_attempts_holds(desk: Desk, shop: Shop) -> None:
 async def test_a_later_run_uploads_anew_what_was_forgotten(
     desk: Desk, shop: Shop, lost: set[str]
 ) -> None:
-    lost.update(kept(shop, number) for number in range(1, 4))
+    lost.update(upload_url(shop, number) for number in range(1, 4))
     wanting(desk, ["a"])
     await desk.run()
 
@@ -132,20 +132,20 @@ async def test_a_later_run_uploads_anew_what_was_forgotten(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert shop.buys[-1].body["image_urls"] == [kept(shop, 4)]
+    assert shop.buys[-1].body["image_urls"] == [upload_url(shop, 4)]
 
 
 @pytest.mark.parametrize(
-    ("words", "reference"),
+    ("message", "reference"),
     [
         pytest.param("prompt is required", "logo.png", id="other words"),
         pytest.param(WORDS, "https://pictures.example/a.png", id="the user's link"),
     ],
 )
 async def test_nothing_else_is_bought_again(
-    words: str, reference: str, desk: Desk, shop: Shop
+    message: str, reference: str, desk: Desk, shop: Shop
 ) -> None:
-    shop.buy = lambda _: refused(400, words)
+    shop.buy = lambda _: refused(400, message)
     wanting(desk, ["a"], reference)
 
     outcome = await desk.run()
@@ -165,11 +165,11 @@ Fail = Callable[[Request], Answer]
 def failing(shop: Shop) -> None:
     """Let the first task end since its reference cannot be fetched."""
 
-    def poll(asked: Request) -> Answer:
-        if asked.name != "task-1":
-            return shop.complete(asked)
+    def poll(request: Request) -> Answer:
+        if request.name != "task-1":
+            return shop.complete(request)
         error = {"code": "invalid_image_url", "message": "no image there"}
-        return said({"id": asked.name, "status": "failed", "error": error})
+        return as_json({"id": request.name, "status": "failed", "error": error})
 
     shop.poll = poll
 
@@ -188,8 +188,8 @@ async def test_a_failed_task_that_is_free_is_bought_again(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert [buy.body["image_urls"] for buy in shop.buys] == [
-        [kept(shop, 1)],
-        [kept(shop, 2)],
+        [upload_url(shop, 1)],
+        [upload_url(shop, 2)],
     ]
 
 
@@ -201,7 +201,7 @@ async def test_one_that_may_be_charged_is_bought_again_within_the_jobs_risk(
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert shop.buys[1].body["image_urls"] == [kept(shop, 2)]
+    assert shop.buys[1].body["image_urls"] == [upload_url(shop, 2)]
     assert desk.row()["at_risk_attempts"] == 1
     desk.check_money()
 
@@ -217,7 +217,7 @@ async def test_without_that_risk_its_row_ends_and_the_upload_is_forgotten(
 
     assert statuses(outcome) == {Status.FAILED: 1, Status.SUCCEEDED: 1}
     assert desk.table()[0]["at_risk_attempts"] == 1
-    assert shop.buys[1].body["image_urls"] == [kept(shop, 2)]
+    assert shop.buys[1].body["image_urls"] == [upload_url(shop, 2)]
     desk.check_money()
 
 
@@ -239,11 +239,11 @@ async def test_after_a_restart_whatever_was_uploaded_before_is_forgotten(
         # The only upload is the one from before it left.
         run(
             "UPDATE uploads SET link = ?, good_until = good_until - 60000000",
-            [kept(shop, 1)],
+            [upload_url(shop, 1)],
         )
 
     outcome = await desk.run(terms=free(desk))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
-    assert shop.buys[-1].body["image_urls"] == [kept(shop, len(shop.uploads))]
+    assert shop.buys[-1].body["image_urls"] == [upload_url(shop, len(shop.uploads))]
     assert len(shop.uploads) == 3

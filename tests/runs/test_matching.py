@@ -14,7 +14,7 @@ from batchgen.billing.matching import Claim, Matching, match
 PRICE, CEILING = 40, 60
 
 
-def known(number: int, first: int, last: int, cost: int = PRICE) -> Claim:
+def charged(number: int, first: int, last: int, cost: int = PRICE) -> Claim:
     return Claim(attempt_id=number, cost=cost, max_nano=CEILING, first=first, last=last)
 
 
@@ -30,9 +30,9 @@ def line(number: int, at: int, nano: int = PRICE) -> BillLine:
     return BillLine(number, None, at, nano)
 
 
-def pairs(found: Matching) -> dict[int, int]:
+def pairs(matching: Matching) -> dict[int, int]:
     """Return numbers of attempts with those of their lines."""
-    return {claim.attempt_id: line.number for claim, line in found.line_of.items()}
+    return {claim.attempt_id: line.number for claim, line in matching.line_of.items()}
 
 
 @pytest.mark.parametrize(
@@ -44,16 +44,19 @@ def pairs(found: Matching) -> dict[int, int]:
         pytest.param([at_risk(1, 0, 9)], [line(1, 5, -40)], {}, id="money-back"),
         pytest.param([at_risk(1, 0, 9, None)], [line(1, 5, 99)], {1: 1}, id="unpriced"),
         pytest.param(
-            [at_risk(1, 0, 9), known(2, 0, 9)], [line(1, 5)], {2: 1}, id="known-first"
+            [at_risk(1, 0, 9), charged(2, 0, 9)],
+            [line(1, 5)],
+            {2: 1},
+            id="known-first",
         ),
         pytest.param(
-            [known(1, 0, 9), at_risk(2, 0, 5)],
+            [charged(1, 0, 9), at_risk(2, 0, 5)],
             [line(1, 3), line(2, 7)],
             {1: 2, 2: 1},
             id="a-known-one-makes-room",
         ),
         pytest.param(
-            [known(1, 0, 9), known(2, 4, 20), at_risk(3, 0, 3)],
+            [charged(1, 0, 9), charged(2, 4, 20), at_risk(3, 0, 3)],
             [line(1, 2), line(2, 8), line(3, 15)],
             {1: 2, 2: 3, 3: 1},
             id="room-is-made-along-a-chain",
@@ -65,10 +68,10 @@ def pairs(found: Matching) -> dict[int, int]:
             id="the-dearer-line-is-for-who-may-cost-it",
         ),
         pytest.param(
-            [known(1, 0, 9, cost=30)], [line(1, 5)], {1: 1}, id="by-time-alone"
+            [charged(1, 0, 9, cost=30)], [line(1, 5)], {1: 1}, id="by-time-alone"
         ),
         pytest.param(
-            [known(1, 0, 9, cost=30), at_risk(2, 0, 9)],
+            [charged(1, 0, 9, cost=30), at_risk(2, 0, 9)],
             [line(1, 5)],
             {2: 1},
             id="by-amount-before-by-time-alone",
@@ -78,19 +81,19 @@ def pairs(found: Matching) -> dict[int, int]:
 def test_lines_go_to_who_can_account_for_them(
     claims: list[Claim], lines: list[BillLine], expected: dict[int, int]
 ) -> None:
-    found = match(claims, lines)
+    matching = match(claims, lines)
 
-    assert pairs(found) == expected
-    assert len(found.free) == len(lines) - len(expected)
+    assert pairs(matching) == expected
+    assert len(matching.free) == len(lines) - len(expected)
 
 
 def test_a_line_that_could_be_another_ones_is_named_so() -> None:
     both = [at_risk(1, 0, 9), at_risk(2, 0, 9), at_risk(3, 20, 29)]
     lines = [line(1, 5), line(2, 25)]
 
-    found = match(both, lines)
+    matching = match(both, lines)
 
-    assert found.shared == {lines[0]}
+    assert matching.shared == {lines[0]}
 
 
 _moments = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(sorted)
@@ -103,21 +106,23 @@ _lines = st.builds(
 
 
 @settings(max_examples=100, deadline=None)
-@given(bought=st.lists(_claims, max_size=8), drawn=st.lists(_lines, max_size=8))
+@given(purchases=st.lists(_claims, max_size=8), bill_lines=st.lists(_lines, max_size=8))
 def test_no_way_to_match_accounts_for_more(
-    bought: list[tuple[int | None, int, list[int]]], drawn: list[BillLine]
+    purchases: list[tuple[int | None, int, list[int]]], bill_lines: list[BillLine]
 ) -> None:
     claims = [
         Claim(attempt_id=key, cost=cost, max_nano=max_nano, first=first, last=last)
-        for key, (cost, max_nano, (first, last)) in enumerate(bought)
+        for key, (cost, max_nano, (first, last)) in enumerate(purchases)
     ]
-    lines = [BillLine(key, None, line.at, line.nano) for key, line in enumerate(drawn)]
+    lines = [
+        BillLine(key, None, line.at, line.nano) for key, line in enumerate(bill_lines)
+    ]
 
-    found = match(claims, lines)
+    matching = match(claims, lines)
 
-    exact = {name: line for name, line in found.line_of.items() if name.may_be(line)}
-    assert len(set(found.line_of.values())) == len(found.line_of)
-    assert {*found.free} == {*lines} - {*found.line_of.values()}
+    exact = {name: line for name, line in matching.line_of.items() if name.may_be(line)}
+    assert len(set(matching.line_of.values())) == len(matching.line_of)
+    assert {*matching.free} == {*lines} - {*matching.line_of.values()}
     certain = [claim for claim in claims if claim.cost is not None]
     assert sum(amount.cost is not None for amount in exact) == most_of(certain, lines)
     assert len(exact) == most_of(claims, lines)

@@ -86,8 +86,8 @@ def as_seen(name: str) -> str:
 
     Its older file system passes over joiners, too.
     """
-    shown = name.replace("\u200c", "").replace("\u200d", "")
-    folded = unicodedata.normalize("NFD", shown).casefold()
+    visible = name.replace("\u200c", "").replace("\u200d", "")
+    folded = unicodedata.normalize("NFD", visible).casefold()
     return unicodedata.normalize("NFC", folded)
 
 

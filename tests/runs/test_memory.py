@@ -20,7 +20,7 @@ from batchgen.output.archive import Archive
 from batchgen.runner.folder import read_ledger
 from batchgen.wire import MemoryBudget, MemoryLease
 from tests.runs.desk import Desk
-from tests.runs.shop import PNG, Answer, Request, Shop, said
+from tests.runs.shop import PNG, Answer, Request, Shop, as_json
 from tests.wire.server import Peer, ScriptedServer, reply
 
 MB = 1024 * 1024
@@ -57,8 +57,8 @@ class Studio:
 
     def _serve(self, peer: Peer) -> None:
         while True:
-            asked = peer.receive()
-            if asked.line.startswith("POST"):
+            request = peer.receive()
+            if request.line.startswith("POST"):
                 self._together.wait()
                 peer.say(self._sale)
             else:
@@ -157,11 +157,15 @@ async def test_images_within_polls_are_counted_until_they_are_stored(
     disk_goes_on, polled = threading.Event(), threading.Event()
     sync, wait = Archive.sync, MemoryBudget.wait
 
-    def complete(asked: Request) -> Answer:
-        if asked.name == "task-2" and not polled.is_set():
-            return shop.running(asked)  # until the other one's image is here
-        document = {"id": asked.name, "status": "completed", "results": [{"url": uri}]}
-        return said(document)
+    def complete(request: Request) -> Answer:
+        if request.name == "task-2" and not polled.is_set():
+            return shop.running(request)  # until the other one's image is here
+        document = {
+            "id": request.name,
+            "status": "completed",
+            "results": [{"url": uri}],
+        }
+        return as_json(document)
 
     def slow_sync(archive: Archive) -> None:
         polled.set()
@@ -193,12 +197,12 @@ async def test_a_delivery_that_fills_the_memory_still_gets_its_link(
     picture = PNG + bytes(700_000)
     sells = shop.sells(100, "1.png", "2.png")
 
-    def half_by_link(asked: Request) -> Answer:
-        sold = sells(asked).body
-        assert isinstance(sold, bytes)
-        document = json.loads(sold)
+    def half_by_link(request: Request) -> Answer:
+        body = sells(request).body
+        assert isinstance(body, bytes)
+        document = json.loads(body)
         document["data"][0] = {"b64_json": base64.b64encode(picture).decode()}
-        return said(document)
+        return as_json(document)
 
     shop.buy = half_by_link
     shop.image = lambda _: Answer(200, picture, {"content-type": "image/png"})
@@ -220,11 +224,11 @@ async def test_each_image_of_an_attempt_is_kept_as_it_comes(
     shop.buy = shop.sells(100, "1.png", "2.png")
     states: list[tuple[State, set[int], int]] = []
 
-    def look(asked: Request) -> Answer:
+    def look(request: Request) -> Answer:
         ledger = read_ledger(desk.out)
         (attempt,) = ledger.attempts_of(1)
-        left = ledger.links(attempt.attempt_id)
-        states.append((attempt.state, ledger.stored_images(1), len(left)))
+        links = ledger.links(attempt.attempt_id)
+        states.append((attempt.state, ledger.stored_images(1), len(links)))
         ledger.close()
         return Answer(200, PNG, {"content-type": "image/png"})
 
@@ -246,8 +250,8 @@ async def test_an_image_that_is_lost_takes_none_of_its_attempt_with_it(
     desk.provider = "aimlapi"
     desk.write_columns(prompt=["a"], n=[3])
     shop.buy = shop.sells(100, "1.png", "2.png", "3.png")
-    shop.image = lambda asked: (
-        Answer(404) if asked.name == "2.png" else Answer(200, PNG)
+    shop.image = lambda request: (
+        Answer(404) if request.name == "2.png" else Answer(200, PNG)
     )
     terms = desk.wide("aimlapi", 1, images_per_request=3)
 

@@ -36,12 +36,12 @@ async def test_during_an_outage_one_purchase_at_a_time_is_tried(
     desk.write(*(f"row {number}" for number in range(30)))
     away = 0
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         nonlocal away
         if 5 <= len(shop.buys) <= 20:
             away += 1
             return LOST
-        return shop.sells(CREDITS)(asked)
+        return shop.sells(CREDITS)(request)
 
     shop.buy = buy
 
@@ -64,34 +64,34 @@ PAGE = {"content-type": "text/html"}
 
 @pytest.mark.usefixtures("quick_breaker")
 @pytest.mark.parametrize(
-    ("page", "shown"),
+    ("page", "quote"),
     [(GATEWAY, "502 Bad Gateway"), (b"<html><p>down</p></html>", "a web page")],
     ids=["titled", "plain"],
 )
 async def test_an_outage_is_told_by_the_title_of_the_gateway_s_page(
-    desk: Desk, shop: Shop, page: bytes, shown: str
+    desk: Desk, shop: Shop, page: bytes, quote: str
 ) -> None:
     desk.write(*(f"row {number}" for number in range(12)))
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         if 2 <= len(shop.buys) <= 9:
             return Answer(502, page, PAGE)
-        return shop.sells(CREDITS)(asked)
+        return shop.sells(CREDITS)(request)
 
     shop.buy = buy
 
     await desk.run(max_unknown=30, max_attempts=40, terms=desk.wide("aimlapi", AT_ONCE))
 
-    [told] = [notice for notice in desk.notices if "does not answer" in notice]
-    assert told == (
-        f"aimlapi does not answer ({shown}). Waiting; one test request now and then, "
+    [notice] = [notice for notice in desk.notices if "does not answer" in notice]
+    assert notice == (
+        f"aimlapi does not answer ({quote}). Waiting; one test request now and then, "
         "at most every 10 minutes: rows wait, and carry on by themselves"
     )
 
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
-    def later(asked: Request) -> Answer:
+    def later(request: Request) -> Answer:
         desk.handle.stop()
         return refused(status, "later", retry_after="7200")
 
@@ -100,9 +100,9 @@ async def test_a_long_wait_is_told(desk: Desk, shop: Shop, status: int) -> None:
     outcome = await desk.run()
 
     assert statuses(outcome) == {Status.PENDING: 1}
-    (told,) = desk.notices
-    assert told.startswith('aimlapi: "')
-    assert '". aimlapi lets nothing through for an hour or more: rows wait' in told
+    (notice,) = desk.notices
+    assert notice.startswith('aimlapi: "')
+    assert '". aimlapi lets nothing through for an hour or more: rows wait' in notice
 
 
 @pytest.mark.usefixtures("quick_breaker")
@@ -115,12 +115,12 @@ async def test_a_task_that_is_accepted_after_an_outage_lets_the_others_leave(
     shop.buy = in_turn(*lost, shop.accept)
     most_open = 0
 
-    def poll(asked: Request) -> Answer:
+    def poll(request: Request) -> Answer:
         nonlocal most_open
         accepted = len(shop.buys) - len(lost)
         most_open = max(most_open, accepted)
         # The first task ends only when another one was let in beside it.
-        return shop.complete(asked) if accepted > 1 else shop.running(asked)
+        return shop.complete(request) if accepted > 1 else shop.running(request)
 
     shop.poll = poll
 
@@ -157,10 +157,10 @@ async def test_a_row_with_a_model_of_its_own_that_is_gone_does_not_stop_the_othe
     text = "id,prompt,model\na,cup,\nb,mug,typo\nc,jug,\n"
     (desk.folder / "rows.csv").write_text(text)
 
-    def buy(asked: Request) -> Answer:
-        if asked.body["model"] == "typo":
+    def buy(request: Request) -> Answer:
+        if request.body["model"] == "typo":
             return refused(404, "model not found")
-        return shop.sells(CREDITS)(asked)
+        return shop.sells(CREDITS)(request)
 
     shop.buy = buy
 

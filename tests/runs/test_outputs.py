@@ -9,16 +9,22 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 
+import anyio
 import polars as pl
 import pytest
 
+from batchgen.admission.provider_queue import ProviderQueue
+from batchgen.admission.reference_uploads import References
+from batchgen.admission.run_context import Run
 from batchgen.errors import DiskFull
 from batchgen.ledger import plan
 from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.resuming import bookmark_of, put_bookmark
 from batchgen.model import Status
 from batchgen.planning.planner import SLICE
-from batchgen.runner import ending
+from batchgen.runner import completion as ending
+from batchgen.runner import engine as local
+from batchgen.runner.feeding import feed_queue
 from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.handle import FROM_CODE
 from tests.runs.desk import Desk, statuses
@@ -85,15 +91,25 @@ async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
 ) -> None:
     if is_long:  # a table that would take long to write has its first slices
         monkeypatch.setattr(ending, "FEW_ROWS", 1)
-    rows, asked = 8 * SLICE, threading.Event()
+    rows, is_judging, is_asked = 8 * SLICE, threading.Event(), threading.Event()
 
     class Waiting(PlanIndex):
         def count_occurrences(self, keys: Sequence[int]) -> list[int]:
             if self._has_names:  # a slice stands in the plan
-                asked.wait(30)
+                is_judging.set()
+                is_asked.wait(30)
             return super().count_occurrences(keys)
 
+    async def feed_later(
+        run: Run, queue: ProviderQueue, references: References
+    ) -> None:
+        # A purchase may come while the reading rests between two slices. A stop in that
+        # moment would leave one slice in the plan, and the test needs two.
+        await anyio.to_thread.run_sync(is_judging.wait, 30)
+        await feed_queue(run, queue, references)
+
     monkeypatch.setattr(plan, "PlanIndex", Waiting)
+    monkeypatch.setattr(local, "feed_queue", feed_later)
     desk.provider = "aimlapi"
     desk.write(*(f"cup {number}" for number in range(rows)))
     sell = shop.sells(CREDITS)
@@ -101,20 +117,20 @@ async def test_a_stop_ends_the_reading_too_and_the_next_run_carries_it_on(
     def buy(request: Request) -> Answer:
         if len(shop.buys) == 1:
             desk.handle.stop()
-        asked.set()
+        is_asked.set()
         return sell(request)
 
     shop.buy = buy
 
     stopped = await desk.run(limit=2)
-    begun = desk.table()
+    table = desk.table()
 
     assert stopped.stop_reason == FROM_CODE
     assert stopped.cut is not None
     assert SLICE <= stopped.cut.rows < rows
-    assert len(begun) == (SLICE if is_long else stopped.cut.rows)
+    assert len(table) == (SLICE if is_long else stopped.cut.rows)
     assert stopped.rows_in_table == (SLICE if is_long else None)
-    assert sum(row["status"] == "succeeded" for row in begun) == 1
+    assert sum(row["status"] == "succeeded" for row in table) == 1
     assert desk.totals().images == 1
 
     outcome = await desk.run(limit=2)
@@ -159,9 +175,9 @@ async def test_what_is_in_flight_comes_in_when_there_is_no_room_to_plan_on(
                 accepted.wait(30)
             return super().count_occurrences(keys)
 
-    def buy(asked: Request) -> Answer:
+    def buy(request: Request) -> Answer:
         accepted.set()
-        return shop.accept(asked)
+        return shop.accept(request)
 
     monkeypatch.setattr(plan, "PlanIndex", Cramped)
     shop.buy = buy

@@ -15,7 +15,16 @@ from batchgen.model import ReferenceTerms, Status, Terms
 from batchgen.providers.apiai import ApiAi
 from batchgen.runner.folder import open_folder, read_ledger
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import LOST, PNG, Answer, Request, Shop, in_turn, refused, said
+from tests.runs.shop import (
+    LOST,
+    PNG,
+    Answer,
+    Request,
+    Shop,
+    as_json,
+    in_turn,
+    refused,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -46,8 +55,8 @@ async def test_an_image_that_rows_share_is_uploaded_once(
     assert statuses(outcome) == {Status.SUCCEEDED: 30}
     (upload,) = shop.uploads
     assert logo in upload.body
-    named = {tuple(buy.body["image_urls"]) for buy in shop.buys}
-    assert named == {(f"{shop.url}/kept/1.png",)}
+    urls = {tuple(buy.body["image_urls"]) for buy in shop.buys}
+    assert urls == {(f"{shop.url}/kept/1.png",)}
     desk.check_money()
 
 
@@ -94,17 +103,17 @@ async def test_an_upload_is_asked_for_again_and_buys_nothing(
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "message"),
     [
         pytest.param(refused(400, "no such format"), "no such format", id="refused"),
         pytest.param(
             Answer(413, b"<html>Too Large</html>"), "too large", id="too-large"
         ),
-        pytest.param(said({"size": 3}), "without a link", id="without-a-link"),
+        pytest.param(as_json({"size": 3}), "without a link", id="without-a-link"),
     ],
 )
 async def test_an_image_that_is_not_taken_fails_its_row_and_costs_nothing(
-    desk: Desk, shop: Shop, logo: bytes, answer: Answer, words: str
+    desk: Desk, shop: Shop, logo: bytes, answer: Answer, message: str
 ) -> None:
     desk.write_columns(prompt=["a", "b"], references=["logo.png", None])
     shop.upload = lambda _: answer
@@ -114,7 +123,7 @@ async def test_an_image_that_is_not_taken_fails_its_row_and_costs_nothing(
     assert statuses(outcome) == {Status.FAILED: 1, Status.SUCCEEDED: 1}
     failed = desk.table()[0]
     assert (failed["error"], failed["attempts"]) == ("reference_rejected", 0)
-    assert words in failed["message"]
+    assert message in failed["message"]
     assert (failed["cost_usd"], failed["cost_basis"]) == (Decimal(0), "none")
     assert shop.prompts == ["b"]
 
@@ -140,11 +149,11 @@ async def test_a_key_that_may_not_upload_stops_the_provider(
 
 
 def sells_bytes(shop: Shop) -> None:
-    def say(asked: Request) -> Answer:
+    def respond(request: Request) -> Answer:
         shop.billed_nano += 40_000_000
         return Answer(200, PNG, {"content-type": "image/png", "x-cost": "0.04"})
 
-    shop.buy = say
+    shop.buy = respond
 
 
 async def test_a_url_is_fetched_first_where_only_bytes_are_taken(
@@ -183,7 +192,7 @@ async def test_what_lies_on_this_machine_is_not_fetched_for_providers_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "message"),
     [
         pytest.param(refused(404), "404", id="gone"),
         pytest.param(Answer(200, b"<html>"), "HTML", id="no-image"),
@@ -191,7 +200,7 @@ async def test_what_lies_on_this_machine_is_not_fetched_for_providers_elsewhere(
     ],
 )
 async def test_a_url_that_holds_no_image_costs_nothing(
-    desk: Desk, shop: Shop, image: Answer, words: str
+    desk: Desk, shop: Shop, image: Answer, message: str
 ) -> None:
     desk.provider = "apiai"
     sells_bytes(shop)
@@ -202,7 +211,7 @@ async def test_a_url_that_holds_no_image_costs_nothing(
 
     assert statuses(outcome) == {Status.FAILED: 1}
     assert desk.row()["error"] == "reference_rejected"
-    assert words in desk.row()["message"]
+    assert message in desk.row()["message"]
     assert shop.buys == []
 
 

@@ -12,7 +12,16 @@ import pytest
 from batchgen.errors import UsageError
 from batchgen.model import Price, Terms
 from tests.runs.desk import Desk
-from tests.runs.shop import LOST, Answer, Request, Say, Shop, in_turn, refused, said
+from tests.runs.shop import (
+    LOST,
+    Answer,
+    Request,
+    Responder,
+    Shop,
+    as_json,
+    in_turn,
+    refused,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -21,12 +30,14 @@ BOTH: dict[str, Any] = {"providers": (AIML, FOX)}
 """The job names the dearer one first: aimlapi at $0.0925, foxapi at $0.05."""
 
 
-def each(fox: Say, aiml: Say) -> Say:
+def each(fox: Responder, aiml: Responder) -> Responder:
     """Answer a purchase as the provider that it was sent to."""
-    return lambda asked: (fox if asked.path.startswith("/foxapi") else aiml)(asked)
+    return lambda request: (fox if request.path.startswith("/foxapi") else aiml)(
+        request
+    )
 
 
-def of(answer: Answer) -> Say:
+def of(answer: Answer) -> Responder:
     return lambda _: answer
 
 
@@ -126,10 +137,10 @@ async def test_a_failure_that_was_charged_is_not_paid_for_elsewhere(
     desk: Desk, shop: Shop
 ) -> None:
     cent = Decimal("0.01")
-    listed = Price(expected=cent, ceiling=cent, page="a list")
-    desk.prices = {**desk.prices, AIML: (listed,)}
+    price = Price(expected=cent, ceiling=cent, page="a list")
+    desk.prices = {**desk.prices, AIML: (price,)}
     usage = {"meta": {"usage": {"credits_used": 20_000}}}
-    no = said({"error": {"message": "content policy violation"}, **usage}, 451)
+    no = as_json({"error": {"message": "content policy violation"}, **usage}, 451)
     shop.billed_nano = 10_000_000
     shop.buy = each(shop.accept, of(no))
     desk.write("a cup")
@@ -146,8 +157,8 @@ async def test_a_failure_that_was_charged_is_not_paid_for_elsewhere(
 async def test_a_failed_task_of_unknown_charge_moves_within_the_risk_that_is_taken(
     desk: Desk, shop: Shop, max_unknown: int, made_by: str
 ) -> None:
-    words = {"status": "failed", "error": {"message": "content policy"}}
-    shop.poll = lambda _: said(words)
+    failure = {"status": "failed", "error": {"message": "content policy"}}
+    shop.poll = lambda _: as_json(failure)
     desk.write("a cup")
 
     await desk.run(**BOTH, max_unknown=max_unknown)
@@ -205,26 +216,28 @@ async def test_rows_of_a_provider_that_stopped_are_made_by_the_next(
 async def test_what_was_in_flight_where_it_stopped_moves_when_it_fails_there(
     desk: Desk, shop: Shop
 ) -> None:
-    taken, rows = 3, 8
-    accepted = (shop.accept,) * taken
+    taken_count, rows = 3, 8
+    accepted = (shop.accept,) * taken_count
     shop.buy = each(in_turn(*accepted, STOPS["credit"]()), shop.sells(185_000))
 
-    def fails_last(asked: Request) -> Answer:
+    def fails_last(request: Request) -> Answer:
         elsewhere = sum(AIML in buy.path for buy in shop.buys)
-        if elsewhere < rows - taken:  # the others are not yet sold elsewhere
-            return shop.running(asked)
-        return said({"status": "failed", "error": {"message": "internal"}})
+        if elsewhere < rows - taken_count:  # the others are not yet sold elsewhere
+            return shop.running(request)
+        return as_json({"status": "failed", "error": {"message": "internal"}})
 
     shop.poll = fails_last
     desk.write(*(f"cup {number}" for number in range(rows)))
 
-    await desk.run(**BOTH, terms=desk.wide(FOX, taken + 1))
+    await desk.run(**BOTH, terms=desk.wide(FOX, taken_count + 1))
 
     assert Counter(sold_by(desk)) == {AIML: rows}
     assert {row["status"] for row in desk.table()} == {"succeeded"}
     assert Counter(attempt.provider for attempt in desk.attempts())[AIML] == rows
     assert not any(
-        attempt.counts for attempt in desk.attempts()[taken:] if attempt.provider == FOX
+        attempt.counts
+        for attempt in desk.attempts()[taken_count:]
+        if attempt.provider == FOX
     )
     desk.check_money()
 
@@ -240,12 +253,12 @@ async def test_a_row_keeps_what_it_has_and_gets_the_rest_elsewhere(
     await desk.run(**BOTH, terms=terms)
 
     assert {row["status"] for row in desk.table()} == {"succeeded"}
-    made = [
+    deliveries = [
         (attempt.row_id, attempt.provider)
         for attempt in desk.attempts()
         if attempt.counts
     ]
-    assert Counter(made) == {(1, FOX): 1, (1, AIML): 1, (2, AIML): 2}
+    assert Counter(deliveries) == {(1, FOX): 1, (1, AIML): 1, (2, AIML): 2}
     desk.check_money()
 
 
@@ -273,8 +286,8 @@ async def test_a_row_that_moved_stays_moved_when_the_manifest_is_read_again(
 
     await desk.run(**BOTH)
 
-    sent = [(attempt.provider, attempt.row_id) for attempt in desk.attempts()]
-    assert sent == [(FOX, 1), (AIML, 1), (AIML, 1), (FOX, 2), (AIML, 2)]
+    attempts = [(attempt.provider, attempt.row_id) for attempt in desk.attempts()]
+    assert attempts == [(FOX, 1), (AIML, 1), (AIML, 1), (FOX, 2), (AIML, 2)]
 
 
 async def test_who_is_done_helps_the_others_where_time_counts(
@@ -282,18 +295,18 @@ async def test_who_is_done_helps_the_others_where_time_counts(
 ) -> None:
     # foxapi answers only once aimlapi has made all the rest.
     rows = 40
-    begun = 0
+    purchases = 0
 
-    def slowly(asked: Request) -> Answer:
-        nonlocal begun
-        begun += 1
-        if begun > 1:
+    def slowly(request: Request) -> Answer:
+        nonlocal purchases
+        purchases += 1
+        if purchases > 1:
             raise AssertionError("one place in flight, and it is taken")
-        return shop.accept(asked)
+        return shop.accept(request)
 
-    def waits(asked: Request) -> Answer:
+    def waits(request: Request) -> Answer:
         done = sum(buy.path.startswith("/aimlapi") for buy in shop.buys)
-        return (shop.complete if done == rows - 1 else shop.running)(asked)
+        return (shop.complete if done == rows - 1 else shop.running)(request)
 
     shop.poll = waits
     shop.buy = each(slowly, shop.sells(185_000))

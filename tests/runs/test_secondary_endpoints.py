@@ -14,7 +14,7 @@ from batchgen.providers.base import Provider
 from batchgen.providers.nanobananaapi import NanoBananaApi
 from batchgen.providers.openai import OpenAi
 from tests.runs.desk import Desk
-from tests.runs.shop import PNG, Answer, Request, Shop, refused, said
+from tests.runs.shop import PNG, Answer, Request, Shop, as_json, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -38,20 +38,20 @@ def stand(desk: Desk, provider: Provider) -> None:
 def unless(path: str, absent: Answer, document: object, shop: Shop) -> None:
     """Let the server answer 404 at one path, and sell at all others."""
 
-    def say(asked: Request) -> Answer:
-        if asked.path.endswith(path):
+    def respond(request: Request) -> Answer:
+        if request.path.endswith(path):
             return absent
         shop.billed_nano += 50_000_000
-        return said(document)
+        return as_json(document)
 
-    shop.buy = say
+    shop.buy = respond
 
 
 @pytest.mark.parametrize(
     "absent",
     [
         pytest.param(refused(404, "Not Found"), id="json"),
-        pytest.param(said({"detail": "Not Found"}, 404), id="fastapi"),
+        pytest.param(as_json({"detail": "Not Found"}, 404), id="fastapi"),
         pytest.param(PAGE, id="page"),
     ],
 )
@@ -79,7 +79,7 @@ async def test_a_404_that_names_the_model_is_about_the_model(
     stand(desk, OpenAi())
     desk.write_columns(prompt=["the same in red"] * 3, references=["a.png"] * 3)
     error = {"message": "The model does not exist", "code": "model_not_found"}
-    unless("/edits", said({"error": error}, 404), {}, shop)
+    unless("/edits", as_json({"error": error}, 404), {}, shop)
 
     outcome = await desk.run()
 

@@ -10,7 +10,7 @@ import pytest
 from batchgen.model import Status
 from batchgen.providers.gemini import Gemini
 from tests.runs.desk import Desk
-from tests.runs.shop import PNG, Answer, Request, Shop, said
+from tests.runs.shop import PNG, Answer, Request, Shop, as_json
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ WORDS = f"{OFF} was shut down on 2026-10-29; use gemini-nano-banana-2.1"
 
 def picture(_: Request) -> Answer:
     image = {"mimeType": "image/png", "data": base64.b64encode(PNG).decode()}
-    return said({"candidates": [{"content": {"parts": [{"inlineData": image}]}}]})
+    return as_json({"candidates": [{"content": {"parts": [{"inlineData": image}]}}]})
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def test_a_job_that_names_it_sends_nothing(gemini: Desk, shop: Shop) -> No
     assert outcome.totals is not None
     assert outcome.totals.rows == {Status.INVALID: 2}
     assert all(WORDS in row["message"] for row in gemini.table())
-    assert shop.asked == []
+    assert shop.requests == []
 
 
 async def test_who_knows_better_may_try_it(gemini: Desk, shop: Shop) -> None:
@@ -93,7 +93,7 @@ async def test_a_budget_is_no_reason_to_ask_for_the_price_of_one(
 
     assert outcome.error is None
     assert WORDS in gemini.row()["message"]
-    assert shop.asked == []
+    assert shop.requests == []
 
 
 async def test_nobody_else_is_said_to_have_a_model_that_one_had(gemini: Desk) -> None:

@@ -25,13 +25,13 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
     desk.write(*(f"cup {index}" for index in range(ROWS)))
     shop.buy = shop.sells(100)
     disk_goes_on, all_wait = threading.Event(), anyio.Event()
-    sync, bought = Archive.sync, []
+    sync, counts = Archive.sync, []
 
     def slow_sync(archive: Archive) -> None:
         assert disk_goes_on.wait(timeout=60), "less is bought than may be"
         sync(archive)
 
-    def look(asked: Request) -> Answer:
+    def look(request: Request) -> Answer:
         if len(shop.downloads) == MOST:
             all_wait.set()
         return PICTURE
@@ -40,7 +40,7 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
         await all_wait.wait()
         for _ in range(50):  # one more would be bought by then
             await anyio.wait_all_tasks_blocked()
-        bought.append(len(shop.buys))
+        counts.append(len(shop.buys))
         disk_goes_on.set()
 
     monkeypatch.setattr(Archive, "sync", slow_sync)
@@ -50,7 +50,7 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
         tasks.start_soon(let_it_go_on)
         outcome = await desk.run(terms=desk.wide("aimlapi", CONCURRENCY))
 
-    assert bought == [MOST]
+    assert counts == [MOST]
     assert outcome.totals is not None
     assert outcome.totals.rows[Status.SUCCEEDED] == len(shop.buys) == ROWS
     desk.check_money()

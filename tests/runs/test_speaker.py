@@ -21,7 +21,7 @@ from batchgen.model import Delivered, Json, Reply
 from batchgen.providers import PROVIDERS
 from batchgen.providers._reply_errors import error_by_text, error_without_image
 from batchgen.providers._tasks import poll_error
-from batchgen.runner.quoted_words import OWN_KINDS, is_provider_words, split_message
+from batchgen.runner.message_parts import OWN_KINDS, quotes_provider, split_message
 from batchgen.tracebacks import fault_message
 from batchgen.wire.exchange_errors import download_error
 from batchgen.wire.exchange_errors import purchase_error as wire_error
@@ -37,9 +37,9 @@ def reply(status: int, body: Json) -> Reply:
 
 
 def wire(error: Exception) -> AttemptError:
-    found = wire_error("acme", "api.acme.example", error)
-    assert isinstance(found, AttemptError)
-    return found
+    wrapped = wire_error("acme", "api.acme.example", error)
+    assert isinstance(wrapped, AttemptError)
+    return wrapped
 
 
 OWN = {
@@ -63,7 +63,7 @@ def test_what_batchgen_says_is_never_quoted(case: str) -> None:
     name_in(error, "kept/7-reply.json")
 
     assert quoted(error) == ""
-    assert not is_provider_words(error.kind, error.message)
+    assert not quotes_provider(error.kind, error.message)
 
 
 ERROR: Json = {"error": {"message": "Your prompt is not welcome here."}}
@@ -102,10 +102,10 @@ def test_the_providers_words_are_quoted_without_ours(case: str) -> None:
 def test_what_is_split_is_the_whole_message() -> None:
     message = "no such model, or wrong base URL: gone; kept as kept/7-reply.json"
 
-    words = split_message("model_gone", message)
+    parts = split_message("model_gone", message)
 
-    assert "".join(words) == message
-    assert words == (
+    assert "".join(parts) == message
+    assert parts == (
         "no such model, or wrong base URL: ",
         "gone",
         "; kept as kept/7-reply.json",
@@ -130,14 +130,14 @@ def test_geminis_answer_without_an_image_quotes_the_text_of_the_answer() -> None
 
 @pytest.mark.parametrize("kind", sorted(OWN_KINDS))
 def test_a_row_that_nobody_was_asked_for_quotes_nobody(kind: str) -> None:
-    assert not is_provider_words(kind, "row 3, line 5, id: is repeated")
+    assert not quotes_provider(kind, "row 3, line 5, id: is repeated")
 
 
 def test_no_message_is_no_quote() -> None:
-    assert not is_provider_words("refused", None)
-    assert not is_provider_words(None, "something")
-    assert is_provider_words(Refused("a", "b").kind, "no")
-    assert not is_provider_words(
+    assert not quotes_provider("refused", None)
+    assert not quotes_provider(None, "something")
+    assert quotes_provider(Refused("a", "b").kind, "no")
+    assert not quotes_provider(
         OutcomeUnknown("a", "").kind, "no usable reply from api.acme.example: (Broken)"
     )
 
@@ -145,6 +145,6 @@ def test_no_message_is_no_quote() -> None:
 def test_the_name_of_a_finish_reason_is_the_providers_what_introduces_it_is_not() -> (
     None
 ):
-    words = split_message(Refused("", "").kind, "finish reason: SAFETY")
+    parts = split_message(Refused("", "").kind, "finish reason: SAFETY")
 
-    assert words == ("finish reason: ", "SAFETY", "")
+    assert parts == ("finish reason: ", "SAFETY", "")

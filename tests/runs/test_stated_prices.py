@@ -13,7 +13,7 @@ import pytest
 from batchgen.model import Price, PriceKey, PriceList, find_price, to_nano
 from batchgen.providers.gemini import Gemini
 from tests.runs.desk import Desk
-from tests.runs.shop import PNG, Answer, Request, Shop, said
+from tests.runs.shop import PNG, Answer, Request, Shop, as_json
 
 pytestmark = pytest.mark.anyio
 
@@ -33,15 +33,15 @@ def google(
 ) -> None:
     """Let the shop answer in Google's shape, and bill each image so much."""
 
-    def say(_: Request) -> Answer:
+    def respond(_: Request) -> Answer:
         shop.billed_nano += to_nano(usd)
         image = {"mimeType": "image/png", "data": base64.b64encode(data).decode()}
         parts = [{"inlineData": image}] if data else [{"text": "a description"}]
         answer = {"content": {"parts": parts}, "finishReason": "STOP"}
         counted = {} if usage is None else {"usageMetadata": usage}
-        return said({"candidates": [answer], **counted})
+        return as_json({"candidates": [answer], **counted})
 
-    shop.buy = say
+    shop.buy = respond
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def gemini(desk: Desk) -> Desk:
     return desk
 
 
-def listed(model: str = Gemini.defaults.model) -> Price:
+def listed_price(model: str = Gemini.defaults.model) -> Price:
     price = find_price(Gemini.prices, PriceKey("gemini", "1K", model))
     assert price is not None
     return price
@@ -98,14 +98,14 @@ async def test_the_users_price_stands_above_credits(desk: Desk, shop: Shop) -> N
 async def test_money_in_the_reply_stands_above_the_users_price(
     desk: Desk, shop: Shop
 ) -> None:
-    def say(_: Request) -> Answer:
+    def respond(_: Request) -> Answer:
         shop.billed_nano += 71_000_000
         return Answer(200, PNG, {"content-type": "image/png", "x-cost": "0.071"})
 
     desk.provider = "apiai"
     desk.prices = {**desk.prices, "apiai": AGREED}
     desk.write("a cup")
-    shop.buy = say
+    shop.buy = respond
 
     await desk.run()
 
@@ -147,7 +147,7 @@ async def test_an_answer_without_an_image_is_at_risk_at_the_users_price(
 async def test_a_delivery_that_states_nothing_costs_the_least_that_the_list_says(
     gemini: Desk, shop: Shop
 ) -> None:
-    price = listed()
+    price = listed_price()
     google(shop, Decimal("0.041"), None)
 
     await gemini.run()
@@ -172,7 +172,7 @@ async def test_what_is_uncertain_counts_for_the_budget_of_this_and_of_later_runs
 ) -> None:
     google(shop, Decimal("0.05"), None)
     gemini.write("a cup", "a jug", "a pan", "a pot")
-    ceiling = listed().ceiling
+    ceiling = listed_price().ceiling
     limit = ceiling * 5 / 2  # room for a third, if only floors counted
 
     for _ in range(2):
@@ -189,7 +189,7 @@ async def test_what_is_uncertain_counts_for_the_budget_of_this_and_of_later_runs
 async def test_a_charge_above_the_ceiling_raises_what_is_uncertain(
     gemini: Desk, shop: Shop
 ) -> None:
-    price = listed()
+    price = listed_price()
     gemini.write("a cup")
     google(shop, price.ceiling, None)
     await gemini.run()
@@ -212,7 +212,7 @@ async def test_what_a_token_costs_is_known_of_the_model_that_was_asked_alone(
 
     await gemini.run(terms=gemini.wide("gemini", 1, model=pro))
 
-    row, price = gemini.row(), listed(pro)
+    row, price = gemini.row(), listed_price(pro)
     assert (row["cost_usd"], row["cost_basis"]) == (Decimal("0.134"), "price_list")
     assert row["at_risk_usd"] == price.ceiling - price.floor
     gemini.check_money()

@@ -85,5 +85,5 @@ async def test_a_purchase_that_meets_an_untrusted_server_ends_no_row(
     assert [error.kind for error in outcome.stopped] == ["certificate_rejected"]
     assert statuses(outcome) == {Status.PENDING: 2}
     assert {attempt.state for attempt in desk.attempts()} == {State.REJECTED}
-    assert desk.shop.asked == []
+    assert desk.shop.requests == []
     desk.check_money()

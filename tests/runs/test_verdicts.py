@@ -15,7 +15,7 @@ from batchgen.errors import (
 )
 from batchgen.model import Status
 from tests.runs.desk import Desk, rows, statuses
-from tests.runs.shop import Answer, Request, Shop, refused, said
+from tests.runs.shop import Answer, Request, Shop, as_json, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +25,7 @@ NOT_FOUND = refused(404, "The entity that was asked for was not found.")
 FORBIDDEN = refused(403, "forbidden")
 BAD_KEY = refused(401, "invalid api key")
 NO_CREDIT = refused(402, "insufficient balance")
-NONSENSE = said({"data": [{"file_ref": "f-1"}]})
+NONSENSE = as_json({"data": [{"file_ref": "f-1"}]})
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def poison(shop: Shop, answer: Answer, *prompts: str) -> None:
     """Answer these prompts so, and sell to all others."""
     sell = shop.sells(CREDITS)
 
-    def buy(asked: Request) -> Answer:
-        return answer if asked.body["prompt"] in prompts else sell(asked)
+    def buy(request: Request) -> Answer:
+        return answer if request.body["prompt"] in prompts else sell(request)
 
     shop.buy = buy
 
@@ -165,7 +165,7 @@ async def test_a_row_that_stopped_a_run_is_not_asked_first_by_the_next(
     shop.buy = lambda _: NOT_FOUND
     assert statuses(await desk.run()) == {Status.PENDING: 4}
     assert shop.prompts == ["row 0", "row 1"]
-    shop.asked.clear()
+    shop.requests.clear()
     poison(shop, NOT_FOUND, "row 0")
 
     outcome = await desk.run()
@@ -227,7 +227,7 @@ async def test_what_works_with_one_key_proves_nothing_for_another(
     desk.write(*rows(1))
     assert statuses(await desk.run()) == {Status.SUCCEEDED: 1}
     desk.write(*rows(20))
-    shop.asked.clear()
+    shop.requests.clear()
     shop.buy = lambda _: BAD_KEY
     desk.key_suffix = "-other"
 
@@ -283,7 +283,7 @@ async def test_bytes_that_are_no_image_do_not_buy_the_table(
 ) -> None:
     desk.write(*rows(20))
     svg = base64.b64encode(b"<svg xmlns='http://www.w3.org/2000/svg'/>").decode()
-    shop.buy = lambda _: said({"data": [{"b64_json": svg}]})
+    shop.buy = lambda _: as_json({"data": [{"b64_json": svg}]})
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 
@@ -315,7 +315,7 @@ async def test_tasks_that_are_accepted_and_never_usable_stop_it(
 ) -> None:
     desk.provider, shop.buy = "foxapi", shop.accept
     desk.write(*rows(12))
-    shop.poll = lambda _: said({"weird": 1})
+    shop.poll = lambda _: as_json({"weird": 1})
 
     outcome = await desk.run(terms=desk.wide("foxapi", 1))
 
@@ -327,7 +327,7 @@ async def test_answers_without_an_image_do_not_buy_the_table(
     desk: Desk, shop: Shop
 ) -> None:
     desk.write(*rows(20))
-    shop.buy = lambda _: said({"data": [], "note": "thank you"})
+    shop.buy = lambda _: as_json({"data": [], "note": "thank you"})
 
     outcome = await desk.run(terms=desk.wide("aimlapi", AT_ONCE))
 

@@ -14,11 +14,11 @@ from batchgen.ledger import Ledger
 from batchgen.output import zipformat
 from batchgen.output.directory_check import directory_damage
 from batchgen.output.diskfile import DiskFile
-from batchgen.report.verifying import Verification, verify
+from batchgen.report.archive_verification import Verification, verify
 from batchgen.runner.folder import open_folder
 from batchgen.storage.outputs import directory_entries, write_outputs
 from tests.ledger.books import PRICE
-from tests.runs.keeping import ROWS, bought
+from tests.runs.keeping import ROWS, make_folder
 
 
 def verified(folder: Path) -> Verification:
@@ -27,14 +27,14 @@ def verified(folder: Path) -> Verification:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return bought(tmp_path)
+    return make_folder(tmp_path)
 
 
 def places(folder: Path) -> dict[str, tuple[int, int]]:
     """Return where images begin in the ZIP, and their size."""
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
-        found = ledger.execute("SELECT name, place, size_bytes FROM images").fetchall()
-    return {name: (place, size) for name, place, size in found}
+        rows = ledger.execute("SELECT name, place, size_bytes FROM images").fetchall()
+    return {name: (place, size) for name, place, size in rows}
 
 
 def change(folder: Path, offset: int) -> None:
@@ -45,12 +45,12 @@ def change(folder: Path, offset: int) -> None:
 
 
 def test_a_whole_zip_is_told_whole(folder: Path) -> None:
-    found = verified(folder)
+    health = verified(folder)
 
-    assert found.is_whole
-    assert found.is_finished
-    assert found.images == len(ROWS)
-    assert found.size_bytes == sum(len(row.picture or b"") for row in ROWS)
+    assert health.is_whole
+    assert health.is_finished
+    assert health.images == len(ROWS)
+    assert health.size_bytes == sum(len(row.picture or b"") for row in ROWS)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0], ids=["first", "middle", "last"])
@@ -62,13 +62,13 @@ def test_any_changed_byte_of_an_image_is_found_and_its_row_named(
     start = data.index(ROWS[3].picture or b"")
     change(folder, start + int(share * (size - 1)))
 
-    found = verified(folder)
+    health = verified(folder)
 
-    [damage] = found.damaged
+    [damage] = health.damaged
     assert (damage.member.name, damage.member.row_name) == ("row-4.png", "r3")
     assert "CRC" in damage.problem
-    assert found.estimate == PRICE
-    assert not found.is_whole
+    assert health.estimate == PRICE
+    assert not health.is_whole
 
 
 def test_any_changed_byte_of_a_header_is_found(folder: Path) -> None:
@@ -77,8 +77,8 @@ def test_any_changed_byte_of_a_header_is_found(folder: Path) -> None:
 
     for at in range(length):
         change(folder, place + at)
-        found = verified(folder)
-        assert [entry.member.name for entry in found.damaged] == ["row-4.png"], at
+        health = verified(folder)
+        assert [entry.member.name for entry in health.damaged] == ["row-4.png"], at
         change(folder, place + at)
     assert verified(folder).is_whole
 
@@ -120,27 +120,29 @@ def test_any_changed_byte_behind_the_images_is_found(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cut", "named"),
+    ("cut", "damaged_count"),
     [(0, len(ROWS)), (0.5, len(ROWS) // 2)],
     ids=["all of it", "half of it"],
 )
-def test_what_a_short_file_lacks_is_named(cut: float, named: int, folder: Path) -> None:
+def test_what_a_short_file_lacks_is_named(
+    cut: float, damaged_count: int, folder: Path
+) -> None:
     path = folder / "images.zip"
     starts = sorted(place for place, _ in places(folder).values())
     with path.open("r+b") as file:
         file.truncate(starts[int(cut * len(starts))])
 
-    found = verified(folder)
+    health = verified(folder)
 
-    assert found.damaged_count == named
+    assert health.damaged_count == damaged_count
 
 
 def test_a_missing_file_is_missing_images(folder: Path) -> None:
     (folder / "images.zip").unlink()
 
-    found = verified(folder)
+    health = verified(folder)
 
-    assert found.damaged_count == len(ROWS)
+    assert health.damaged_count == len(ROWS)
     assert not (folder / "images.zip").exists()
 
 
@@ -149,9 +151,9 @@ def test_a_directory_that_is_cut_is_no_damage_of_images(folder: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 5)
 
-    found = verified(folder)
+    health = verified(folder)
 
-    assert (found.damaged_count, found.directory) == (0, "the directory is missing")
+    assert (health.damaged_count, health.directory) == (0, "the directory is missing")
 
 
 def test_a_folder_whose_outputs_are_old_is_judged_by_its_ledger(folder: Path) -> None:
@@ -160,16 +162,24 @@ def test_a_folder_whose_outputs_are_old_is_judged_by_its_ledger(folder: Path) ->
     with (folder / "images.zip").open("ab") as file:
         file.write(b"torn")
 
-    found = verified(folder)
+    health = verified(folder)
 
-    assert (found.is_whole, found.is_finished, found.images) == (True, False, len(ROWS))
+    assert (health.is_whole, health.is_finished, health.images) == (
+        True,
+        False,
+        len(ROWS),
+    )
 
 
 def test_while_a_run_works_its_stored_images_are_verified(folder: Path) -> None:
     with open_folder(folder, None, None):
-        found = verified(folder)
+        health = verified(folder)
 
-    assert (found.is_whole, found.is_working, found.images) == (True, True, len(ROWS))
+    assert (health.is_whole, health.is_working, health.images) == (
+        True,
+        True,
+        len(ROWS),
+    )
 
 
 def test_nothing_is_written(folder: Path) -> None:
@@ -187,19 +197,23 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_progress_ends_at_the_whole(folder: Path) -> None:
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
 
-    verify(folder, lambda *done: told.append(done))
+    verify(folder, lambda *done: progress.append(done))
 
-    assert told[-1][0] == told[-1][1] == sum(len(row.picture or b"") for row in ROWS)
-    assert told == sorted(told)
+    assert (
+        progress[-1][0]
+        == progress[-1][1]
+        == sum(len(row.picture or b"") for row in ROWS)
+    )
+    assert progress == sorted(progress)
 
 
 @pytest.mark.parametrize("limit", ["LIMIT_16", "LIMIT_32"])
 def test_a_directory_of_zip64_is_read(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = bought(tmp_path)
+    folder = make_folder(tmp_path)
     monkeypatch.setattr(zipformat, limit, 4 if limit == "LIMIT_16" else 40_000)
     with open_folder(folder, None, None) as opened:
         opened.archive.recover()

@@ -51,7 +51,7 @@ class Buyer:
     def body(self, prompt: str = "a lamp", **fields: object) -> dict[str, Any]:
         if self.provider == "gemini":
             return {"contents": [{"parts": [{"text": prompt}]}], **fields}
-        return {**self.facts.body, "prompt": prompt, **fields}
+        return {**self.facts.body, self.facts.prompt: prompt, **fields}
 
     def buy(
         self, prompt: str = "a lamp", key: str = KEY, **fields: object
@@ -117,7 +117,7 @@ class Buyer:
     def outcomes(self) -> dict[str, str]:
         """Return by prompt what became of each request."""
         return {
-            prompt_of(request["body"]): request["outcome"]
+            prompt_of(request["body"], self.facts.prompt): request["outcome"]
             for request in self.sandbox.requests()
             if request["provider"] == self.provider
         }
@@ -136,19 +136,22 @@ def urls_of(reply: dict[str, Any]) -> list[str]:
     return [url] if isinstance(url, str) else list(url)
 
 
-def prompt_of(body: Any) -> str:
+def prompt_of(body: Any, field: str) -> str:
     """Return the prompt of a request as the sandbox wrote it down.
 
-    One that could not be read has none.
+    Empty for one that has none, or that could not be read: other tests send such
+    requests to the same sandbox.
     """
-    if isinstance(body, dict) and "contents" in body:
-        return str(body["contents"][0]["parts"][0]["text"])
-    if isinstance(body, dict):
-        return str(body["prompt"])
-    if isinstance(body, str):
-        return ""
-    fields = {field["name"].lower(): field.get("value") for field in body}
-    return str(fields["prompt"])
+    match body:
+        case {"contents": [{"parts": [{"text": prompt}, *_]}, *_]}:
+            return str(prompt)
+        case {**fields}:
+            return str(fields.get(field, ""))
+        case [*parts]:
+            values = {part["name"].lower(): part.get("value") for part in parts}
+            return str(values.get(field, ""))
+        case _:
+            return ""
 
 
 @contextmanager

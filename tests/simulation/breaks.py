@@ -28,7 +28,7 @@ Put = Callable[[Any, str, object], None]
 
 
 def _unmarked(permit: Permit) -> AttemptContext:
-    """Return as much of a flight as sending one takes: its attempt has no number."""
+    """Return what sending needs of an attempt context: its attempt has no number."""
     attempt = SimpleNamespace(attempt_id=0, model=permit.queued.planned.model)
     planned = permit.queued.planned
     return cast(

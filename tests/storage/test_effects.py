@@ -59,3 +59,33 @@ async def test_it_is_not_called_where_the_commit_fails(
                 await work(writer)
 
     assert called == []
+
+
+async def test_one_that_fails_is_its_callers_fault_alone(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    called: list[str] = []
+    raised: list[str] = []
+
+    def follow(name: str) -> None:
+        called.append(name)
+        if name == "name-1":
+            raise KeyError(name)
+
+    async def commit(writer: Writer, name: str) -> None:
+        try:
+            await writer.commit(remember(name), then=follow)
+        except KeyError:
+            raised.append(name)
+
+    names = [f"name-{number}" for number in range(4)]
+    with Archive(tmp_path / "images.zip", 0) as archive, anyio.fail_after(10):
+        writer = Writer(ledger, archive, to_thread)
+        async with writing(writer):
+            async with anyio.create_task_group() as tasks:
+                for name in names:
+                    tasks.start_soon(commit, writer, name)
+            assert await writer.commit(remember("later")) == "later"
+
+    assert (called, raised) == (names, ["name-1"])
+    assert noted(ledger.path) >= {*names, "later"}

@@ -1,4 +1,4 @@
-"""Assign each image of the ZIP to the purchase that its header names."""
+"""Add the images of the ZIP to the purchases that their headers name."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from batchgen.model import State, now_micros
 from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
-from batchgen.runner.recover.price_book import PriceBook
-from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, micros_of
+from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, PriceBook, micros_of
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 _PRICED = (Charge.REPORTED, Charge.BILLED, Charge.PRICE_LIST)
 
 
 @dataclass(slots=True, kw_only=True)
-class Images:
-    """Takes images in; the purchases that tables and log know stand already.
+class ImageFiller:
+    """Adds images; the purchases of tables and log must be in the ledger already.
 
     Attributes:
-        newer: Numbers of purchases that no table names.
-        numbers: New numbers of purchases whose own number is another purchase's in the
-            tables, by their own number and their row.
+        newer: Ids of purchases that are in no table.
+        new_ids: If an id in the ZIP is of another purchase in the tables, the purchase
+            gets a new id; by the old id and the row.
     """
 
     ledger: Ledger
@@ -44,10 +44,10 @@ class Images:
     price_book: PriceBook
     report: RecoveryReport
     newer: set[int]
-    numbers: dict[tuple[int, int], int] = field(default_factory=dict)
+    new_ids: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def take(self, salvage: Salvage) -> None:
-        """Take all whole images in.
+    def add_all(self, salvage: Salvage) -> None:
+        """Add all images that are whole.
 
         Raises:
             ArchiveDamaged: another program wrote the ZIP.
@@ -100,35 +100,35 @@ class Images:
         return charged
 
     def _renumbered(self, tag: Tag, row_id: int | None) -> AttemptRecord | None:
-        number = self.numbers.get((tag.attempt_id, row_id or 0))
+        number = self.new_ids.get((tag.attempt_id, row_id or 0))
         return None if number is None else self.ledger.find_attempt(number)
 
     def _new_attempt(self, image: SalvagedImage, row_id: int | None) -> AttemptRecord:
-        """Return an attempt of which only the ZIP knows."""
+        """Return an attempt that only the ZIP has."""
         tag = image.tag
         if row_id is None:
             row_id = self.row_finder.foreign_row_of_image(image.member.name, tag.image)
         number = tag.attempt_id
         if not 0 < number < MAX_ID or self.ledger.find_attempt(number) is not None:
             number = self.ledger.newest_attempt() + 1
-            self.numbers[tag.attempt_id, row_id] = number
+            self.new_ids[tag.attempt_id, row_id] = number
         n = self.ledger.row(row_id).request.n
         images = max(1, min(tag.images, max(n, tag.image)))
         first = 1 if images >= n else tag.image
         at = micros_of(tag.modified) or now_micros()
         self.newer.add(number)
-        return self.price_book.sent(self.ledger, number, row_id, (first, images), at)
+        return self.price_book.new_attempt(
+            self.ledger, number, row_id, (first, images), at
+        )
 
     def _end_attempts(self) -> None:
-        """Mark attempts that brought images as stored.
+        """Mark attempts with images as stored.
 
-        Where some are missing and a task may still bring them, it is asked again.
+        If images are missing that a task may still deliver, it is polled again.
         """
         for attempt in self.rebuilding.attempts_with_images():
             shapes = self.ledger.shapes(attempt.attempt_id)
-            is_task = attempt.task_id is not None and attempt.state in (
-                *(State.ACCEPTED, State.OVERDUE, State.DELIVERED),
-            )
+            is_task = attempt.task_id is not None and attempt.state in _TASKS
             is_whole = len(shapes) >= attempt.images
             state = State.DELIVERED if is_task and not is_whole else State.STORED
             self.rebuilding.put_attempt(
@@ -144,37 +144,37 @@ class Images:
             )
 
     def note_missing(self, results: WrittenTable | None) -> None:
-        """Write down what was stored and is in the ZIP no more.
+        """Record the images that were stored and are no longer in the ZIP.
 
         Args:
-            results: Tells which images there were.
+            results: Says which images there were.
         """
         missing = [*self.rebuilding.attempts_without_images()]
         rows = {attempt.row_id for attempt, _ in missing}
         files = _files_of(results, self.row_finder, rows) if rows else {}
         for attempt, images in missing:
-            listed = files.get(attempt.row_id)
+            digests = files.get(attempt.row_id)
             for image in images:
-                if listed and image not in listed:
-                    continue  # fewer came than were asked for
-                sha256 = listed[image] if listed else b""
+                if digests and image not in digests:
+                    continue  # the provider delivered fewer than requested
+                sha256 = digests[image] if digests else b""
                 self.rebuilding.note_missing(attempt.attempt_id, image, sha256)
                 self.report.missing_images += 1
 
 
 def _is_safe(name: str) -> bool:
-    """Say whether a name stays in the folder that a ZIP is unpacked to.
+    """Say whether a name stays in the folder into which a ZIP is unpacked.
 
-    All that batchgen writes do; but anybody may have changed the file.
+    batchgen writes only safe names, but somebody may have edited the file.
     """
     is_inside = not name.startswith("/") and ".." not in name.split("/")
     return name != "" and is_inside and "\\" not in name and not _CONTROL.search(name)
 
 
 def _fits(attempt: AttemptRecord, tag: Tag, row_id: int | None) -> bool:
-    """Say whether an image is of the attempt that has the number which it names.
+    """Say whether an image belongs to the attempt with the id in its tag.
 
-    The ZIP may be of another moment than the tables, or of another run.
+    The ZIP may be older than the tables, or from another run.
     """
     end = attempt.first_image + attempt.images
     if not attempt.first_image <= tag.image < end:
@@ -187,7 +187,7 @@ def _fits(attempt: AttemptRecord, tag: Tag, row_id: int | None) -> bool:
 
 
 def _charged(attempt: AttemptRecord, tag: Tag) -> AttemptRecord:
-    """Return an attempt with what it cost: its reply had come, and was charged."""
+    """Return an attempt with its cost: there is an image, so it was charged."""
     if attempt.charge in _PRICED:
         return attempt
     if tag.cost_nano is not None:
@@ -199,7 +199,7 @@ def _charged(attempt: AttemptRecord, tag: Tag) -> AttemptRecord:
 def _files_of(
     results: WrittenTable | None, row_finder: RowFinder, rows: set[int]
 ) -> Mapping[int, Mapping[int, bytes]]:
-    """Return the digests of the images that rows had, by their number."""
+    """Return the digests of the images of rows, by row and number."""
     files: dict[int, dict[int, bytes]] = defaultdict(dict)
     for row in results.rows() if results else ():
         if not row["files"] or (row_id := row_finder.row_of_result(row)) not in rows:

@@ -1,4 +1,4 @@
-"""Put what tables, log and ZIP know of purchases into a ledger that has a plan."""
+"""Fill a new ledger, which has a plan, with the purchases from tables, log and ZIP."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept_files import FOLDER, KeptFiles
 from batchgen.output.reading import TableRow
 from batchgen.output.salvage import Salvage
-from batchgen.runner.recover.images import Images
-from batchgen.runner.recover.price_book import PriceBook
+from batchgen.runner.recover.images import ImageFiller
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
+    PriceBook,
     attempt_in_log,
     attempt_in_table,
 )
@@ -33,7 +33,7 @@ _TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 
 
 class LedgerFiller:
-    """Takes in what the files of a folder know; `fill` is a step of the ledger."""
+    """Adds the purchases of a folder's files to a ledger, within a transaction."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class LedgerFiller:
         self._newer: set[int] = set()
 
     def fill(self) -> None:
-        """Take in all files, the most certain first.
+        """Add the purchases of all files, the most reliable file first.
 
         Raises:
             ArchiveDamaged: another program wrote the ZIP.
             UsageError: nothing belongs to a row of SOURCE.
-            StorageError: a table holds what batchgen never writes.
+            StorageError: a table has values that batchgen never writes.
         """
         if self._remains.purchases is not None:
             for row in self._remains.purchases.rows():
                 self._take_row(row)
         self._take_events()
-        images = Images(
+        images = ImageFiller(
             ledger=self._ledger,
             rebuilding=self._rebuilding,
             row_finder=self._row_finder,
@@ -72,7 +72,7 @@ class LedgerFiller:
             newer=self._newer,
         )
         with closing(Salvage(self._remains.folder / ARCHIVE)) as salvage:
-            images.take(salvage)
+            images.add_all(salvage)
             self._ledger.meta.archive_end = salvage.end
         try:
             self._take_results()
@@ -88,13 +88,13 @@ class LedgerFiller:
         events = self._remains.events
         self._report.highest = self._price_book.highest(self._ledger)
         self._report.guessed_urls = self._price_book.guessed_urls - {""}
-        self._report.is_log_whole = events.probe_provider and self._is_logged()
+        self._report.is_log_whole = events.exists and self._is_logged()
 
     def _is_logged(self) -> bool:
-        """Say whether the log names every purchase that the table lacks."""
+        """Say whether the log has every purchase that the table lacks."""
         logged = self._remains.events.attempts
         last = max(self._newer, default=self._newest)
-        # Attempts are numbered without a gap: a missing number was a purchase, too.
+        # Ids have no gaps: a missing one was a purchase, too.
         return all(number in logged for number in range(self._newest + 1, last + 1))
 
     def _take_row(self, row: TableRow) -> None:
@@ -121,26 +121,26 @@ class LedgerFiller:
         )
 
     def _take_events(self) -> None:
-        """Take in what the log has beyond the table."""
+        """Add what the log has beyond the table."""
         for attempt_id, logged in sorted(self._remains.events.attempts.items()):
-            former = self._ledger.find_attempt(attempt_id)
-            if former is None:
+            attempt = self._ledger.find_attempt(attempt_id)
+            if attempt is None:
                 self._newer.add(attempt_id)
                 self._report.log_attempts += 1
                 row_id = self._row_finder.row_with_base_name(
-                    logged.sent.get("image") or "_"
+                    logged.sent_fields.get("image") or "_"
                 )
-                span = _span_in(logged.sent, self._ledger.row(row_id).request.n)
+                span = _span_in(logged.sent_fields, self._ledger.row(row_id).request.n)
                 self._rebuilding.enlarge(row_id, span[0] + span[1] - 1)
-                former = self._price_book.sent(
+                attempt = self._price_book.new_attempt(
                     self._ledger, attempt_id, row_id, span, logged.sent_at, logged
                 )
             elif logged.state is State.SENT:
-                continue  # the table knows at least as much
-            self._rebuilding.put_attempt(attempt_in_log(logged, former))
+                continue  # the table has at least as much
+            self._rebuilding.put_attempt(attempt_in_log(logged, attempt))
 
     def _take_results(self) -> None:
-        """Take in what only the result table tells: what each row cost."""
+        """Add what only the result table has: the cost of each row."""
         results = self._remains.results
         if self._remains.purchases is not None or results is None:
             return
@@ -154,19 +154,19 @@ class LedgerFiller:
             self._newest = self._ledger.newest_attempt()
 
     def _take_kept(self) -> None:
-        """Count kept answers that no other file knows as money at risk."""
-        kept = KeptFiles(self._remains.folder, lambda _: ())
+        """Add kept replies without a known purchase, with their money at risk."""
+        files = KeptFiles(self._remains.folder, lambda _: ())
         lost = []
-        for attempt_id in kept.replies():
+        for attempt_id in files.replies():
             is_number = 0 < attempt_id < MAX_ID
             if not is_number or self._ledger.find_attempt(attempt_id) is not None:
                 continue
             lost.append(f"{FOLDER}/{attempt_id}.json")
             row_id = self._row_finder.row_with_base_name(f"kept-{attempt_id}")
-            attempt = self._price_book.sent(
+            attempt = self._price_book.new_attempt(
                 self._ledger, attempt_id, row_id, (1, 1), now_micros()
             )
-            reply = kept.read_reply(attempt_id)
+            reply = files.read_reply(attempt_id)
             provider = reply.provider if reply else attempt.provider
             self._rebuilding.put_attempt(
                 replace(
@@ -177,21 +177,21 @@ class LedgerFiller:
         self._report.lost_answers = lost
 
     def _settle_rows(self) -> None:
-        """Give rows that ended without their images the status that the table has."""
+        """Give rows that ended without images the status in the result table."""
         results = self._remains.results
         for row in results.rows() if results else ():
             if row["status"] not in _SETTLED:
                 continue
             row_id = self._row_finder.row_of_result(row)
-            # Rows that were never sent, or have another row's images, cost nothing and
-            # are judged anew.
+            # Other rows were never sent, or share another row's images: they are judged
+            # anew.
             if row_id is not None and self._ledger.attempts_of(row_id):
-                why = (row["error"], row["message"])
+                error = (row["error"], row["message"])
                 status = Status(row["status"])
-                self._rebuilding.settle(row_id, status, why, self._newest)
+                self._rebuilding.settle(row_id, status, error, self._newest)
 
     def _look_at_tasks(self) -> None:
-        """Count the tasks that the next run asks for; one without a number is lost."""
+        """Count the tasks that the next run polls; a task without an id is lost."""
         for attempt in self._ledger.open_attempts():
             if attempt.task_id is not None:
                 self._report.tasks += attempt.state in _TASKS
@@ -201,10 +201,10 @@ class LedgerFiller:
                 self._rebuilding.put_attempt(_unknown(attempt, message))
 
     def _refuse_other_source(self) -> None:
-        """Refuse a SOURCE, or options, by which no purchase finds its row.
+        """Refuse a SOURCE, or options, to which no purchase belongs.
 
         Raises:
-            UsageError: none does.
+            UsageError: none belongs to it.
         """
         if self._report.images and not self._rebuilding.has_planned_purchases():
             raise UsageError(

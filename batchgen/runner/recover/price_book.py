@@ -1,4 +1,4 @@
-"""Describe purchases of which little is known, by their row and today's prices."""
+"""Describe purchases of which little is known, by their rows and today's prices."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class PriceBook:
     """Describes purchases of which only their row is known.
 
     Attributes:
-        urls: Where each provider was asked last, as far as a file names it.
-        guessed_urls: Addresses that are the job's, because no file names another.
+        urls: The last base URL of each provider, as far as a file names it.
+        guessed_urls: Base URLs from the job, used because no file names one.
     """
 
     job: Job
@@ -30,16 +30,16 @@ class PriceBook:
     guessed_urls: set[str] = field(default_factory=set)
 
     def url_of(self, provider: str) -> str:
-        """Return where a provider was asked; empty where that is unknown."""
+        """Return the base URL of a provider; empty if it is unknown."""
         if (url := self.urls.get(provider)) is not None:
             return url
         translator = self.providers.get(provider)
-        url = self.job.terms_of(provider).base_url
-        url = url or (translator.defaults.base_url if translator else None) or ""
+        default_url = translator.defaults.base_url if translator else None
+        url = self.job.terms_of(provider).base_url or default_url or ""
         self.guessed_urls.add(url)
         return url.rstrip("/")
 
-    def sent(
+    def new_attempt(
         self,
         ledger: Ledger,
         attempt_id: int,
@@ -51,38 +51,36 @@ class PriceBook:
         """Return an attempt as it was sent.
 
         Args:
-            ledger: Where its row stands.
-            attempt_id: Its number.
+            ledger: Has its row.
+            attempt_id: Its id.
             row_id: Its row.
             span: Its first image, and how many it has.
-            at: When it was sent, or the first known moment after that.
-            logged: What the log has of it.
+            at: When it was sent, or the first known time after that.
+            logged: Its events in the log, if there are any.
         """
-        fields = logged.sent if logged else {}
+        fields = logged.sent_fields if logged else {}
         request = ledger.row(row_id).request
         planned = ledger.planned(row_id)
         name = fields.get("provider") or (
             planned.provider if planned else self.job.providers[0]
         )
         is_planned = planned is not None and planned.provider == name
-        translator = self.providers.get(name)
+        provider = self.providers.get(name)
         model = fields.get("model_id") or (
             planned.model
             if planned and is_planned
-            else request.model or (translator.defaults.model if translator else "")
+            else request.model or (provider.defaults.model if provider else "")
         )
         resolution = fields.get("resolution") or (
             planned.resolution if planned and is_planned else request.resolution
         )
         first, images = span[0], min(span[1], MAX_IMAGES)
-        amounts = self._amounts(PriceKey.of(name, request, model, resolution or ""))
-        amounts = {key: nano * images for key, nano in amounts.items()}
-        if "images" in fields:  # then the amounts are named, too, or unknown
-            amounts = {
-                key: nano
-                for key in ("expected", "floor", "ceiling")
-                if (nano := number_in(fields, f"{key}_nano")) is not None
-            }
+        if "images" in fields:  # then the log has all known amounts, too
+            amounts = _logged_amounts(fields)
+        else:
+            price_key = PriceKey.of(name, request, model, resolution or "")
+            per_image = self._amounts(price_key)
+            amounts = {key: nano * images for key, nano in per_image.items()}
         return AttemptRecord(
             attempt_id=attempt_id,
             row_id=row_id,
@@ -101,7 +99,7 @@ class PriceBook:
         )
 
     def highest(self, ledger: Ledger) -> int | None:
-        """Return what one purchase for a row costs at most; None if that is unknown."""
+        """Return the highest price of a planned purchase; None if one is unknown."""
         highest = 0
         for planned in planned_sales(ledger, EVERY_ROW):
             amounts = self._amounts(planned.price_key)
@@ -120,3 +118,11 @@ class PriceBook:
             "floor": to_nano(price.floor),
             "ceiling": to_nano(price.ceiling),
         }
+
+
+def _logged_amounts(fields: Mapping[str, str]) -> dict[str, int]:
+    return {
+        key: nano
+        for key in ("expected", "floor", "ceiling")
+        if (nano := number_in(fields, f"{key}_nano")) is not None
+    }

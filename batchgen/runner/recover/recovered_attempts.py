@@ -1,4 +1,4 @@
-"""Make attempts, as the ledger stores them, from lines of the table and of the log."""
+"""Convert lines of the table and of the log to attempts of the ledger."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from batchgen.runner.recover.run_log import (
 )
 
 MAX_IMAGES = 1000
-"""Images of one purchase: in a changed file any number may stand [assumed]."""
+"""Maximum of one purchase: an edited file may contain any number [assumed]."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = {
@@ -42,7 +42,7 @@ def nano_of(usd: Decimal | None) -> int | None:
 
 
 def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord:
-    """Return the attempt that a line of the table is about.
+    """Return the attempt in a line of the table.
 
     Args:
         row: The line.
@@ -50,7 +50,7 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
         base_url: Where it was sent, if the line does not say it.
 
     Raises:
-        ValueError: a value is none that batchgen writes.
+        ValueError: batchgen never writes such a value.
     """
     if not 0 < (row["attempt_id"] or 0) < MAX_ID or not row["provider"]:
         raise ValueError("a purchase without a number or a provider")
@@ -105,14 +105,14 @@ def _charge_in(row: TableRow, state: State, at_risk: int | None) -> Charge | Non
 
 
 def attempt_in_log(logged: LoggedAttempt, former: AttemptRecord) -> AttemptRecord:
-    """Return an attempt as it stands after all that the log has of it.
+    """Return an attempt as it is after all its events in the log.
 
     Args:
-        logged: What the log has.
-        former: How it stood before: as the table has it, or as it was sent.
+        logged: Its events.
+        former: The attempt as the table has it, or as it was sent.
     """
     state = logged.state
-    now = replace(
+    attempt = replace(
         former,
         state=state,
         task_id=logged.task_id or former.task_id,
@@ -122,20 +122,19 @@ def attempt_in_log(logged: LoggedAttempt, former: AttemptRecord) -> AttemptRecor
         error=None,
         message=None,
     )
-    if logged.delivered is not None:
-        now = _charged(now, logged.delivered)
+    if logged.delivered_fields is not None:
+        attempt = _charged(attempt, logged.delivered_fields)
     if state in (State.SENT, State.ACCEPTED, State.DELIVERED):
-        return now
-    if state is State.STORED or logged.ended is None:
-        return replace(now, ended_at=logged.ended_at)
-    now = _charged(now, logged.ended)
+        return attempt
+    if state is State.STORED or logged.ended_fields is None:
+        return replace(attempt, ended_at=logged.ended_at)
     return replace(
-        now,
+        _charged(attempt, logged.ended_fields),
         ended_at=logged.ended_at,
-        again=again_in(logged.ended),
+        again=again_in(logged.ended_fields),
         counts=state is not State.REJECTED,
-        error=logged.ended.get("error") or "internal",
-        message=logged.ended.get("words"),
+        error=logged.ended_fields.get("error") or "internal",
+        message=logged.ended_fields.get("words"),
     )
 
 

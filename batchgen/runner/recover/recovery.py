@@ -1,9 +1,9 @@
 """Build a new ledger for a run folder whose ledger was lost; nothing is sent.
 
-The plan is made from SOURCE as `run` makes it. Then purchases are taken in from the
-table of purchases, the log and the ZIP. The new ledger is built under another name and
-takes the old one's place in one step, when it is whole and on disk. So a recovery may
-be killed at any moment, and started again.
+The plan is made from SOURCE as `run` makes it. Then the purchases are added from the
+table of purchases, the log and the ZIP. The new ledger is built under another name.
+When it is complete and on disk, it takes the place of the old one in one step. So a
+recovery may be killed at any time, and started again.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from batchgen.model import Job, PriceList, now_micros, utc
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.member_names import folded_base_names
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LOG, bind, hold_folder
 from batchgen.runner.recover.ledger_filler import LedgerFiller
-from batchgen.runner.recover.price_book import PriceBook
+from batchgen.runner.recover.ledger_swap import clear_new, new_ledger, put_in_place
+from batchgen.runner.recover.recovered_attempts import PriceBook
 from batchgen.runner.recover.recovery_report import RecoveryReport
-from batchgen.runner.recover.remains import Remains, refuse_whole
-from batchgen.runner.recover.switching import clear_new, new_ledger, put_in_place
+from batchgen.runner.recover.remains import Remains, refuse_whole_ledger
 from batchgen.runner.resume import recover
 
 
@@ -43,7 +43,7 @@ class Recovery:
 
     Attributes:
         mode: What kind of run it was.
-        command: That carries on, as the ledger remembers it.
+        command: The command that resumes the run, as the ledger stores it.
     """
 
     job: Job
@@ -58,17 +58,17 @@ def recover_folder(recovery: Recovery, remains: Remains) -> RecoveryReport:
 
     Raises:
         LedgerLocked: a batchgen works on the folder.
-        UsageError: the folder has a whole ledger, or SOURCE holds none of its rows.
+        UsageError: the folder has a whole ledger, or SOURCE has none of its rows.
         StorageError: the ZIP is another program's, or the folder cannot be written.
     """
     folder = remains.folder
     with hold_folder(folder):
-        refuse_whole(folder)
+        refuse_whole_ledger(folder)
         clear_new(folder)
         report = RecoveryReport(unreadable=[*remains.unreadable.values()])
         try:
             _build(recovery, remains, report)
-            _refuse_impossible(folder)
+            _refuse_invalid(folder)
         except BaseException:
             clear_new(folder)
             raise
@@ -92,11 +92,11 @@ def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None
         report.totals = ledger.totals(EVERY_ROW)
 
 
-def _refuse_impossible(folder: Path) -> None:
-    """Refuse a ledger that the next run would take for a damaged one.
+def _refuse_invalid(folder: Path) -> None:
+    """Refuse a ledger that the next run would reject as damaged.
 
     Raises:
-        StorageError: a file of the folder tells what batchgen never writes.
+        StorageError: a file of the folder has values that batchgen never writes.
     """
     try:
         check_whole(new_ledger(folder))
@@ -111,7 +111,7 @@ def _refuse_impossible(folder: Path) -> None:
 
 
 def _plan(ledger: Ledger, recovery: Recovery) -> None:
-    """Plan all rows as `run` does over an empty ledger; the next run plans anew."""
+    """Plan all rows as `run` does in an empty ledger."""
     job = recovery.job
     manifest = Manifest.open(job)
     router = Router.of(job, recovery.providers, recovery.prices, _today())
@@ -128,7 +128,7 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
             images.clear()
             rows += len(part.rows)
         plan.end()
-        # A digest that no reading has: the next run plans anew.
+        # No manifest has this digest, so the next run makes a new plan.
         plan.complete("recovered", manifest.user_schema, rows)
 
 

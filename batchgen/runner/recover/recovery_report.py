@@ -1,4 +1,4 @@
-"""What a recovery found, and what stays unknown."""
+"""The result of a recovery, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from batchgen.ledger import Totals
 
 @dataclass(slots=True, kw_only=True)
 class RecoveryReport:
-    """What a recovery found.
+    """The result of a recovery.
 
     Attributes:
-        moved_aside: Files that stood in the way, by their new names.
+        moved_aside: New names of files that were renamed.
         unreadable: Tables that cannot be read, and why.
-        tables_until: The last moment that the tables know, in microseconds UTC; None
-            where there is no table of purchases.
-        table_attempts: Purchases that the table names.
-        log_attempts: Purchases that only the log names.
-        images: In the ZIP, whole.
-        newer_images: Of purchases that no table names.
-        foreign_images: Of rows that SOURCE does not hold.
-        priced_by_list: Newer images whose price is the price list's.
+        tables_until: The last time in the table of purchases, in microseconds UTC; None
+            if there is no such table.
+        table_attempts: Purchases in the table.
+        log_attempts: Purchases that are only in the log.
+        images: Whole images in the ZIP.
+        newer_images: Images of purchases that are in no table.
+        foreign_images: Images of rows that are not in SOURCE.
+        priced_by_list: Newer images whose price is from the price list.
         unpriced_images: Newer images whose price is unknown.
-        damaged_images: That the ZIP holds, and that are not whole.
-        missing_images: That the tables name, and the ZIP does not hold.
-        lost_answers: Answers in `kept/` whose row is unknown.
-        tasks: Being made: the next run asks for them.
-        lost_tasks: Tasks whose number stands nowhere.
-        guessed_urls: Addresses where tasks are asked for that no file names.
-        is_log_whole: Whether the log names each purchase that the tables do not.
-        highest: What one purchase costs at most, in nano-dollars; None if unknown.
+        damaged_images: Images in the ZIP that are not whole.
+        missing_images: Images in the tables that are not in the ZIP.
+        lost_answers: Replies in `kept/` whose row is unknown.
+        tasks: Open tasks, which the next run polls.
+        lost_tasks: Tasks whose id is in no file.
+        guessed_urls: Base URLs of tasks that no file names.
+        is_log_whole: Whether the log has each purchase that the tables lack.
+        highest: The highest price of one purchase in nano-dollars; None if unknown.
         totals: The folder's money and rows; set at the end.
     """
 
@@ -57,5 +57,5 @@ class RecoveryReport:
 
     @property
     def may_lack_purchases(self) -> bool:
-        """Whether something may have been bought that no file tells of."""
+        """Whether there may be purchases that are in no file."""
         return not self.is_log_whole

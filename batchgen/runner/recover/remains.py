@@ -1,4 +1,4 @@
-"""What is left of a run folder whose ledger was lost: tables, ZIP, log."""
+"""Read what remains of a run folder without its ledger: tables, ZIP, log."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from batchgen.ledger.file_state import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 from batchgen.runner.folder import LEDGER, LOG
+from batchgen.runner.folder_checks import SANDBOX, refuse_odd_files
 from batchgen.runner.recover.run_log import Events, read_events
-from batchgen.runner.whole_folder import SANDBOX, refuse_odd_files
 
-UNENDED = ("sent", "accepted", "overdue", "delivered")
-"""States of purchases of which the log may tell more than the table."""
+OPEN_STATES = ("sent", "accepted", "overdue", "delivered")
+"""States of purchases for which the log may have later events than the table."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class Remains:
     """The files of a run folder that name purchases.
 
     Attributes:
-        purchases: `attempts.parquet`; None where it cannot be read.
-        results: `results.parquet`; None where it cannot be read.
+        purchases: `attempts.parquet`; None if it cannot be read.
+        results: `results.parquet`; None if it cannot be read.
         unreadable: Files that cannot be read, and why.
     """
 
@@ -36,18 +36,18 @@ class Remains:
 
     @property
     def source(self) -> Path | None:
-        """SOURCE of the run, as far as a file names it."""
-        named = self.purchases.source if self.purchases else None
-        if named is not None:
-            return (self.folder / named).resolve()
+        """SOURCE of the run; None if no file names it."""
+        relative = self.purchases.source if self.purchases else None
+        if relative is not None:
+            return (self.folder / relative).resolve()
         return Path(self.events.source) if self.events.source else None
 
     @property
     def mode(self) -> str | None:
-        """What kind of run it was; None where no file says it.
+        """What kind of run it was; None if no file says it.
 
         Raises:
-            LedgerMismatch: two files say different things.
+            LedgerMismatch: two files disagree.
         """
         tables = (self.purchases, self.results)
         modes = {table.mode for table in tables if table and table.mode}
@@ -63,7 +63,7 @@ class Remains:
 
     @property
     def urls(self) -> set[str]:
-        """Where anything was bought, as far as a file names it."""
+        """Base URLs of all purchases, as far as a file names them."""
         urls = set(self.events.urls.values())
         for row in self.purchases.rows() if self.purchases else ():
             if row["base_url"]:
@@ -72,12 +72,12 @@ class Remains:
 
     @property
     def providers(self) -> list[str]:
-        """Providers that anything was bought from, as far as a file names them."""
+        """Providers of all purchases, as far as a file names them."""
         names: dict[str, None] = {}
         if self.purchases is not None:
             names |= {str(row["provider"]): None for row in self.purchases.rows()}
         for attempt in self.events.attempts.values():
-            if name := attempt.sent.get("provider"):
+            if name := attempt.sent_fields.get("provider"):
                 names[name] = None
         return list(names)
 
@@ -86,11 +86,11 @@ def read_remains(folder: Path) -> Remains:
     """Read what a run folder holds; nothing is changed.
 
     Raises:
-        UsageError: it has its ledger, or nothing that tells of purchases.
-        StorageError: a link or a pipe stands for a file of the run.
+        UsageError: it has its ledger, or no trace of a purchase.
+        StorageError: a link or a pipe is in place of a file of the run.
     """
     refuse_odd_files(folder)
-    refuse_whole(folder)
+    refuse_whole_ledger(folder)
     unreadable: dict[str, str] = {}
     purchases = _open(folder / PURCHASES, unreadable)
     remains = Remains(
@@ -111,12 +111,12 @@ def read_remains(folder: Path) -> Remains:
 
 
 def _ended_in(purchases: WrittenTable | None) -> set[int]:
-    """Return purchases whose end the table has: the log tells nothing new of them."""
+    """Return the ids of purchases whose end is in the table."""
     rows = purchases.rows() if purchases else ()
-    return {row["attempt_id"] for row in rows if row["state"] not in UNENDED}
+    return {row["attempt_id"] for row in rows if row["state"] not in OPEN_STATES}
 
 
-def refuse_whole(folder: Path) -> None:
+def refuse_whole_ledger(folder: Path) -> None:
     """Refuse a folder that has a whole ledger.
 
     Raises:

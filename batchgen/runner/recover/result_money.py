@@ -1,6 +1,6 @@
-"""Purchases that only the result table names, where the table of purchases is gone.
+"""Add purchases that only the result table has, if the table of purchases is lost.
 
-The result table has one line for each row, so it only has the sum of their costs.
+The result table has one line for each row, so it only has the sum of its costs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.model import Basis, State, Status
 from batchgen.output.reading import TableRow, WrittenTable
 from batchgen.providers.base import TaskProvider
-from batchgen.runner.recover.price_book import PriceBook
-from batchgen.runner.recover.recovered_attempts import micros_of, nano_of
+from batchgen.runner.recover.recovered_attempts import PriceBook, micros_of, nano_of
 from batchgen.runner.recover.row_finder import RowFinder
 
 _CHARGES = {
@@ -24,14 +23,14 @@ _CHARGES = {
     Basis.PRICE_LIST: Charge.PRICE_LIST,
 }
 _MAX_ATTEMPTS = 10_000
-"""Attempts of one row: in a changed file any number may stand [assumed]."""
+"""Maximum of one row: an edited file may contain any number [assumed]."""
 
 _SETTLED = (Charge.REPORTED, Charge.BILLED)
 
 
 @dataclass(slots=True, kw_only=True)
 class ResultMoney:
-    """Takes in what rows cost beyond the purchases that ZIP and log know."""
+    """Adds the cost of rows beyond the purchases of ZIP and log."""
 
     ledger: Ledger
     rebuilding: Rebuilding
@@ -39,7 +38,7 @@ class ResultMoney:
     price_book: PriceBook
 
     def take(self, results: WrittenTable) -> None:
-        """Take all rows in."""
+        """Add the cost of all rows."""
         for row in results.rows():
             is_bought = row["attempts"] or row["at_risk_attempts"]
             if is_bought and (row_id := self.row_finder.row_of_result(row)) is not None:
@@ -57,7 +56,7 @@ class ResultMoney:
             and charge in _SETTLED
             and attempts[0].charge not in _SETTLED
         ):
-            # The ZIP has its image, and the table what was charged for it.
+            # The ZIP has its image, and the table has its charge.
             self._put(attempts[0], charge=charge, cost=cost, uncertain=0)
             return
         missing = cost - sum(attempt.cost or 0 for attempt in attempts)
@@ -99,7 +98,9 @@ class ResultMoney:
         number = self.ledger.newest_attempt() + 1
         images = self.ledger.row(row_id).request.n
         at = micros_of(row["started_at"]) or 0
-        attempt = self.price_book.sent(self.ledger, number, row_id, (1, images), at)
+        attempt = self.price_book.new_attempt(
+            self.ledger, number, row_id, (1, images), at
+        )
         self._put(
             attempt,
             **{

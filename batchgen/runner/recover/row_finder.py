@@ -13,11 +13,11 @@ from batchgen.output.reading import TableRow
 from batchgen.runner.recover.remains import Remains
 
 _UNNAMED = re.compile(r"row-(\d{1,12})-[0-9a-f]{8}")
-"""How images of rows without an id are named: by the row's position."""
+"""Base name of the images of rows without an id: it has the row's position."""
 
 
 class RowFinder:
-    """Finds rows; one that SOURCE does not hold gets an entry of its own."""
+    """Finds rows; for a row that is not in SOURCE it adds one to the ledger."""
 
     def __init__(self, rebuilding: Rebuilding, remains: Remains) -> None:
         self._rebuilding = rebuilding
@@ -25,19 +25,19 @@ class RowFinder:
 
     @cached_property
     def _by_place(self) -> dict[int, int]:
-        """Rows by position, which is all that tables of an older batchgen name."""
+        """Rows by position: tables of an older batchgen have nothing else."""
         rows = self._results.rows() if self._results else ()
         placed = ((row["row"], self.row_of_result(row)) for row in rows)
         return {place: row_id for place, row_id in placed if row_id is not None}
 
     def row_of_result(self, row: TableRow) -> int | None:
-        """Return the row of a line of the result table, if it asks for the same."""
+        """Return the row of a line of the result table, if its request is the same."""
         if row["row"] is None or row["id"] is None:
             return None
         return self._rebuilding.find_row_at(row["row"], row["id"], row["prompt"])
 
     def row_of_purchase(self, row: TableRow) -> int:
-        """Return the row that a line of the table of purchases is about."""
+        """Return the row of a line of the table of purchases."""
         identity = _identity_in(row)
         if identity is not None:
             row_id = self._rebuilding.find_row(identity)
@@ -63,7 +63,7 @@ class RowFinder:
         return self._foreign(base_name) if row_id is None else row_id
 
     def foreign_row_of_image(self, name: str, image: int) -> int:
-        """Return an entry for an image whose row SOURCE does not hold."""
+        """Return a new row for an image whose row is not in SOURCE."""
         base_name = name.rpartition(".")[0]
         row_id = self._foreign(
             base_name.removesuffix(f"-{image}") if image > 1 else base_name
@@ -72,7 +72,7 @@ class RowFinder:
         return row_id
 
     def is_foreign(self, row_id: int) -> bool:
-        """Say whether SOURCE does not hold a row."""
+        """Say whether a row is not in SOURCE."""
         return self._rebuilding.is_foreign(row_id)
 
     def _foreign(self, base_name: str) -> int:
@@ -95,7 +95,7 @@ def _identity_in(row: Mapping[str, object]) -> Identity | None:
 
 
 def _made_up_identity(id: str | None, seed: str) -> Identity:
-    """Return an identity that no reading of a manifest gives but by its id."""
+    """Return an identity that no manifest row has, except by its id."""
     text = b"recovered:" + seed.encode("utf-8", "replace")
     digest = hashlib.sha256(text).digest()
     number = int.from_bytes(digest[16:24], "big") >> 1

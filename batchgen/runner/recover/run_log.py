@@ -1,4 +1,4 @@
-"""Read from `run.log` which purchases were made after the tables were written.
+"""Read from `run.log` the purchases that were made after the tables were written.
 
 Anybody may have edited the file: a line that does not fit is skipped.
 """
@@ -20,42 +20,44 @@ _FIELD = re.compile(
     r""" *(\w+)=('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s'"]\S*|)(?= |$)"""
 )
 _MAX_LINE = 1 << 20
-"""How much of a line is read: batchgen writes no longer lines [assumed]."""
+"""How much of a line is read: batchgen writes no longer ones [assumed]."""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 MAX_ID = 10**12
-"""The numbers of purchases are smaller. In a changed file any number may stand, and the
-next purchases must get larger numbers [assumed]."""
+"""The ids of purchases are smaller. An edited file may contain any number, and the next
+purchases must get larger ones [assumed]."""
+_ENDS = (State.REJECTED, State.FAILED, State.UNKNOWN, State.OVERDUE)
 
 
 @dataclass(slots=True)
 class LoggedAttempt:
-    """One attempt as the log has it: the fields of its events, by their names.
+    """One attempt in the log.
 
     Attributes:
-        ended: The fields of the event that ended it; None while none did.
-        delivered: The fields of the event that names the charge; None without one.
+        sent_fields: The fields of its event `sent`, by name.
+        delivered_fields: The fields of its event `delivered`; None without one.
+        ended_fields: The fields of its event `attempt_ended`; None without one.
     """
 
     attempt_id: int
     sent_at: int
-    sent: Mapping[str, str]
+    sent_fields: Mapping[str, str]
     task_id: str | None = None
     request_id: str | None = None
     accepted_at: int | None = None
-    delivered: Mapping[str, str] | None = None
+    delivered_fields: Mapping[str, str] | None = None
     delivered_at: int | None = None
-    ended: Mapping[str, str] | None = None
+    ended_fields: Mapping[str, str] | None = None
     ended_at: int | None = None
     is_stored: bool = False
 
     @property
     def state(self) -> State:
-        """How far it came."""
+        """The state after its last event."""
         if self.is_stored:
             return State.STORED
-        if self.ended is not None:
-            return _state_of(self.ended)
-        if self.delivered is not None:
+        if self.ended_fields is not None:
+            return _state_of(self.ended_fields)
+        if self.delivered_fields is not None:
             return State.DELIVERED
         return State.SENT if self.task_id is None else State.ACCEPTED
 
@@ -65,36 +67,35 @@ class Events:
     """The log of a run folder.
 
     Attributes:
-        attempts: By their numbers.
-        source: The manifest or job file of the last run; None where none is named.
-        command: Of the last run, as it was typed; None if unknown. One that was refused
-            counts only where there is no other.
-        urls: Where each provider was asked last.
-        probe_provider: Whether there is a log.
-        ended: Attempts that need not be in `attempts`.
-        numbers: Attempts of the last run folder that had this log: numbers begin anew
-            with a new ledger.
-        typed: The command that was read last, until the log shows that it ran.
+        attempts: By their ids.
+        source: The manifest or job file of the last run; None if the log names none.
+        command: The command of the last run, as it was typed; None if unknown. The
+            command of a refused run counts only if there is no other.
+        urls: The last base URL of each provider.
+        exists: Whether there is a log.
+        ended_ids: Ids of attempts that are left out of `attempts`.
+        ids: Ids of the attempts of one ledger; with a new ledger they begin anew.
+        typed: The last command in the log, until an event shows that it ran.
     """
 
     attempts: dict[int, LoggedAttempt] = field(default_factory=dict)
     source: str | None = None
     command: str | None = None
     urls: dict[str, str] = field(default_factory=dict)
-    probe_provider: bool = False
-    ended: Container[int] = ()
-    numbers: set[int] = field(default_factory=set)
+    exists: bool = False
+    ended_ids: Container[int] = ()
+    ids: set[int] = field(default_factory=set)
     typed: str | None = None
 
 
-def read_events(path: Path, ended: Container[int] = ()) -> Events:
+def read_events(path: Path, ended_ids: Container[int] = ()) -> Events:
     """Read the log; without one there are no events.
 
     Args:
         path: The log.
-        ended: Attempts that need not be remembered, for a table has their end.
+        ended_ids: Ids of attempts that are left out, since a table has their end.
     """
-    events = Events(ended=ended)
+    events = Events(ended_ids=ended_ids)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             while line := file.readline(_MAX_LINE):
@@ -102,7 +103,7 @@ def read_events(path: Path, ended: Container[int] = ()) -> Events:
                     _take(events, match)
     except OSError:
         return events
-    events.probe_provider = True
+    events.exists = True
     return events
 
 
@@ -132,14 +133,15 @@ def _take(events: Events, match: re.Match[str]) -> None:
 
 
 def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
-    if attempt.attempt_id in events.numbers:
-        # Another run began here, with a ledger of its own.
+    if attempt.attempt_id in events.ids:
+        # Here begins a run with another ledger.
         events.attempts.clear()
-        events.numbers.clear()
-    events.numbers.add(attempt.attempt_id)
-    if attempt.attempt_id not in events.ended:
+        events.ids.clear()
+    events.ids.add(attempt.attempt_id)
+    if attempt.attempt_id not in events.ended_ids:
         events.attempts[attempt.attempt_id] = attempt
-    if (url := attempt.sent.get("url")) and (name := attempt.sent.get("provider")):
+    fields = attempt.sent_fields
+    if (url := fields.get("url")) and (name := fields.get("provider")):
         events.urls[name] = url
 
 
@@ -149,24 +151,24 @@ def _take_step(
     if name == "accepted":
         attempt.task_id, attempt.accepted_at = fields.get("task"), at
         attempt.request_id = fields.get("request", attempt.task_id)
-        attempt.ended = None
+        attempt.ended_fields = None
     elif name == "delivered":
-        attempt.delivered, attempt.delivered_at = fields, at
-        attempt.ended = None
+        attempt.delivered_fields, attempt.delivered_at = fields, at
+        attempt.ended_fields = None
     elif name == "stored":
         attempt.is_stored, attempt.ended_at = True, at
     elif name == "attempt_ended":
-        attempt.ended, attempt.ended_at = fields, at
+        attempt.ended_fields, attempt.ended_at = fields, at
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Read fields up to the first text that is no field: so bad lines cost little."""
+    """Read fields up to the first text that is none, so that bad lines cost little."""
     fields, end = {}, 0
     while (match := _FIELD.match(text, end)) is not None:
         name, value = match.groups()
         if value[:1] in ("'", '"'):
             value = str(ast.literal_eval(value))
-        # SQLite stores no half characters, which an escape can spell.
+        # An escape can denote half of a surrogate pair, which SQLite does not store.
         fields[name] = value.encode("utf-8", "replace").decode()
         end = match.end()
     return fields
@@ -178,14 +180,14 @@ def _micros(stamp: str) -> int:
 
 
 def number_in(fields: Mapping[str, str], name: str) -> int | None:
-    """Return a field that is a whole number; None if it is none."""
+    """Return a field as a whole number; None if it is none."""
     text = fields.get(name, "")
     is_number = text.isascii() and text.isdecimal() and len(text) < 19
     return int(text) if is_number else None
 
 
 def charge_in(fields: Mapping[str, str]) -> Charge:
-    """Return what kind of charge a field tells."""
+    """Return the kind of charge in the fields."""
     try:
         return Charge(fields.get("charge", ""))
     except ValueError:
@@ -193,21 +195,18 @@ def charge_in(fields: Mapping[str, str]) -> Charge:
 
 
 def again_in(fields: Mapping[str, str]) -> Again:
-    """Return whether it was to be bought again."""
+    """Return whether the attempt was to be repeated."""
     try:
         return Again(fields.get("again", ""))
     except ValueError:
         return Again.LATER
 
 
-def _state_of(ended: Mapping[str, str]) -> State:
+def _state_of(fields: Mapping[str, str]) -> State:
     try:
-        state = State(ended.get("state", ""))
+        state = State(fields.get("state", ""))
     except ValueError:
-        # Written by a batchgen that did not say it.
-        unknown = charge_in(ended) is Charge.UNKNOWN
-        return State.UNKNOWN if unknown else State.FAILED
+        # An older batchgen did not log the state.
+        is_unknown = charge_in(fields) is Charge.UNKNOWN
+        return State.UNKNOWN if is_unknown else State.FAILED
     return state if state in _ENDS else State.UNKNOWN
-
-
-_ENDS = (State.REJECTED, State.FAILED, State.UNKNOWN, State.OVERDUE)

@@ -1,4 +1,4 @@
-"""What an edit of the manifest did to rows that were paid for, in words."""
+"""Describe what an edit of the manifest did to rows that were paid for."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from batchgen.ledger.edited_rows import (
 )
 from batchgen.model import dollars, to_usd
 
-_NAMED = 3
-"""Rows that a message names."""
+_MAX_NAMED = 3
+"""How many rows a message names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """Rows that kept what was bought for them before an edit.
+class KeptRows:
+    """Changed rows that keep the images from before the edit.
 
     Attributes:
-        usd: What buying them anew costs, as far as that is known: at the price that
-            their images have.
+        usd: What it costs to buy them anew, at the price of their images; rows without
+            a known price are left out.
         unpriced: How many have no known price.
-        rehearsed: Whether the money is a rehearsal's, which is pretend.
+        rehearsed: Whether the money is the pretend money of a rehearsal.
     """
 
     rows: int
@@ -38,7 +38,7 @@ class Kept:
 
     @property
     def price(self) -> str:
-        """What buying them anew costs."""
+        """What it costs to buy them anew."""
         return _price(self.usd, self.unpriced, rehearsed=self.rehearsed)
 
 
@@ -49,12 +49,11 @@ class Rebuy:
     Attributes:
         removed: How many of them lack images that were removed from the ZIP; all
             others were changed.
-        usd: What buying all of them again is expected to cost.
+        usd: The expected cost of buying all of them again.
         unpriced: How many have no known price.
-        names: Of the first rows: their ids, else their positions.
-        kept: Other rows, which kept what they have before: what buys these again
-            buys those, too.
-        rehearsed: Whether the money is a rehearsal's, which is pretend.
+        names: Ids of the first rows, or their positions if they have no id.
+        kept_rows: Changed rows that keep their images: --rebuy buys those again, too.
+        rehearsed: Whether the money is the pretend money of a rehearsal.
     """
 
     rows: int
@@ -62,12 +61,12 @@ class Rebuy:
     usd: Decimal
     unpriced: int
     names: Sequence[str]
-    kept: Kept
+    kept_rows: KeptRows
     rehearsed: bool = False
 
     @property
-    def happened(self) -> str:
-        """What happened to them, as a clause."""
+    def event(self) -> str:
+        """What happened to the rows, as a clause."""
         many = self.rows != 1
         which = ", ".join(self.names) + (", ..." if self.rows > len(self.names) else "")
         rows = f"{self.rows} {'rows' if many else 'row'} ({which})"
@@ -81,25 +80,25 @@ class Rebuy:
 
     @property
     def price(self) -> str:
-        """What buying them again costs."""
+        """What it costs to buy them again."""
         return _price(self.usd, self.unpriced, rehearsed=self.rehearsed)
 
     def __str__(self) -> str:
         them, image = ("them", "images") if self.rows != 1 else ("it", "image")
         also, keep = "", ""
-        if self.kept.rows:
-            many = self.kept.rows != 1
-            rows = f"{self.kept.rows} rows" if many else "1 row"
+        if self.kept_rows.rows:
+            many = self.kept_rows.rows != 1
+            rows = f"{self.kept_rows.rows} rows" if many else "1 row"
             theirs = "theirs" if many else "its own"
             also = (
                 f", which also buys the {rows} that kept {theirs} before an edit, for "
-                f"about {self.kept.price}"
+                f"about {self.kept_rows.price}"
             )
         if self.removed < self.rows:
             comma = ";" if also else ","
             keep = f"{comma} or --keep to leave the {image} that you have"
         return (
-            f"{self.happened}. Buying {them} again costs {self.price}: "
+            f"{self.event}. Buying {them} again costs {self.price}: "
             f"add --rebuy{also}{keep}"
         )
 
@@ -111,22 +110,22 @@ def _price(usd: Decimal, unpriced: int, *, rehearsed: bool) -> str:
     return f"{amount} and more" if usd else "an unknown price"
 
 
-def _kept_by(ledger: Reader, end: int, generation: int) -> Kept:
-    kept = rows_kept(ledger, end, generation)
-    return Kept(
-        rows=kept.rows,
-        usd=to_usd(kept.estimate),
-        unpriced=kept.unpriced,
+def _kept_by(ledger: Reader, end: int, generation: int) -> KeptRows:
+    kept_rows = rows_kept(ledger, end, generation)
+    return KeptRows(
+        rows=kept_rows.rows,
+        usd=to_usd(kept_rows.estimate),
+        unpriced=kept_rows.unpriced,
         rehearsed=ledger.is_rehearsal,
     )
 
 
 def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
-    """Return what would be bought again, before a position; None if nothing would."""
+    """Return the rows before a position that would be bought again; None if none."""
     changed = rows_to_rebuy(ledger, end, generation)
     if not changed.rows:
         return None
-    first = first_rows_to_rebuy(ledger, end, generation, _NAMED)
+    first = first_rows_to_rebuy(ledger, end, generation, _MAX_NAMED)
     return Rebuy(
         rows=changed.rows,
         removed=changed.removed,
@@ -136,13 +135,13 @@ def rebuy_of(ledger: Reader, end: int, generation: int) -> Rebuy | None:
             f"row {row.position}" if row.id is None else f'id "{visible_line(row.id)}"'
             for row in first
         ],
-        kept=_kept_by(ledger, end, generation),
+        kept_rows=_kept_by(ledger, end, generation),
         rehearsed=ledger.is_rehearsal,
     )
 
 
 def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
-    """Yield what a reading found again, so that nothing of it is bought twice."""
+    """Yield notices about rows that keep their images after an edit."""
     taken_rows = count_taken_over(ledger, end, generation)
     if taken_rows:
         rows = f"{taken_rows} rows are" if taken_rows != 1 else "1 row is"
@@ -151,14 +150,14 @@ def edit_notices(ledger: Reader, end: int, generation: int) -> Iterator[str]:
             f"{rows} the same as before under another id or place, and {have} images "
             "already: nothing of that is bought again"
         )
-    kept = _kept_by(ledger, end, generation)
-    if kept.rows:
+    kept_rows = _kept_by(ledger, end, generation)
+    if kept_rows.rows:
         rows, them = (
-            (f"{kept.rows} rows keep", "them")
-            if kept.rows != 1
+            (f"{kept_rows.rows} rows keep", "them")
+            if kept_rows.rows != 1
             else ("1 row keeps", "it")
         )
         yield (
             f"{rows} what was bought before an edit; --rebuy would buy {them} anew, "
-            f"for about {kept.price}"
+            f"for about {kept_rows.price}"
         )

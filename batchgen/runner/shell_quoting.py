@@ -1,4 +1,4 @@
-"""Words of a command as they can be pasted into a shell."""
+"""Quote the words of a command for a shell."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from batchgen.addresses.characters import visible
 
 
 def quoted_word(text: str) -> str:
-    """Quote a text for sh; what a terminal would obey is written by its bytes.
+    """Quote a text for sh, with control characters as octal bytes.
 
-    So the command that is shown is the one that runs, and can be pasted.
+    A terminal obeys no such text, and the pasted command still runs as it was meant.
     """
     visible_text = visible(text)
     if visible_text == text:
         return shlex.quote(text)
     pieces = []
-    for is_seen, characters in groupby(text, lambda sign: visible(sign) == sign):
+    for is_visible, characters in groupby(text, lambda char: visible(char) == char):
         piece = "".join(characters)
-        if is_seen:
+        if is_visible:
             pieces.append(shlex.quote(piece))
         else:
             octal = "".join(f"\\{byte:03o}" for byte in os.fsencode(piece))

@@ -1,4 +1,4 @@
-"""What a run does before it buys: read the manifest, and get the user's consent."""
+"""Prepare the purchases of a run: make the plan, and get the user's consent."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from batchgen.admission.run_context import Run
 from batchgen.errors import SpecError, StorageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
-from batchgen.ledger.estimate import EVERY_ROW, estimate_of
+from batchgen.ledger.estimate import estimate_of, scope_end
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.model import Status
 from batchgen.output.archive import Archive
+from batchgen.planning.member_renames import rename_rows
 from batchgen.planning.planner import Planner, ReadingStopped
-from batchgen.planning.renaming import rename_rows
 from batchgen.planning.routing import Router
 from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.consent import (
@@ -25,60 +25,55 @@ from batchgen.runner.consent import (
     refuse_unpriced,
     refuse_unpriced_rows,
 )
-from batchgen.runner.edited import edit_notices, rebuy_of
-from batchgen.runner.emptiness import refuse_many_gaps
+from batchgen.runner.incomplete_rows import refuse_many_gaps
+from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.wait_reasons import wait_reasons
 
 PAUSE_S = 0.25
-"""The reading of a manifest rests after each slice, while requests are under way, as
-long as the slice took, but no longer than this: half the time is the purchases'."""
-
-
-def scope_end(limit: int | None) -> int:
-    """Return the position behind the last row in scope."""
-    return EVERY_ROW if limit is None else limit
+"""While requests are in flight, the reading pauses after each slice for as long as the
+slice took, up to this maximum: half the time is left for the purchases."""
 
 
 class Preparation:
-    """Makes the plan of one run, and asks for what must be agreed to."""
+    """Makes the plan of one run, and asks the user for consent."""
 
     def __init__(
         self,
         run: Run,
         planner: Planner,
-        choice: Router,
+        router: Router,
         config: RunConfig,
         result: RunResult,
     ) -> None:
         self._run = run
         self._planner = planner
-        self._choice = choice
+        self._router = router
         self._config = config
         self._result = result
         self._end = scope_end(run.job.limit)
 
     async def prepare(self, archive: Archive) -> bool:
-        """Make the plan as far as it must stand before money is spent.
+        """Make the part of the plan that must exist before money is spent.
 
         Returns:
-            Whether the plan is still to be made while rows are bought already.
+            Whether rows may be bought already while the plan is made.
 
         Raises:
             UsageError: consent is missing, for spending or for buying again.
-            ReadingStopped: it was asked to stop before the plan stood.
+            ReadingStopped: the run was stopped before the plan was made.
         """
         run, planner = self._run, self._planner
         self._show_planning()
         await refuse_many_gaps(run, planner, is_planned=False)
         if run.budget.limits:
-            refuse_unpriced(run, self._choice.capabilities)
+            refuse_unpriced(run, self._router.capabilities)
         limits = run.budget.limits.dump()
         if run.ledger.meta.limits != limits:
             await run.writer.commit(partial(_remember_limits, limits=limits))
         if await run.offload(planner.is_current):
             planner.finished = True
             run.planning = False
-            # What is bought now, another reading was not judged by.
+            # Another reading did not consider what is bought now.
             await run.writer.commit(drop_bookmark)
         elif self._may_begin():
             if planner.counts_already:
@@ -86,7 +81,7 @@ class Preparation:
             return True
         else:
             await self._plan_whole()
-        # The new reading counts only now: a refusal leaves all as it was.
+        # Adopted only after the consent: a refusal must not change anything.
         await self._get_consent()
         await self._rename_rows(archive)
         await planner.adopt(run.writer)
@@ -113,7 +108,7 @@ class Preparation:
             self._config.ask(estimate)
 
     async def _rename_rows(self, archive: Archive) -> None:
-        """Give rows names of their own, where an edit, or keeping, may need that."""
+        """Make file names differ again, after an edit or after `--keep`."""
         run, planner = self._run, self._planner
         if run.ledger.has_attempts() and (self._config.keep or not planner.finished):
             await rename_rows(
@@ -121,30 +116,29 @@ class Preparation:
             )
 
     async def _consent_to_changes(self) -> None:
-        """Say what was edited since it was bought, and do what was agreed to.
+        """Report rows that were edited after they were bought, and keep or rebuy them.
 
         Raises:
-            UsageError: nothing was agreed to.
+            UsageError: the user chose neither.
         """
         run, end = self._run, self._end
         generation, notice = self._planner.generation, run.progress.notice
         if self._config.keep:
             await run.writer.commit(lambda ledger: keep(ledger, generation, end))
-        if not self._planner.finished:  # it was told when the reading was new
+        if not self._planner.finished:  # else an earlier run has reported them
             for line in edit_notices(run.ledger, end, generation):
                 notice(line)
         if self._config.rebuy:
-            if (again := rebuy_of(run.ledger, end, generation)) is not None:
-                them = "them" if again.rows != 1 else "it"
-                notice(f"{again.happened}; --rebuy buys {them} again for {again.price}")
+            if (rebuy := rebuy_of(run.ledger, end, generation)) is not None:
+                them = "them" if rebuy.rows != 1 else "it"
+                notice(f"{rebuy.event}; --rebuy buys {them} again for {rebuy.price}")
             return
         refuse_rebuy(run.ledger, end, generation)
 
     def _may_begin(self) -> bool:
-        """Say whether rows may be bought of which the plan does not stand yet."""
+        """Say whether rows may be bought before the plan is complete."""
         run, planner = self._run, self._planner
-        # No plan stands but, perhaps, a part of this one: none can be bought from that
-        # the manifest lost.
+        # Without an older plan no row is bought that the manifest no longer has.
         is_first = not (run.ledger.generation or run.ledger.has_attempts())
         if not self._config.consented or not (is_first or planner.counts_already):
             return False
@@ -155,7 +149,7 @@ class Preparation:
         if self._result.error is not None:
             raise self._result.error
         if self._result.stop_reason is not None:
-            raise ReadingStopped  # of a part nothing is judged, nor asked
+            raise ReadingStopped  # a part of a plan is no basis for consent
 
     async def plan(self) -> None:
         """Read the manifest to its end, or until the planner is stopped."""
@@ -172,8 +166,8 @@ class Preparation:
         except ReadingStopped:
             pass
         except (SpecError, StorageError) as error:
-            # No room for what planning looks up is not yet none for images: what is in
-            # flight comes in. Should the writer have failed, it ends all by itself.
+            # If only the planning's temporary tables lack room, attempts in flight can
+            # still finish. If the writer failed, it cancels everything itself.
             run.end(error)
         finally:
             run.planning = False
@@ -187,21 +181,21 @@ class Preparation:
         run.progress.total = min(self._planner.rows, self._end)
         run.wake()
         if run.live:
-            # Whatever judges rows holds the interpreter, and purchases wait for it.
+            # Planning holds the interpreter lock, and purchases wait for it.
             await anyio.sleep(min(took_s, PAUSE_S))
 
     async def count(self) -> None:
-        """Count the rows anew, in turn with the steps that settle them."""
+        """Count the rows anew, in a commit: ordered with the steps that settle rows."""
         progress, planner = self._run.progress, self._planner
 
-        def count(rows: Mapping[Status, int]) -> None:
+        def show(rows: Mapping[Status, int]) -> None:
             progress.rows.clear()
             progress.rows.update(rows)
             progress.total = sum(rows.values())
             progress.planned = planner.finished
 
         await self._run.writer.commit(
-            lambda ledger: ledger.rows_by_status(self._end), then=count
+            lambda ledger: ledger.rows_by_status(self._end), then=show
         )
 
 

@@ -1,8 +1,8 @@
-"""Whose words a row's message is: the provider's, batchgen's, or both in one text.
+"""Split a row's message into the text of batchgen and that of the provider.
 
-Only words that came from the provider may stand in quotation marks. The ledger keeps a
-message as one text, so the kind of its error decides, and for the kinds that both speak
-of, the phrases with which batchgen's own messages begin.
+Only text from the provider may be shown in quotation marks. The ledger has a message as
+one text. So the kind of the error decides, and for kinds with messages of both, the
+phrases with which batchgen's messages begin.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from batchgen.errors import (
 )
 
 INVALID = "invalid"
-"""The kind of a row that cannot run: no provider was asked."""
+"""The kind of rows that cannot run: nothing was sent for them."""
 
 OWN_KINDS = frozenset(
     {
@@ -54,8 +54,8 @@ OWN_KINDS = frozenset(
         ),
     }
 )
-"""Kinds whose messages batchgen writes itself: of them only that is quoted which
-batchgen introduces as an answer."""
+"""Kinds whose messages batchgen writes itself: only what follows one of the phrases of
+`_OWN_BEGINNING` is quoted."""
 
 _OWN_MESSAGE = re.compile(
     r"(?:no usable reply from |no connection to |download from "
@@ -67,7 +67,7 @@ _OWN_MESSAGE = re.compile(
     r"|unexpected \w+(?:: .*)?; run\.log has the details"
     r"|keys: |an array of \d+$|an empty body$)",
 )
-"""How messages begin that are batchgen's own to their end."""
+"""Beginnings of messages that batchgen wrote as a whole."""
 
 _OWN_BEGINNING = re.compile(
     r"(?:no such model, or wrong base URL: |an answer without an image; |no task id; "
@@ -76,17 +76,17 @@ _OWN_BEGINNING = re.compile(
     r"|the image is too large to be uploaded; |an upload without a link; "
     r"|a web page: |upload not taken: |the link no longer downloads, and its task: )+"
 )
-"""What batchgen says before it repeats the provider's words."""
+"""Phrases that batchgen puts before the provider's text."""
 
-_KEPT = re.compile(r"; kept as kept/\S+$")
-"""What batchgen adds to a message whose reply it kept as a file."""
+_KEPT_SUFFIX = re.compile(r"; kept as kept/\S+$")
+"""What batchgen adds to a message if it kept the reply as a file."""
 
 
-class Words(NamedTuple):
-    """A message in three pieces, which together are the whole message.
+class MessageParts(NamedTuple):
+    """A message in three parts, which together are the whole message.
 
     Attributes:
-        quote: The provider's own words; empty where all is batchgen's.
+        quote: The provider's text; empty if batchgen wrote the whole message.
     """
 
     before: str
@@ -94,25 +94,25 @@ class Words(NamedTuple):
     after: str
 
 
-def split_message(error: str | None, message: str | None) -> Words:
-    """Split a message into batchgen's words and the provider's.
+def split_message(error: str | None, message: str | None) -> MessageParts:
+    """Split a message into batchgen's text and the provider's.
 
     Args:
-        error: Kind of the error, as the ledger and the table have it. A message without
-            a kind is batchgen's: what is not surely the provider's is not quoted.
-        message: As the ledger and the table have it.
+        error: The kind of the error. A message without a kind counts as batchgen's:
+            only what is surely the provider's is quoted.
+        message: The message, as the ledger and the table have it.
     """
     text = message or ""
     beginning = _OWN_BEGINNING.match(text)
     start = beginning.end() if beginning else 0
     is_own = error is None or (error in OWN_KINDS and not beginning)
     if is_own or _OWN_MESSAGE.match(text, start):
-        return Words(text, "", "")
-    kept_part = _KEPT.search(text, start)
-    end = kept_part.start() if kept_part else len(text)
-    return Words(text[:start], text[start:end], text[end:])
+        return MessageParts(text, "", "")
+    suffix = _KEPT_SUFFIX.search(text, start)
+    end = suffix.start() if suffix else len(text)
+    return MessageParts(text[:start], text[start:end], text[end:])
 
 
-def is_provider_words(error: str | None, message: str | None) -> bool:
-    """Say whether a message holds words of the provider, which may be quoted."""
+def quotes_provider(error: str | None, message: str | None) -> bool:
+    """Say whether a message has text of the provider."""
     return bool(split_message(error, message).quote)

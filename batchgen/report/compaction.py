@@ -1,4 +1,4 @@
-"""Write the ZIP anew without images that no row has any more: whole, or not at all."""
+"""Rewrite the ZIP without images that no row has any more, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from batchgen.runner.folder import RunFolder, finish_switch
 from batchgen.storage.outputs import directory_entries, metadata_lines
 
 ENTRY_BYTES = 2048
-"""Room for an image's lines in `metadata.jsonl` and the directory, and for its line in
-the ledger, written twice: in its log, and from there in its file [assumed]."""
+"""Disk space for an image's entries in `metadata.jsonl`, in the directory and in the
+ledger, which writes it twice: to its log and to its file [assumed]."""
 
 SPARE_BYTES = 16 * 1024 * 1024
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with bytes done and bytes in all, again and again."""
+"""Called repeatedly with the bytes done and the bytes in total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,24 +34,24 @@ class CompactionResult:
     """What a compaction did.
 
     Attributes:
-        freed_bytes: By how much the ZIP is smaller; 0 where it was left alone.
-        kept: Images in the ZIP now.
-        removed: Images that are not in it any more.
-        removed_superseded: Of these, images of rows or versions that the manifest no
-            longer holds.
-        is_plan_whole: Whether the manifest was read to its end: until then nobody
-            knows which rows it lost, and their images stay.
+        freed_bytes: By how much the ZIP is smaller; 0 if it was not changed.
+        images: How many are in the ZIP now.
+        removed: How many images were removed.
+        removed_superseded: How many of these were of rows or versions that are no
+            longer in the manifest.
+        is_plan_whole: Whether the manifest was read to its end: until then it is
+            unknown which rows it no longer has, and their images stay.
     """
 
     freed_bytes: int = 0
-    kept: int = 0
+    images: int = 0
     removed: int = 0
     removed_superseded: int = 0
     is_plan_whole: bool = True
 
 
 def compact(folder: RunFolder, on_progress: ProgressCallback) -> CompactionResult:
-    """Remove the dead bytes of a folder's ZIP; `recover` was called before.
+    """Remove the unused bytes of a folder's ZIP; `recover` must have been called.
 
     A kill at any instant leaves the old ZIP with its ledger, or the new ZIP with its
     ledger; see `batchgen.output.switch`.
@@ -65,11 +65,13 @@ def compact(folder: RunFolder, on_progress: ProgressCallback) -> CompactionResul
         return CompactionResult()
     with _all_or_nothing(folder.ledger, archive), closing(DiskFile(archive)) as old:
         compaction = Compaction(folder.ledger)
-        kept, kept_bytes, is_dense = _measure(old, compaction, folder.archive.end)
+        images, image_bytes, is_dense = _measure(old, compaction, folder.archive.end)
         if is_dense:
-            return CompactionResult(kept=kept, is_plan_whole=compaction.is_plan_whole)
-        _require_room(folder.path, kept_bytes + kept * ENTRY_BYTES)
-        done = _write(folder, compaction, old, on_progress, 2 * kept_bytes)
+            return CompactionResult(
+                images=images, is_plan_whole=compaction.is_plan_whole
+            )
+        _require_room(folder.path, image_bytes + images * ENTRY_BYTES)
+        done = _write(folder, compaction, old, on_progress, 2 * image_bytes)
         folder.ledger.commit()
     folder.archive.close()
     finish_switch(folder.ledger, folder.path)
@@ -78,20 +80,20 @@ def compact(folder: RunFolder, on_progress: ProgressCallback) -> CompactionResul
 
 @contextmanager
 def _all_or_nothing(ledger: Ledger, archive: Path) -> Iterator[None]:
-    """Leave everything as it was, unless the block ends well."""
+    """Undo all changes unless the block succeeds."""
     discard(archive)
     ledger.begin()
     try:
         yield
     finally:
-        ledger.rollback()  # does nothing once it is committed
-        # Was it? Then the new file is the only one that the ledger describes.
+        ledger.rollback()  # does nothing after the commit
+        # After the commit the ledger describes the new file, which must stay.
         if not ledger.meta.archive_switch:
             discard(archive)
 
 
 def _measure(old: DiskFile, compaction: Compaction, end: int) -> tuple[int, int, bool]:
-    """Return how many images stay, their bytes, and whether nothing else is there."""
+    """Return count and bytes of the images that stay, and whether these are all."""
     count = size_bytes = 0
     is_dense = True
     for member in compaction.members():
@@ -121,15 +123,15 @@ def _write(
     on_progress: ProgressCallback,
     total: int,
 ) -> CompactionResult:
-    """Write the new file and the ledger's side of it; neither counts yet."""
+    """Write the new file, and describe it in the ledger's open transaction."""
     ledger = folder.ledger
     new = DiskFile(successor(old.path))
     new.open_to_write()
     try:
         stream = Stream(new, 0)
-        kept = 0
+        images = 0
         for member in compaction.members():
-            kept += 1
+            images += 1
             place, problem = copy_member(old, _expected(member), stream)
             if problem is not None:
                 raise _damaged(old.path, member, problem)
@@ -148,7 +150,7 @@ def _write(
     ledger.meta.archive_switch = size_bytes
     return CompactionResult(
         freed_bytes=old.size_bytes() - size_bytes,
-        kept=kept,
+        images=images,
         removed=removed,
         removed_superseded=removed_superseded,
         is_plan_whole=compaction.is_plan_whole,
@@ -158,7 +160,7 @@ def _write(
 def _verify(
     new: DiskFile, compaction: Compaction, on_progress: Callable[[int], None]
 ) -> None:
-    """Read what is on disk, not what memory holds of it.
+    """Read the new file back from the disk.
 
     Raises:
         ArchiveDamaged: it is not what was written.

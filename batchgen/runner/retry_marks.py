@@ -1,4 +1,4 @@
-"""Mark rows of a run folder to be tried again, or to get other images."""
+"""Mark rows of a run folder for a retry, or reject their images."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from batchgen.model import Status
 from batchgen.runner.row_causes import kinds_without_help
 
 REJECT = "succeeded"
-"""Must be stated: it buys again what was bought already."""
+"""Only if the user names it: it buys again what was bought already."""
 STATUSES = ("failed", "held", "refused", REJECT)
 DEFAULT = ("failed", "held")
-"""Refused rows are not among them, nor failed ones whose request is to blame: the same
-request would end the same way."""
+"""Without refused rows; failed rows with a wrong request are left out, too. The same
+request would end in the same way."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedRow:
-    """A row by its id as the result table has it, or one image of it.
+    """A row that the user selected by its id, or one image of the row.
 
     Attributes:
+        id: As in the result table.
         image: Counts from 1; None for the whole row.
     """
 
@@ -40,39 +41,37 @@ class SelectedRow:
 def mark_rows(
     ledger: Ledger, statuses: Collection[str], selection: Sequence[SelectedRow] | None
 ) -> int:
-    """Mark rows to be tried again, within a transaction; return how many.
+    """Mark rows for a retry, within a transaction; return how many.
 
     Args:
         ledger: The ledger.
-        statuses: Of the rows to be marked; empty for those that trying again can help,
-            and of picked rows for all that did not succeed.
-        selection: The rows that were picked; None where none were.
+        statuses: Mark only rows with these. If empty: rows that a retry can help, or of
+            the selected rows all that did not succeed.
+        selection: The rows that the user selected; None for no selection.
 
     Raises:
-        UsageError: a row that was picked is not there.
+        UsageError: a selected row does not exist.
     """
     if selection is None:
-        marked = _mark(ledger, statuses)
+        count = _mark(ledger, statuses)
     else:
-        marked = _mark_picked(ledger, statuses, selection)
-    if marked:
+        count = _mark_selected(ledger, statuses, selection)
+    if count:
         ledger.meta.outputs = "stale"
-    return marked
+    return count
 
 
 def _mark(ledger: Ledger, statuses: Collection[str]) -> int:
     if statuses:
         return sum(retry_status(ledger, Status(status)) for status in statuses)
-    hopeless = kinds_without_help()
-    return sum(
-        retry_status_unless(ledger, Status(status), hopeless) for status in DEFAULT
-    )
+    kinds = kinds_without_help()
+    return sum(retry_status_unless(ledger, Status(status), kinds) for status in DEFAULT)
 
 
-def _mark_picked(
+def _mark_selected(
     ledger: Ledger, statuses: Collection[str], selection: Sequence[SelectedRow]
 ) -> int:
-    """Mark the rows that were picked; nothing if one of them is not there."""
+    """Mark the selected rows, or none if one of them does not exist."""
     rows = rows_named(ledger, {selected.id for selected in selection})
     unknown = [selected.id for selected in selection if selected.id not in rows]
     if unknown:
@@ -80,24 +79,25 @@ def _mark_picked(
             f"no row has the id {unknown[0]!r} ({len(unknown)} of "
             f"{_ids(len(selection))} are in no row); nothing was marked"
         )
-    chosen = statuses or tuple(status for status in STATUSES if status != REJECT)
-    picked = [
-        (row, selected.image)
+    statuses = statuses or tuple(status for status in STATUSES if status != REJECT)
+    row_ids = [
+        (row_id, selected.image)
         for selected in selection
-        if (row := rows[selected.id]) is not None
+        if (row_id := rows[selected.id]) is not None
     ]
-    stood = {row_id: ledger.status(row_id) for row_id, _ in picked}
-    marked = set()
-    for row_id, image in picked:
-        status = stood[row_id]
-        is_due = status in chosen and status != REJECT
-        # A row that lacks some of its images still has others, which may be as bad.
-        if REJECT in chosen and (status == REJECT or image is not None):
+    # Read before the first change: a row may be selected more than once.
+    status_of = {row_id: ledger.status(row_id) for row_id, _ in row_ids}
+    marked_ids = set()
+    for row_id, image in row_ids:
+        status = status_of[row_id]
+        is_due = status in statuses and status != REJECT
+        # Also a row that has only some of its images may have one to reject.
+        if REJECT in statuses and (status == REJECT or image is not None):
             is_due |= reject_images(ledger, row_id, image)
         if is_due:
             try_again(ledger, row_id)
-            marked.add(row_id)
-    return len(marked)
+            marked_ids.add(row_id)
+    return len(marked_ids)
 
 
 def _ids(count: int) -> str:

@@ -1,4 +1,4 @@
-"""All that can be known of a job before paying: planned on a copy, nothing is sent."""
+"""Plan a job on a copy of its ledger, without sending anything."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from batchgen.checks.findings import (
     warnings_in,
 )
 from batchgen.checks.forecast import forecast_of
-from batchgen.checks.resources import disk_of, limits_met, paces_of
+from batchgen.checks.resources import budgets_of, disk_of, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
-from batchgen.ledger.estimate import EVERY_ROW
+from batchgen.ledger.estimate import EVERY_ROW, scope_end
 from batchgen.ledger.naming import rename_row
 from batchgen.ledger.outstanding import first_sharing_row, sharing
 from batchgen.ledger.plan import share_nothing
@@ -33,18 +33,18 @@ from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.member_names import folded_base_names, strip_image_extension
-from batchgen.planning.entries import plan_entry
+from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
-from batchgen.runner.edited import edit_notices, rebuy_of
-from batchgen.runner.emptiness import finished_prompts, would_refuse
 from batchgen.runner.folder import LEDGER
+from batchgen.runner.folder_checks import refuse_without_ledger
+from batchgen.runner.incomplete_rows import finished_prompts, would_refuse
+from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.notices import network_problems, notices_of
 from batchgen.runner.row_causes import causes_among
-from batchgen.runner.whole_folder import refuse_without_ledger
 
-EVERY = -1
-"""All rows, where only the first would be told."""
+ALL_ROWS = -1
+"""As `max_listed`: list all rows, not only the first ones."""
 
 
 def check_job(
@@ -53,14 +53,14 @@ def check_job(
     prices: Mapping[str, PriceList],
     max_listed: int,
 ) -> Findings:
-    """Plan a job on a copy of its ledger and say what was found.
+    """Plan a job on a copy of its ledger, and return the findings.
 
     Args:
         job: The job.
-        providers: All that there are.
-        prices: Of each.
-        max_listed: At most so many rows that cannot run, and as many of each other
-            odd kind; or EVERY.
+        providers: Every provider by name.
+        prices: Their price lists.
+        max_listed: How many rows are listed that cannot run, and of each other kind;
+            or ALL_ROWS.
 
     Raises:
         SpecError: the manifest cannot be read.
@@ -85,7 +85,7 @@ def check_job(
         gaps = Gaps() if manifest.gap_finder else None
         try:
             renamed = _plan(ledger, manifest, router, max_listed, gaps)
-            end = EVERY_ROW if job.limit is None else job.limit
+            end = scope_end(job.limit)
             notices += edit_notices(ledger, end, ledger.generation)
             notices += manifest.id_advice()
             findings = _findings(ledger, router, notices, renamed, gaps, max_listed)
@@ -97,17 +97,17 @@ def check_job(
 
 
 def _copy_ledger(job: Job, copy: Path) -> Totals | None:
-    """Copy what the folder's runs bought, unless it was only rehearsed.
+    """Copy the folder's ledger, unless it is of a rehearsal.
 
-    What is pretend counts for nothing that a real run does: neither as bought nor for
-    a budget.
+    The pretend purchases of a rehearsal must not count for a real run, neither as
+    bought rows nor for a budget.
 
     Returns:
-        What the folder's rehearsal came to; None if it holds none.
+        The totals of the folder's rehearsal; None if it holds none.
     """
     if not (job.out / LEDGER).is_file():
         return None
-    # The copy is brought up to date where an older batchgen wrote the ledger.
+    # `Ledger` migrates the copy if an older batchgen wrote the ledger.
     copy_ledger(job.out / LEDGER, copy)
     with closing(Ledger(copy)) as existing:
         if not existing.is_rehearsal:
@@ -124,12 +124,12 @@ def _plan(
     max_listed: int,
     gaps: Gaps | None,
 ) -> list[Problem]:
-    """Plan all rows; count those in scope that lack a value."""
-    end = EVERY_ROW if router.job.limit is None else router.job.limit
+    """Plan all rows, count those in scope without a value, and return renamed rows."""
+    end = scope_end(router.job.limit)
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
-        # In any case, to see what it would save; who does not want it gets it undone.
+        # Always with `dedupe`, to know what it would save; undone later if not wanted.
         closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=True)) as plan,
     ):
         plan.id_column = router.job.columns.get("id", "id")
@@ -144,20 +144,18 @@ def _plan(
                     if row.position < end:
                         manifest.gap_finder.count(gaps, row.missing_columns)
             rows += len(part.rows)
-            problems = _renamed(part.rows, entries)
-            renamed += islice(
-                problems, None if max_listed < 0 else max_listed - len(renamed)
-            )
+            room = None if max_listed < 0 else max_listed - len(renamed)
+            renamed += islice(_renamed(part.rows, entries), room)
         plan.end()
         for name in new_names(ledger, plan.generation, folded_base_names):
             rename_row(ledger, name)
         plan.complete("check", manifest.user_schema, rows)
-    every = [*renamed, *_clashes(ledger, manifest, max_listed)]
-    return sorted(every, key=lambda problem: problem.row)
+    problems = [*renamed, *_clashes(ledger, manifest, max_listed)]
+    return sorted(problems, key=lambda problem: problem.row)
 
 
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
-    """Yield rows whose file name would leave the archive, or fits no file system."""
+    """Yield rows whose file name is not safe in an archive or a file system."""
     for row, entry in zip(rows, entries, strict=True):
         if row.filename and strip_image_extension(row.filename) != entry.base_name:
             notice = f"{row.filename!r} is no safe name; stored as {entry.base_name!r}"
@@ -167,7 +165,7 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
 
 
 def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Problem]:
-    """Yield rows whose file name an earlier row has, or one that differs in case."""
+    """Yield rows whose file name differs from an earlier row's at most in case."""
     column = "filename" if "filename" in manifest.states else "id"
     for row in renamed_rows(ledger, max_listed):
         base_name = row.base_name
@@ -187,7 +185,7 @@ def _findings(
     max_listed: int,
 ) -> Findings:
     job = router.job
-    end = EVERY_ROW if job.limit is None else job.limit
+    end = scope_end(job.limit)
     generation = ledger.generation
     duplicates = _duplicates(ledger, end)
     if not job.dedupe:
@@ -216,7 +214,7 @@ def _findings(
         rebuy=rebuy_of(ledger, end, generation),
         paces=list(paces_of(ledger, job, router.all_providers, forecast)),
         disk=disk_of(ledger, job.out, forecast),
-        limits=list(limits_met(ledger, limits_of(job), totals, forecast)),
+        limits=list(budgets_of(ledger, limits_of(job), totals, forecast)),
         mode=ledger.mode,
         notices=notices,
     )

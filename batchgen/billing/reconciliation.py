@@ -1,4 +1,4 @@
-"""Compare a run folder with a provider's bill, and settle by it what was not known."""
+"""Compare a run folder with a provider's bill, and settle unknown costs by it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batchgen.billing.bill import micros_of
-from batchgen.billing.comparing import Bill, Comparison, Difference, compare
+from batchgen.billing.comparison import Bill, Comparison, Difference, compare
 from batchgen.ledger import (
     Ledger,
     Totals,
@@ -24,10 +24,10 @@ from batchgen.storage.outputs import are_fresh, write_outputs
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What was different, and the folder's money after what was settled.
+    """The comparison, and the folder's totals after the settlements.
 
     Attributes:
-        settled: Purchases whose cost is the bill's now.
+        settled: How many purchases now have their cost from the bill.
     """
 
     comparison: Comparison
@@ -36,16 +36,16 @@ class Reconciliation:
 
 
 def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciliation:
-    """Compare a folder that no run works on with a bill; change nothing, or settle.
+    """Compare a folder that no run works on with a bill, and settle if `settles`.
 
     Raises:
         LedgerLocked: a run works on the folder.
-        StorageError: what is settled cannot be written.
+        StorageError: the settlements cannot be written.
     """
     with open_folder(path, None, None) as folder:
         ledger, settled = folder.ledger, 0
         if settles:
-            # What an earlier process left without an answer is to be settled, too.
+            # Attempts that a killed process left open are settled, too.
             recover(ledger, folder.archive, micros_of(datetime.now(UTC)))
         comparison = compare(ledger, bill)
         if settles:
@@ -56,13 +56,13 @@ def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciliation:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
-    """What was taken back of the settlements of a folder, and its money afterwards.
+class Reversal:
+    """The settlements of a folder that were undone, and its totals afterwards.
 
     Attributes:
-        changed: Purchases that cost what they did before a bill.
-        without_note: Purchases that stay as a bill has them, since the batchgen that
-            settled them did not write down what stood before.
+        changed: How many purchases have their cost from before the bill again.
+        without_note: How many keep the cost from the bill: an older batchgen settled
+            them and did not record the cost before.
     """
 
     changed: int
@@ -70,12 +70,12 @@ class TakenBack:
     totals: Totals
 
 
-def unsettle(path: Path, provider: str | None) -> TakenBack:
-    """Take back what bills settled in a folder that no run works on.
+def unsettle(path: Path, provider: str | None) -> Reversal:
+    """Undo the settlements of a folder that no run works on.
 
     Args:
         path: The run folder.
-        provider: Whose bills; None for all of them.
+        provider: Undo only those by this provider's bills; None for all.
 
     Raises:
         LedgerLocked: a run works on the folder.
@@ -89,11 +89,11 @@ def unsettle(path: Path, provider: str | None) -> TakenBack:
         if changed and not are_fresh(ledger, folder.archive, path):
             write_outputs(ledger, folder.archive, path)
         without_note = settled_without_note(ledger, provider)
-        return TakenBack(changed, without_note, ledger.totals(EVERY_ROW))
+        return Reversal(changed, without_note, ledger.totals(EVERY_ROW))
 
 
 def _settle(ledger: Ledger, differences: Iterable[Difference]) -> int:
-    """Write down what the bill settles; returns for how many purchases."""
+    """Record the costs that the bill settles; return for how many purchases."""
     settled = 0
     with ledger.transaction():
         for difference in differences:

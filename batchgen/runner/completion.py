@@ -1,4 +1,4 @@
-"""How a run ends: its outputs, and the last line of its log."""
+"""Complete a run: write its outputs, and the last line of its log."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from batchgen.runner.config import CutReading, RunConfig, RunResult
 from batchgen.runner.folder import RunFolder
 
 FEW_ROWS = 20_000
-"""A table of so many rows is written in about a second."""
+"""Writing a table with this many rows takes about a second."""
 
 
 def cut_reading(ledger: Reader) -> CutReading:
-    """Return how far a reading of the manifest came that a signal has ended."""
+    """Return how far the reading of the manifest came before a stop ended it."""
     bookmark = bookmark_of(ledger)
     if bookmark is None:
         return CutReading(0, counts=not ledger.generation)
@@ -29,20 +29,20 @@ def cut_reading(ledger: Reader) -> CutReading:
 async def write_outputs_at_end(
     folder: RunFolder, config: RunConfig, result: RunResult
 ) -> None:
-    """Write ZIP and tables, unless they stand already.
+    """Write the ZIP's directory and the tables, unless they are up to date.
 
     Raises:
-        StorageError: they cannot be written, and nobody was told yet why.
+        StorageError: they cannot be written, and the run has no `DiskFull` to report.
     """
-    # Only here: pyarrow loads when the rows are done, not before the first is sent.
+    # Imported here: pyarrow need not load before the first request is sent.
     from batchgen.storage.outputs import are_fresh, write_outputs
 
     ledger, archive = folder.ledger, folder.archive
     cut = result.cut
     if cut is not None and not ledger.generation:
-        return  # nothing is read, so there is nothing to write
-    # Whoever stops the reading of a large manifest wants it to end, and of rows that
-    # nobody bought the table says, in half a minute, what the manifest says.
+        return  # no row is in the plan, so there is nothing to write
+    # After a stop the user wants the command to end. Of rows that were not bought the
+    # table only repeats the manifest, and for a large one that takes half a minute.
     min_rows = FEW_ROWS if cut is not None and cut.counts else None
     try:
         if are_fresh(ledger, archive, folder.path):
@@ -61,13 +61,11 @@ async def write_outputs_at_end(
 
 
 def log_end(log: logging.Logger, totals: Totals) -> None:
-    """Write down rows by status, and the money."""
+    """Log the rows by status, and the money."""
     rows = {status.value: count for status, count in totals.rows.items()}
     money = {
-        "spent": totals.spent,
-        "retired": totals.superseded,
-        "at_risk": totals.at_risk,
+        "spent_nano": totals.spent,
+        "retired_nano": totals.superseded,
+        "at_risk_nano": totals.at_risk,
     }
-    amounts = {f"{name}_nano": nano for name, nano in money.items()}
-    mark = {"rehearsed": totals.rehearsed or None}
-    log.info("ended", extra={**rows, **amounts, **mark})
+    log.info("ended", extra={**rows, **money, "rehearsed": totals.rehearsed or None})

@@ -1,4 +1,4 @@
-"""Run a job on this machine: recover, plan, buy, fetch, write the outputs."""
+"""Run one job in one folder: recover, plan, buy, fetch, write the outputs."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Reader
+from batchgen.ledger.estimate import scope_end
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.runner.assembly import Connections, assemble, resume
 from batchgen.runner.capacity import Capacity, capacity_now
+from batchgen.runner.completion import cut_reading, log_end, write_outputs_at_end
 from batchgen.runner.config import RunConfig, RunResult
-from batchgen.runner.ending import cut_reading, log_end, write_outputs_at_end
 from batchgen.runner.feeding import feed_queue
 from batchgen.runner.folder import LOG, RunFolder
+from batchgen.runner.folder_checks import refuse_older_than_log
 from batchgen.runner.notices import notices_of
-from batchgen.runner.older_ledger import refuse_older_than_log
-from batchgen.runner.preparing import Preparation, scope_end
+from batchgen.runner.remaining_work import stop_of
 from batchgen.runner.resume import recover
+from batchgen.runner.run_preparation import Preparation
 from batchgen.runner.second_chances import try_lost_links
-from batchgen.runner.shortfall import remember_needed
-from batchgen.runner.stops import stop_of
+from batchgen.runner.shortfall import record_shortfall
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
@@ -47,14 +48,14 @@ from batchgen.wire.sender import Wire
 from batchgen.wire.sockets import SocketLimits
 
 
-class LocalEngine:
+class Engine:
     """Runs one job in one folder."""
 
     def __init__(self, job: Job, folder: RunFolder, config: RunConfig) -> None:
         self._job = job
         self._folder = folder
         self._config = config
-        self._result = RunResult(chosen=len(job.providers))
+        self._result = RunResult(provider_count=len(job.providers))
         self._time = Time(monotonic=anyio.current_time, now=config.now)
         self._feeders = anyio.CancelScope()
         self._work = anyio.CancelScope()
@@ -62,11 +63,11 @@ class LocalEngine:
         self._planner: Planner | None = None
 
     async def run(self) -> RunResult:
-        """Run to the end, or to an orderly stop; the outputs are written either way.
+        """Run to the end or to an orderly stop; both write the outputs.
 
         Raises:
-            SpecError: nothing was begun.
-            StorageError: nothing more can be written; run it again when mended.
+            SpecError: the job cannot run; nothing was sent.
+            StorageError: nothing more can be written.
         """
         manifest = Manifest.open(self._job)
         today = utc(self._time.now()).date()
@@ -77,10 +78,10 @@ class LocalEngine:
             self._config.progress.notice(notice)
         ledger = self._folder.ledger
         ledger.holds_key = redactor_for(self._config.keys.values()).holds_key
-        # Stops are carried out until all is written: one in between would be a crash.
+        # Attached until the outputs are written: a stop must not interrupt the writing.
         async with self._config.handle.attached(self._stop):
             await self._recover()
-            # All that storing needs is open before the sockets are counted.
+            # Opened before the sockets are counted: storing needs it.
             self._folder.archive.open()
             capacity = self._capacity()
             async with self._writing() as writer:
@@ -89,7 +90,7 @@ class LocalEngine:
                 self._config.progress.phase = "writing"
                 await write_outputs_at_end(self._folder, self._config, self._result)
                 if not ledger.is_in_place():
-                    self._lost_ledger()
+                    self._end_without_ledger()
                     ledger.put_back()
         self._sum_up()
         return self._result
@@ -101,7 +102,7 @@ class LocalEngine:
         queues = run.queues.values() if run else ()
         result.stopped = [queue.stopped for queue in queues if queue.stopped]
         if isinstance(result.error, BudgetReached) and run is not None:
-            result.needed = remember_needed(run, ledger, end, result.error)
+            result.required = record_shortfall(run, ledger, end, result.error)
         log_end(self._config.log, result.totals)
 
     async def _recover(self) -> None:
@@ -122,16 +123,16 @@ class LocalEngine:
             },
         )
 
-    # -- what it works with
+    # -- what the run works with
 
     def _capacity(self) -> Capacity:
-        """Share out what this process may open, and say what that holds back.
+        """Return what this process may have open; notify if it is too little.
 
         Raises:
-            SpecError: it may open too little.
+            SpecError: it is too little even for a few purchases.
         """
         config = self._config
-        if config.transport is not None:  # it opens no sockets of ours
+        if config.transport is not None:  # it opens no sockets here
             return Capacity(purchases={}, sockets=SocketLimits())
         capacity = capacity_now(self._job, config.providers)
         if capacity.notice is not None:
@@ -150,24 +151,24 @@ class LocalEngine:
             sockets=capacity.sockets,
         )
 
-    def _room(self) -> DiskRoom:
+    def _disk_room(self) -> DiskRoom:
         ledger = self._folder.ledger
         return DiskRoom(
             self._folder.path, self._folder.archive, ledger.log, self._config.offload
         )
 
-    def _choice(self) -> Router:
+    def _router(self) -> Router:
         config, today = self._config, utc(self._time.now()).date()
         return Router.of(self._job, config.providers, config.prices, today)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:
-        """Keep the writer alive; when it fails, all else is cancelled."""
+        """Run the writer while the block lasts; if it fails, the block is cancelled."""
         writer = Writer(
             self._folder.ledger,
             self._folder.archive,
             self._config.offload,
-            lost=self._lost_ledger,
+            lost=self._end_without_ledger,
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
@@ -185,15 +186,15 @@ class LocalEngine:
         reader = Reader(self._folder.ledger.path)
         preparation: Preparation | None = None
         try:
-            choice = self._choice()
+            router = self._router()
             planner = self._planner = Planner(
-                reader, manifest, choice, rebuy=self._config.rebuy
+                reader, manifest, router, rebuy=self._config.rebuy
             )
             planner.log = self._config.log
             if self._result.stop_reason is not None:
                 planner.stop()
-            # Only a stop ends a reading that is under way, for the next run carries it
-            # on: the table has a line for each row.
+            # The reading has its own task group: it goes on after an error has ended
+            # the purchases, since the table has a line for each row.
             async with anyio.create_task_group() as reading:
                 with self._work:
                     async with anyio.create_task_group() as tasks:
@@ -202,7 +203,7 @@ class LocalEngine:
                             writer,
                             wire,
                             tasks,
-                            self._room(),
+                            self._disk_room(),
                             self._end,
                             capacity.purchases,
                         )
@@ -210,15 +211,15 @@ class LocalEngine:
                             self._job, self._config, connections, self._time
                         )
                         preparation = Preparation(
-                            run, planner, choice, self._config, self._result
+                            run, planner, router, self._config, self._result
                         )
                         await self._work_through(run, preparation, reading)
-                is_read_on = self._result.stop_reason is None
-                if self._run is not None and self._run.planning and is_read_on:
+                is_stopped = self._result.stop_reason is not None
+                if self._run is not None and self._run.planning and not is_stopped:
                     self._run.progress.phase = "planning"
             if self._result.stop_reason is not None and not planner.finished:
                 self._result.cut = cut_reading(reader)
-                if preparation is not None:  # wherever the stop met it
+                if preparation is not None:
                     await preparation.count()
         finally:
             reader.close()
@@ -233,9 +234,9 @@ class LocalEngine:
                 return
             if self._result.stop_reason is not None:
                 return
-            left = await resume(run, self._config)
-            self._result.left = [*left.variables]
-            self._result.unnamed = [*left.unnamed]
+            unreachable = await resume(run, self._config)
+            self._result.missing_keys = [*unreachable.missing_keys]
+            self._result.unnamed_places = [*unreachable.unnamed_places]
             references = References(run, self._config.stand_in)
             if at_once:
                 reading.start_soon(preparation.plan)
@@ -254,22 +255,22 @@ class LocalEngine:
         try:
             await feed_queue(run, queue, references)
         except (BudgetReached, NearlyAllFailed, SpecError, StorageError) as error:
-            # Where the writer failed, it ends all by itself; else nothing keeps what
-            # is in flight from coming in.
+            # If the writer failed, it cancels everything itself. Otherwise attempts in
+            # flight can still finish.
             self._end(error)
 
-    # -- how it ends
+    # -- how the run ends
 
     def _end(self, error: BatchgenError) -> None:
-        """Send nothing more; what is in flight comes in."""
+        """Send nothing more; attempts in flight still finish."""
         if self._result.error is None:
-            drop_tracebacks(error)  # it is told at the end, and would hold images
+            drop_tracebacks(error)  # kept until the end, its frames would hold images
             self._result.error = error
             self._config.log.error("stopping", extra={"why": error.kind})
         self._feeders.cancel()
 
-    def _lost_ledger(self) -> None:
-        """Send nothing more where the ledger would not outlive this process."""
+    def _end_without_ledger(self) -> None:
+        """Send nothing more, since the ledger file would not survive this process."""
         path = self._folder.ledger.path
         self._end(
             LedgerMissing(
@@ -279,7 +280,7 @@ class LocalEngine:
         )
 
     def _stop(self) -> None:
-        """Send nothing more, leave tasks, and wait for replies as long as agreed."""
+        """Send nothing more, leave tasks, and wait for replies for the grace time."""
         handle = self._config.handle
         grace_s = 0.0 if handle.is_now else self._job.grace_s
         self._work.deadline = min(self._work.deadline, anyio.current_time() + grace_s)

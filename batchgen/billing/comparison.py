@@ -15,9 +15,10 @@ from batchgen.ledger import AttemptRecord, Reader, purchases_of
 from batchgen.model import Basis, State
 
 HOUR = 3_600_000_000
-"""Longest time after its departure that a request without a task is charged [assumed].
-Where no answer came, its end in the ledger says nothing of that: the connection may
-have been lost long before the image was made, or a run days later wrote it down."""
+"""Longest time from the sending of a request without a task to its charge [assumed].
+Without a reply, the end of the attempt in the ledger says nothing about that time: the
+connection may have been lost long before the image was made, or a run may have recorded
+the end days later."""
 
 BY_TIME = "by time alone"
 
@@ -26,7 +27,7 @@ Period = tuple[int, int]
 
 
 class Kind(StrEnum):
-    """What is different, in the order in which it is told."""
+    """What is different, in the order in which it is reported."""
 
     OTHER_AMOUNT = "another amount on the bill"
     NOW_KNOWN = "not known by us, and on the bill"
@@ -38,15 +39,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One purchase, or one line of the bill, that the other side has otherwise.
+    """One purchase, or one line of the bill, that is different on the other side.
 
     Attributes:
-        what: The row that it was for; empty for a line that is nobody's.
-        at: When it was sent, else when the bill has it; microseconds UTC.
-        ours, billed: Nano-dollars; None where a side has none, or does not know.
-        line: Where the bill has it.
-        settles_to: What it cost in nano-dollars, where the bill settles that.
-        note: How it was found, or why it cannot be settled.
+        what: The row of the purchase; empty for a line without a purchase.
+        at: When the request was sent, else the time on the bill; microseconds UTC.
+        ours, billed: Nano-dollars; None if a side has no amount.
+        line: The line of the bill, if there is one.
+        settles_to: The cost in nano-dollars, if the bill settles it.
+        note: How the line was matched, or why the purchase cannot be settled.
     """
 
     kind: Kind
@@ -62,23 +63,23 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """Both sides, and where they part.
+    """The result of comparing the ledger with a bill.
 
     Attributes:
-        agreed, agreed_nano: Purchases that both sides have at the same amount.
-        billed: Nano-dollars of the bill, without what is outside.
-        outside: Lines from before or after everything that this run bought.
+        matches, matches_nano: Purchases with the same amount on both sides.
+        billed: Nano-dollars on the bill, without the lines outside.
+        outside: Lines from before or after all purchases of this folder.
     """
 
-    agreed: int = 0
-    agreed_nano: int = 0
+    matches: int = 0
+    matches_nano: int = 0
     billed: int = 0
     outside: list[BillLine] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
     @property
     def remaining(self) -> list[Difference]:
-        """Return the differences that nothing on the bill settles."""
+        """The differences that the bill does not settle."""
         return [
             difference
             for difference in self.differences
@@ -92,7 +93,7 @@ class Bill:
 
     Attributes:
         slack: Microseconds by which its clock and ours may differ.
-        covers: The period that it lists completely; None for that of its lines.
+        covers: The period that it lists completely; None for the period of its lines.
     """
 
     provider: str
@@ -102,7 +103,7 @@ class Bill:
 
 
 def compare(ledger: Reader, bill: Bill) -> Comparison:
-    """Compare a bill with all attempts at its provider, retired ones included."""
+    """Compare a bill with all attempts at its provider, superseded ones included."""
     return _Comparer(ledger, bill).run()
 
 
@@ -126,11 +127,11 @@ class _Comparer:
                 self._by_id[line.id].append(line)
         span = self._match_ids()
         lines = self._lines_within(span)
-        self._ids_agree = bool(self._comparison.agreed or self._comparison.differences)
+        self._ids_agree = bool(self._comparison.matches or self._comparison.differences)
         claims = {
-            attempt_id: _claim(value, self._bill.slack)
-            for attempt_id, (value, _) in self._unmatched.items()
-            if not self._is_named(value)
+            attempt_id: _claim(attempt, self._bill.slack)
+            for attempt_id, (attempt, _) in self._unmatched.items()
+            if not self._is_named(attempt)
         }
         matching = match(list(claims.values()), lines)
         self._compare_matched(matching)
@@ -147,11 +148,11 @@ class _Comparer:
         return self._comparison
 
     def _is_named(self, attempt: AttemptRecord) -> bool:
-        """Say whether the bill would have it under its id, and so no other line."""
+        """Say whether the bill would list an attempt under its id, and nowhere else."""
         return self._ids_agree and bool(_ids(attempt))
 
     def _match_ids(self) -> Period:
-        """Match by id; keep what has none, or is not on the bill. Returns our time."""
+        """Match by id; collect unmatched attempts; return the period of all."""
         slack = self._bill.slack
         first, last = 1 << 62, 0
         for attempt, label in purchases_of(self._ledger, self._bill.provider):
@@ -187,10 +188,9 @@ class _Comparer:
 
     def _compare_matched(self, matching: Matching) -> None:
         for claim, line in matching.line_of.items():
-            value, label = self._unmatched.pop(claim.attempt_id)
-            self._compare_purchase(
-                value, label, line, line.nano, _how(value, line, matching)
-            )
+            attempt, label = self._unmatched.pop(claim.attempt_id)
+            note = _how_matched(attempt, line, matching)
+            self._compare_purchase(attempt, label, line, line.nano, note)
 
     def _compare_purchase(
         self, attempt: AttemptRecord, label: str, line: BillLine, billed: int, note: str
@@ -198,8 +198,8 @@ class _Comparer:
         comparison = self._comparison
         comparison.billed += billed
         if _is_certain(attempt) and attempt.cost == billed:
-            comparison.agreed += 1
-            comparison.agreed_nano += billed
+            comparison.matches += 1
+            comparison.matches_nano += billed
             return
         kind = Kind.NOW_KNOWN
         if attempt.state is State.ACCEPTED:
@@ -208,10 +208,10 @@ class _Comparer:
             attempt.cost is not None
             and attempt.cost <= billed <= attempt.cost + attempt.uncertain
         ):
-            pass  # as its price has it: only the amount was not known
+            pass  # within its price: only the exact amount was unknown
         elif not attempt.at_risk and attempt.cost is not None:
             kind = Kind.OTHER_AMOUNT
-        # What the reply itself said is given up for a line of that id alone.
+        # A cost that the reply stated is replaced only by a line with the same id.
         is_sure = note != BY_TIME or attempt.charge is not Charge.REPORTED
         settles = kind is not Kind.UNDER_WAY and is_sure
         comparison.differences.append(
@@ -229,21 +229,21 @@ class _Comparer:
         )
 
     def _explain_unmatched(self, matching: Matching) -> None:
-        """Tell what is not on the bill, and whether that settles it."""
+        """Add attempts that are not on the bill; settle certain ones at 0."""
         is_whole = not any(
-            not key.at_risk and self._covers(*_time_of(key))
-            for key, _ in self._unmatched.values()
+            not attempt.at_risk and self._covers(*_time_of(attempt))
+            for attempt, _ in self._unmatched.values()
         )
         free = sorted(line.at for line in matching.free)
-        nameless = sorted(line.at for line in matching.free if line.id is None)
+        free_without_id = sorted(line.at for line in matching.free if line.id is None)
         for attempt, label in self._unmatched.values():
             kind, settles_to, note = Kind.NOT_BILLED, None, ""
             if attempt.state is State.ACCEPTED:
                 kind = Kind.UNDER_WAY
             elif attempt.at_risk:
                 kind = Kind.NOT_CHARGED
-                strays = nameless if self._is_named(attempt) else free
-                note = self._why_not(attempt, strays, is_whole=is_whole)
+                others = free_without_id if self._is_named(attempt) else free
+                note = self._why_not_settled(attempt, others, is_whole=is_whole)
                 settles_to = None if note else 0
             self._comparison.differences.append(
                 Difference(
@@ -257,18 +257,18 @@ class _Comparer:
                 )
             )
 
-    def _why_not(
-        self, attempt: AttemptRecord, strays: Sequence[int], *, is_whole: bool
+    def _why_not_settled(
+        self, attempt: AttemptRecord, free: Sequence[int], *, is_whole: bool
     ) -> str:
-        """Return why it cannot be taken for not charged; empty if it can."""
+        """Return why an attempt may still have been charged; empty if it was not."""
         begin, end = _time_of(attempt)
         begin, end = begin - self._bill.slack, end + self._bill.slack
         if not self._covers(begin, end):
             return "the export may not cover its time; if it does, say --covers"
         if not is_whole:
             return "the bill is not whole: what surely was charged is missing on it"
-        index = bisect_left(strays, begin)
-        if index < len(strays) and strays[index] <= end:
+        index = bisect_left(free, begin)
+        if index < len(free) and free[index] <= end:
             return "a line that is nobody's stands in its time, and may be its own"
         return ""
 
@@ -282,11 +282,11 @@ def _period(lines: Sequence[BillLine]) -> Period:
 
 
 def _is_certain(attempt: AttemptRecord) -> bool:
-    """Say whether our books know to the nano-dollar what it cost."""
+    """Say whether the ledger has the exact cost of an attempt."""
     return not attempt.at_risk and attempt.cost is not None and not attempt.uncertain
 
 
-def _how(attempt: AttemptRecord, line: BillLine, matching: Matching) -> str:
+def _how_matched(attempt: AttemptRecord, line: BillLine, matching: Matching) -> str:
     if _is_certain(attempt):
         return BY_TIME
     if line in matching.shared:
@@ -301,7 +301,7 @@ def _ids(attempt: AttemptRecord) -> list[str]:
 
 
 def _time_of(attempt: AttemptRecord) -> Period:
-    """Return when it was sent, and until when it may have been charged."""
+    """Return when an attempt was sent, and until when it may have been charged."""
     if attempt.task_id is not None and attempt.ended_at is not None:
         return attempt.sent_at, attempt.ended_at
     latest = attempt.sent_at + HOUR

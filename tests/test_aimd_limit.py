@@ -61,7 +61,7 @@ class Server:
 
 
 class Client:
-    """Sends whenever it may, as a lane does."""
+    """Sends whenever it may, as a provider queue does."""
 
     def __init__(
         self, server: Server, *, concurrency: int | None = None, rpm: float | None = inf
@@ -333,7 +333,7 @@ def test_without_a_limit_it_grows_to_its_end_and_no_further() -> None:
     assert client.limiter.slots == MOST
 
 
-# -- the finder alone
+# -- the limit alone
 
 
 def test_refusals_of_one_burst_lower_it_once_to_what_was_taken() -> None:

@@ -1,7 +1,7 @@
-"""Rows that lack values which the prompt needs: said, and refused where they are many.
+"""Describe rows without values that the prompt needs, and refuse too many of them.
 
-A refusal ends a run before anything is sent, whatever money it may spend: who agreed to
-a price did not agree to `Studio photo of ` four thousand times.
+A refusal ends a run before anything is sent, even if the user agreed to the price:
+nobody wants to buy `Studio photo of ` four thousand times.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.estimate import EVERY_ROW
+from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
@@ -20,7 +20,7 @@ from batchgen.manifest.wording import shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
-    # Only for its names: `check` needs none of what a run waits and sends with.
+    # `check` must not load what only a run needs.
     from batchgen.admission.run_context import Run
     from batchgen.planning.planner import Planner
 
@@ -29,65 +29,60 @@ COLUMNS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedPrompt:
-    """The prompt of a row that can run, as it is sent."""
+    """The prompt of a row that can run, as it would be sent."""
 
     row: int
     line: int | None
     prompt: str
 
 
-def has_fresh_rows(ledger: Reader, end: int, generation: int) -> bool:
-    """Tell whether the plan has rows to buy for which nothing was sent yet."""
-    return has_unsent_rows(ledger, end, generation)
-
-
 def would_refuse(gaps: Gaps | None, job: Job, ledger: Reader, end: int) -> bool:
     """Tell whether a run would refuse to buy because of rows that lack a value."""
     if gaps is None or not gaps.are_many or job.empty is not None:
         return False
-    return not ledger.has_attempts() or has_fresh_rows(ledger, end, ledger.generation)
+    return not ledger.has_attempts() or has_unsent_rows(ledger, end, ledger.generation)
 
 
 def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
     """Yield the prompts of three rows that can run: first, in the middle, last."""
     count = count_runnable(ledger, end)
-    for above in sorted({0, count // 2, count - 1} - {-1, count}):
-        row = runnable_row(ledger, end, above)
+    for index in sorted({0, count // 2, count - 1} - {-1, count}):
+        row = runnable_row(ledger, end, index)
         yield FinishedPrompt(row=row.position, line=row.line, prompt=row.prompt)
 
 
 async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> None:
     """Refuse to buy from a table in which many rows lack a value.
 
-    Where nothing was ever sent, before the plan is made: it would be bought from at
-    once. Else by the plan, since a folder with nothing new to buy is not refused.
+    In a new folder this is decided before the plan is made, since rows are bought while
+    it is made. In a folder with purchases the plan decides: only new rows count.
 
     Args:
         run: The run.
         planner: Has the table and, if `is_planned`, its new plan.
-        is_planned: Whether the plan is made.
+        is_planned: Whether the plan exists.
 
     Raises:
-        UsageError: the text names how many, the columns, and the ways on.
+        UsageError: the text names how many, the columns, and the remedies.
     """
     job = run.job
     if job.empty is not None or run.ledger.has_attempts() is not is_planned:
         return
-    end = EVERY_ROW if job.limit is None else job.limit
-    if is_planned and not has_fresh_rows(run.ledger, end, planner.generation):
+    end = scope_end(job.limit)
+    if is_planned and not has_unsent_rows(run.ledger, end, planner.generation):
         return
     gaps, counts = Gaps(), planner.gaps(job.limit)
-    # A slice at a time: a signal ends the wait between two of them.
+    # Slice by slice, so that a stop takes effect between two slices.
     while (count := await run.offload(lambda: next(counts, None))) is not None:
         gaps = count
     if gaps.are_many:
         raise UsageError(
-            f"{shown(job.manifest)}: {gap_words(gaps)}. {_ways_on(gaps)} (in a job "
-            'file: empty = "skip" or "buy"). Nothing was sent'
+            f"{shown(job.manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
+            'job file: empty = "skip" or "buy"). Nothing was sent'
         )
 
 
-def _ways_on(gaps: Gaps) -> str:
+def _remedies(gaps: Gaps) -> str:
     if not gaps.partial_rows:
         return "Such rows are never bought; to buy the others, add --empty skip"
     return (
@@ -96,7 +91,7 @@ def _ways_on(gaps: Gaps) -> str:
     )
 
 
-def gap_words(gaps: Gaps) -> str:
+def describe_gaps(gaps: Gaps) -> str:
     """Say how many rows lack a value, and in which columns."""
     verb = "lacks" if gaps.incomplete_rows == 1 else "lack"
     return (

@@ -1,4 +1,4 @@
-"""Give rows names of their own where an edit turned versions of one row into rows.
+"""Make file names differ again after an edit turned versions of one row into rows.
 
 In the ZIP a member's name precedes its bytes, and the archive is only appended to. So
 the image is appended again under the new name; its purchase and cost do not change.

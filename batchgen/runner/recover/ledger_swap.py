@@ -1,4 +1,4 @@
-"""Replace what is left of the old ledger, which is kept, by the new one."""
+"""Put the new ledger in the place of the old one, which is kept under another name."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from batchgen.errors import StorageError
 from batchgen.output.whole import sync_folder
 from batchgen.runner.folder import LEDGER
-from batchgen.runner.whole_folder import RECOVERING
+from batchgen.runner.folder_checks import RECOVERING
 
 _LOG_SUFFIXES = ("-wal", "-shm", "-journal")
 
 
 def new_ledger(folder: Path) -> Path:
-    """Return where the new ledger is built."""
+    """Return the path where the new ledger is built."""
     return folder / RECOVERING
 
 
 def clear_new(folder: Path) -> None:
-    """Remove what a recovery left that was killed."""
+    """Remove the new ledger of a recovery that was killed."""
     try:
         for suffix in ("", *_LOG_SUFFIXES):
             (folder / f"{RECOVERING}{suffix}").unlink(missing_ok=True)
@@ -29,17 +29,17 @@ def clear_new(folder: Path) -> None:
 
 
 def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
-    """Make the new ledger the folder's, on disk when this returns.
+    """Move the new ledger to its place; it is on disk when this returns.
 
-    What stands in the way is moved aside first: SQLite would take an old log for a part
+    The files of the old ledger are renamed first: SQLite would read its log as a part
     of the new ledger.
 
     Args:
         folder: The run folder.
-        unreadable: Tables that are moved aside, too: the next run writes them anew.
+        unreadable: Tables that are renamed, too: the next run writes them anew.
 
     Returns:
-        The new names of what was moved.
+        The new names of the renamed files.
     """
     try:
         moved = _move_aside(folder, unreadable)

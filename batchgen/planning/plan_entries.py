@@ -1,4 +1,4 @@
-"""The plan's entry of a row: who makes it, in which resolution and for how much."""
+"""Make the plan's entry of a row: which provider, which resolution, which price."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchgen.planning.routing import Router, find_candidates
 
 
 def plan_entry(row: Row, router: Router) -> PlanEntry:
-    """Return the plan's entry of a row: who makes it, for how much, or why nobody."""
+    """Return the plan's entry of a row: its best candidate, or why it has none."""
     candidates, problem = find_candidates(row, router)
     if candidates and problem is None and router.round_robin is not None:
         router.round_robin.count(candidates[0].provider)

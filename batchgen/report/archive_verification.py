@@ -1,4 +1,4 @@
-"""Read every image of a ZIP, and say which are not what was stored; change nothing."""
+"""Read every image of a ZIP, and report those that are damaged; change nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from batchgen.runner.folder import current_ledger
 from batchgen.storage.outputs import directory_entries
 
 LISTED = 1000
-"""Damaged images that are named one by one."""
+"""How many damaged images are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """An image that is not what was stored, and why."""
+    """A damaged image, and what is wrong."""
 
     member: StoredMember
     problem: str
@@ -28,18 +28,18 @@ class Damage:
 
 @dataclass(slots=True)
 class Verification:
-    """What was read, and what was wrong.
+    """What was read, and what is wrong.
 
     Attributes:
-        images, size_bytes: That the ledger has in the ZIP.
-        damaged: The first ones; `damaged_count` counts all.
-        directory: What is wrong with the ZIP's directory; None if nothing is, or it
-            was not looked at.
+        images, size_bytes: Of the images that the ledger has in the ZIP.
+        damaged: The first damaged images; `damaged_count` counts all.
+        directory: What is wrong with the ZIP's directory; None if nothing is, or if it
+            was not checked.
         is_finished: Whether the ZIP should have a directory that fits the ledger.
         is_working: Whether a run works on the folder.
-        estimate: What the damaged images cost today, in nano-dollars, as far as known.
-        unpriced: Damaged images of which that is not known.
-        rehearsed: Whether the folder holds a rehearsal, whose money is pretend.
+        estimate: Today's price of the damaged images in nano-dollars, as far as known.
+        unpriced: How many damaged images have no known price.
+        rehearsed: Whether the folder is of a rehearsal, with pretend money.
     """
 
     images: int = 0
@@ -60,11 +60,11 @@ class Verification:
 
 
 def verify(path: Path, on_progress: Callable[[int, int], None]) -> Verification:
-    """Read the ZIP of a folder; also while a run works on it.
+    """Read the ZIP of a folder; a run may work on it meanwhile.
 
     Args:
         path: The run folder.
-        on_progress: Called with bytes read and bytes in all, again and again.
+        on_progress: Called repeatedly with the bytes read and the bytes in total.
 
     Raises:
         SpecError: there is no run in the folder.
@@ -97,11 +97,11 @@ def _verify_images(
     on_progress: Callable[[int, int], None],
 ) -> None:
     verification.images, verification.size_bytes = count_members(ledger)
-    probe_provider = file.size_bytes() >= 0
+    exists = file.size_bytes() >= 0
     done = 0
     for member in stored_members(ledger):
         problem = "the file is missing"
-        if probe_provider:
+        if exists:
             problem = damage_of(file, _expected(member)) or ""
         if problem:
             _note(verification, Damage(member, problem))

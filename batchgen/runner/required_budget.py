@@ -1,0 +1,64 @@
+"""How large budgets must be for the rows that are still to be bought."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from typing import Self
+
+from batchgen.ledger import Reader
+from batchgen.ledger.estimate import EVERY_ROW, estimate_of
+from batchgen.ledger.outstanding import highest_price_factor
+from batchgen.model import to_nano
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredBudget:
+    """How large budgets must be, in nano-dollars; None for those that are large enough.
+
+    Attributes:
+        run: The budget of the run folder, for all its runs together.
+        day: The budget of today, if all the rest were bought today.
+        by: Budgets that are too small, by column and value.
+    """
+
+    run: int | None = None
+    day: int | None = None
+    by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.run is not None or self.day is not None or bool(self.by)
+
+    @classmethod
+    def load(cls, text: object) -> Self:
+        """Read JSON of `dump`, or of the budgets themselves; anything else is empty."""
+        return cls(**json.loads(text)) if isinstance(text, str) else cls()
+
+    def dump(self) -> str:
+        """Write them as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def last_required_budget(ledger: Reader) -> RequiredBudget:
+    """Return what the budgets need that stopped the last run; empty if none did."""
+    return RequiredBudget.load(ledger.meta.budget_needed)
+
+
+def required_after_retry(ledger: Reader) -> RequiredBudget:
+    """Return what the run's budget needs after rows were marked for a retry.
+
+    The command has no job, so the plan's estimates stand for prices. They are raised by
+    the factor by which ceilings were above estimates so far.
+    """
+    limit = RequiredBudget.load(ledger.meta.limits).run
+    recorded = last_required_budget(ledger)
+    if limit is None:
+        return recorded
+    money = ledger.money()
+    committed = money.spent + money.superseded + money.at_risk
+    remaining_usd = estimate_of(ledger, EVERY_ROW, ledger.generation).usd
+    factor = Decimal(highest_price_factor(ledger) or 1)
+    required = max(committed + to_nano(remaining_usd * factor), recorded.run or 0)
+    return replace(recorded, run=required if required > limit else recorded.run)
