@@ -65,7 +65,7 @@ class Registry(Mapping[str, Provider]):
         yield from self._built_in
         yield from self._added
         for name in self._entries:
-            if name not in self._added and name in self:
+            if name not in (*self._built_in, *self._added) and name in self:
                 yield name
 
     def __len__(self) -> int:
@@ -135,9 +135,13 @@ class _Unfit(Exception):
 
 def _checked(provider: object) -> Provider:
     """Return what is a provider; raise `_Unfit` for anything else."""
+    if isinstance(provider, type):
+        raise _Unfit("it is a class: give one of its objects")
     if not isinstance(provider, Provider):
         missing = [name for name in _MEMBERS if not hasattr(provider, name)]
         raise _Unfit(f"the provider lacks {', '.join(missing)}")
+    if not isinstance(provider.name, str):
+        raise _Unfit("`name` is no text")
     if not isinstance(provider.defaults, Defaults):
         raise _Unfit("`defaults` is no batchgen Defaults")
     if not isinstance(provider.capabilities, Capabilities):
