@@ -94,6 +94,7 @@ LATE = {
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_kept: polars": "likewise",
+    "api.jobs._write_frame: polars": "likewise",
     "cli.run.command: batchgen.cli.launch": "a wrong job is told before it loads",
     "cli.providers.command: batchgen.cli.verification": (
         "polars, the engine and the sandbox, for --verify alone"

@@ -63,6 +63,7 @@ class Result:
             refusal by all of its providers; None if nothing did.
         stopped_providers: Those that refused key, credit or model, and how.
         is_stopped: Whether it was stopped by its handle.
+        is_planned: Whether it read the manifest to its end.
         notices: What the user should read.
         folder: The run folder.
     """
@@ -74,14 +75,17 @@ class Result:
     error: BatchgenError | None
     stopped_providers: tuple[ProviderStopped, ...]
     is_stopped: bool
+    is_planned: bool
     is_rehearsal: bool
     notices: tuple[str, ...]
     folder: Folder
 
     @property
     def is_complete(self) -> bool:
-        """Whether every row in scope succeeded."""
-        return sum(self.rows.values()) == self.rows.get(Status.SUCCEEDED, 0)
+        """Whether every row in scope succeeded, and all of them are known."""
+        return self.is_planned and sum(self.rows.values()) == self.rows.get(
+            Status.SUCCEEDED, 0
+        )
 
     def raise_for_error(self) -> None:
         """Raise what stopped the run, if something did.
@@ -129,6 +133,7 @@ def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Resu
         error=error,
         stopped_providers=tuple(result.stopped),
         is_stopped=result.stop_reason is not None,
+        is_planned=result.cut is None,
         is_rehearsal=totals.rehearsed,
         notices=tuple(notices),
         folder=folder,
