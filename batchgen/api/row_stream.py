@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, closing
 from typing import Unpack
@@ -11,13 +13,15 @@ import anyio
 import anyio.to_thread
 
 from batchgen.api.jobs import Job, spec_to_run
+from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import RunProgress
-from batchgen.api.runs import RunKeywords, run
+from batchgen.api.runs import run
 from batchgen.ledger.lookup import EndedRows
 from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
+from batchgen.runner.loop import wait_for_thread
 from batchgen.runner.preparing import scope_end
 
 LOOK_S = 0.25
@@ -30,7 +34,7 @@ MAX_ROWS = 1000
 """Rows that it holds at a time."""
 
 
-async def stream(
+def stream(
     job: Job, **keywords: Unpack[RunKeywords]
 ) -> AsyncGenerator[ResultRow, None]:
     """Run a job, or carry on with it, and yield each row once it stands at its end.
@@ -48,6 +52,13 @@ async def stream(
             stopped the run before its end.
     """
     thread = _RunThread(job, keywords)
+    rows = _rows_of(thread)
+    # asyncio.run may end without a word to an iterator that an error has left.
+    weakref.finalize(rows, thread.handle.stop).atexit = False
+    return rows
+
+
+async def _rows_of(thread: _RunThread) -> AsyncGenerator[ResultRow, None]:
     thread.start()
     try:
         with ExitStack() as stack:
@@ -71,8 +82,11 @@ async def stream(
     finally:
         if thread.is_alive():
             thread.handle.stop()
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(thread.join)
+            # Also where asyncio.run cancels what is left of the stream: a thread that
+            # nobody waits for dies with the process, and replies with it.
+            _, cancelled = await wait_for_thread(thread.join)
+            if cancelled is not None:
+                raise cancelled
 
 
 class _RunThread(threading.Thread):
@@ -80,6 +94,7 @@ class _RunThread(threading.Thread):
 
     def __init__(self, job: Job, keywords: RunKeywords) -> None:
         super().__init__(name="batchgen", daemon=True)
+        options = options_of(keywords)
         self.handle = keywords.get("handle") or RunHandle()
         self.has_plan = False
         self._job = job
@@ -89,16 +104,20 @@ class _RunThread(threading.Thread):
             "handle": self.handle,
             "on_progress": self._note,
         }
-        self._spec = spec_to_run(job, rehearse=keywords.get("rehearse", False))
+        self._spec = spec_to_run(job, rehearse=options.rehearse)
         self._error: BaseException | None = None
 
     def run(self) -> None:
+        # A process that ends meanwhile waits for what was sent.
+        atexit.register(self._end)
         try:
             result = run(self._job, **self._keywords)
             self.has_plan = True
             result.raise_for_error()
         except BaseException as error:  # noqa: BLE001 - it is raised to the iterator
             self._error = error
+        finally:
+            atexit.unregister(self._end)
 
     def open_rows(self, stack: ExitStack) -> EndedRows:
         """Return the rows of the run; its ledger is open while the stack is."""
@@ -109,6 +128,10 @@ class _RunThread(threading.Thread):
         """Raise what the run ended by, if it did not end well."""
         if self._error is not None:
             raise self._error
+
+    def _end(self) -> None:
+        self.handle.stop()
+        self.join()
 
     def _note(self, progress: RunProgress) -> None:
         # Before that, rows may stand as an older reading of the manifest had them.

@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Unpack
 
 import anyio
 import anyio.to_thread
 
 from batchgen.api.folders import Folder
 from batchgen.api.jobs import Job, kept_frame, spec_to_run
+from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import Result, RunProgress, moment_of, result_of
 from batchgen.errors import UsageError
 from batchgen.ledger.estimate import Estimate
@@ -22,7 +23,13 @@ from batchgen.model import Job as JobSpec
 from batchgen.model import dollars
 from batchgen.runner.config import RunOptions, RunResult
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.loop import in_thread, is_in_asyncio, is_in_loop, run_loop
+from batchgen.runner.loop import (
+    entered_in_threads,
+    in_thread,
+    is_in_asyncio,
+    is_in_loop,
+    run_loop,
+)
 from batchgen.runner.progress import Progress
 from batchgen.runner.session import (
     Caller,
@@ -34,36 +41,6 @@ from batchgen.runner.session import (
 
 EVERY_S = 1.0
 """How often a callback is told how a run goes."""
-
-
-class RunKeywords(TypedDict, total=False):
-    """How a job is run, beyond what the job says.
-
-    Attributes:
-        rehearse: Run it against the built-in sandbox: free, and without a key.
-        faults: What goes wrong in a rehearsal.
-        seed: Which of its requests go wrong.
-        latency: Seconds that an image takes there; `real` as long as the provider.
-        yes: Consent to spend without a budget.
-        rebuy: Buy rows again that were changed after they were bought.
-        keep: Let rows that were changed keep the image that they have.
-        keys: By provider; they stand above those of the environment.
-        on_progress: Called once a second, and at the end, in the run's own thread.
-        on_notice: Called with each sentence that the user should read now.
-        handle: Stops the run, from any thread.
-    """
-
-    rehearse: bool
-    faults: Literal["calm", "storm", "outage"] | None
-    seed: int | None
-    latency: float | Literal["real"] | None
-    yes: bool
-    rebuy: bool
-    keep: bool
-    keys: Mapping[str, str] | None
-    on_progress: Callable[[RunProgress], object] | None
-    on_notice: Callable[[str], object] | None
-    handle: RunHandle | None
 
 
 def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
@@ -80,8 +57,8 @@ def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
         SpecError: the job cannot be run as it is.
         StorageError: nothing more can be stored; run it again when that is mended.
     """
-    watch = _Watch.of(keywords)
-    work = partial(_run, job, watch, _options_of(keywords))
+    options, watch = options_of(keywords), _Watch.of(keywords)
+    work = partial(_run, job, watch, options)
     return in_thread(work, watch.handle.stop_now) if is_in_loop() else work()
 
 
@@ -99,19 +76,14 @@ async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     Raises:
         BatchgenError: as `run` does.
     """
-    watch, options = _Watch.of(keywords), _options_of(keywords)
+    options, watch = options_of(keywords), _Watch.of(keywords)
     if not is_in_asyncio():
         return await _in_a_thread(partial(_run, job, watch, options), watch.handle)
-    context = _open_session(job, watch, options)
     # What opens a folder waits for disks and processes, which a loop must not.
-    with anyio.CancelScope(shield=True):
-        spec, session = await anyio.to_thread.run_sync(context.__enter__)
-    try:
+    async with entered_in_threads(_open_session(job, watch, options)) as opened:
+        spec, session = opened
         with plain_errors(session.config.log):
             result = await _run_and_tell(session, watch)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(context.__exit__, None, None, None)
     return watch.end(result, spec.out)
 
 
@@ -162,14 +134,6 @@ def _open_session(
             keep_bills(spec.out, session.sandbox)
 
 
-def _options_of(keywords: RunKeywords) -> RunOptions:
-    names = RunOptions.__dataclass_fields__
-    values = {name: value for name, value in keywords.items() if name in names}
-    options = RunOptions(**values)  # type: ignore[arg-type]  # checked by the caller's
-    options.check(lambda name: f"`{name}`")
-    return options
-
-
 def _refuse(estimate: Estimate) -> None:
     unpriced = f", {estimate.unpriced} of them without a known price"
     raise UsageError(
@@ -186,9 +150,9 @@ class _Watch:
     on_progress: Callable[[RunProgress], object] | None = None
     on_notice: Callable[[str], object] | None = None
     handle: RunHandle = field(default_factory=RunHandle)
-    keys: Mapping[str, str] | None = None
+    keys: Mapping[str, str] | None = field(default=None, repr=False)
     notices: list[str] = field(default_factory=list)
-    fault: Exception | None = None
+    fault: Exception | SystemExit | None = None
     """What a callback raised."""
 
     @classmethod
@@ -225,7 +189,7 @@ class _Watch:
             return
         try:
             callback()
-        except Exception as fault:  # noqa: BLE001 - it is raised when the run has ended
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - it is raised later
             self.fault = fault
             self.handle.stop()
 
