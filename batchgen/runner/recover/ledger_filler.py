@@ -16,9 +16,9 @@ from batchgen.output.kept_files import FOLDER, KeptFiles
 from batchgen.output.reading import TableRow
 from batchgen.output.salvage import Salvage
 from batchgen.runner.recover.images import ImageFiller
+from batchgen.runner.recover.price_book import PriceBook
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
-    PriceBook,
     attempt_in_log,
     attempt_in_table,
 )
