@@ -92,8 +92,9 @@ LATE = {
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_stored: polars": "likewise",
+    "api.jobs._write_frame: polars": "likewise",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
-    "cli.providers._verify: batchgen.verify.all_checks": (
+    "cli.providers.command: batchgen.cli.verification": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
     "cli.report._write_page: batchgen.report.page": (

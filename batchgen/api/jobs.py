@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from batchgen.drives import message_for
-from batchgen.errors import LedgerMismatch, SpecError, StorageError
+from batchgen.errors import LedgerMismatch, SpecError, StorageError, UsageError
 from batchgen.job import Settings, job_from, load_job
+from batchgen.job.layers import error_context
+from batchgen.job.values import PATH
 from batchgen.model import Job as JobSpec
 from batchgen.output.whole import replacing
 from batchgen.runner.access import check_addresses
@@ -62,6 +64,8 @@ class Job:
         """
         values: dict[str, Any] = {**settings}
         if manifest is not None:
+            if "manifest" in values:
+                raise SpecError("`manifest` is said twice: name one table")
             values["manifest"] = manifest
         self.frame = _frame_of(values.get("manifest"))
         self.spec = job_from(values) if self.frame is None else _job_of_frame(values)
@@ -121,7 +125,8 @@ def _job_of_frame(settings: Mapping[str, Any]) -> JobSpec:
             "`out` is missing: a frame has no name, so say in which run folder it is "
             'kept, as in out="out/catalog"'
         )
-    place = Path(out).resolve() / FRAME
+    with error_context(SpecError, "`out`"):
+        place = PATH.read(out).resolve() / FRAME
     # The frame is not written yet, and the setting needs a path that exists.
     spec = job_from({**settings, "manifest": Path.cwd()}, source=place)
     references = spec.references
@@ -136,6 +141,11 @@ def spec_to_run(job: Job, *, rehearse: bool) -> JobSpec:
     Raises:
         SpecError: a setting is invalid, or an address is missing.
     """
+    if not isinstance(job, Job):
+        raise UsageError(
+            f"{type(job).__name__} is no batchgen.Job: make one of a table, "
+            "batchgen.Job(...), or of a job file, batchgen.Job.load(...)"
+        )
     spec = job.spec
     if rehearse:
         spec = replace(spec, out=spec.out.with_name(spec.out.name + REHEARSAL_SUFFIX))
@@ -195,8 +205,13 @@ def _write_frame(frame: pl.DataFrame, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(message_for(error)) from error
-    with replacing(path) as file:
-        frame.write_parquet(file)
+    import polars as pl
+
+    try:
+        with replacing(path) as file:
+            frame.write_parquet(file)
+    except pl.exceptions.PolarsError as error:
+        raise SpecError(f"the frame cannot be kept as Parquet: {error}") from error
 
 
 def _is_stored(frame: pl.DataFrame, spec: JobSpec) -> bool:

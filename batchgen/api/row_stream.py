@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, closing
 from typing import Unpack
@@ -11,14 +13,16 @@ import anyio
 import anyio.to_thread
 
 from batchgen.api.jobs import Job, spec_to_run
+from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import RunProgress
-from batchgen.api.runs import RunKeywords, run
+from batchgen.api.runs import run
 from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.lookup import EndedRows
 from batchgen.model import ResultRow
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
+from batchgen.runner.loop import wait_for_thread
 
 MIN_WAIT_S = 0.25
 """Seconds between two reads of the ledger, at least."""
@@ -30,7 +34,7 @@ MAX_ROWS = 1000
 """Rows in memory at a time."""
 
 
-async def stream(
+def stream(
     job: Job, **keywords: Unpack[RunKeywords]
 ) -> AsyncGenerator[ResultRow, None]:
     """Run a job, or carry on with it, and yield each row when it ends.
@@ -47,6 +51,13 @@ async def stream(
         BatchgenError: as `run` does, and `Result.error`; after all ended rows.
     """
     thread = _RunThread(job, keywords)
+    rows = _rows_of(thread)
+    # asyncio.run may end without a word to an iterator that an error has left.
+    weakref.finalize(rows, thread.handle.stop).atexit = False
+    return rows
+
+
+async def _rows_of(thread: _RunThread) -> AsyncGenerator[ResultRow, None]:
     thread.start()
     try:
         with ExitStack() as stack:
@@ -70,8 +81,11 @@ async def stream(
     finally:
         if thread.is_alive():
             thread.handle.stop()
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(thread.join)
+            # Also where asyncio.run cancels what is left of the stream: a thread that
+            # nobody waits for dies with the process, and replies with it.
+            _, cancelled = await wait_for_thread(thread.join)
+            if cancelled is not None:
+                raise cancelled
 
 
 class _RunThread(threading.Thread):
@@ -79,6 +93,7 @@ class _RunThread(threading.Thread):
 
     def __init__(self, job: Job, keywords: RunKeywords) -> None:
         super().__init__(name="batchgen", daemon=True)
+        options = options_of(keywords)
         self.handle = keywords.get("handle") or RunHandle()
         self.has_plan = False
         self._job = job
@@ -88,16 +103,20 @@ class _RunThread(threading.Thread):
             "handle": self.handle,
             "on_progress": self._observe,
         }
-        self._spec = spec_to_run(job, rehearse=keywords.get("rehearse", False))
+        self._spec = spec_to_run(job, rehearse=options.rehearse)
         self._error: BaseException | None = None
 
     def run(self) -> None:
+        # A process that ends meanwhile waits for what was sent.
+        atexit.register(self._end)
         try:
             result = run(self._job, **self._keywords)
             self.has_plan = True
             result.raise_for_error()
         except BaseException as error:  # noqa: BLE001 - raised in the iteration
             self._error = error
+        finally:
+            atexit.unregister(self._end)
 
     def open_rows(self, stack: ExitStack) -> EndedRows:
         """Return the rows of the run; the stack closes its ledger."""
@@ -108,6 +127,10 @@ class _RunThread(threading.Thread):
         """Raise the error of the run, if it has one."""
         if self._error is not None:
             raise self._error
+
+    def _end(self) -> None:
+        self.handle.stop()
+        self.join()
 
     def _observe(self, progress: RunProgress) -> None:
         # Until then, rows may be those of an older version of the manifest.

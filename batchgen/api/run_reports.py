@@ -25,6 +25,7 @@ class RunProgress:
         images: Stored by this run.
         spent_usd: Charged for certain, in the whole run folder.
         at_risk_usd: What may have been charged besides, in the whole run folder.
+        is_planned: Whether it read the manifest to its end.
         is_rehearsal: Whether the money is pretend.
     """
 
@@ -63,6 +64,7 @@ class Result:
             or a refusal by all of its providers; None if nothing did.
         stopped_providers: The errors of providers that refused key, credit or model.
         is_stopped: Whether its handle stopped it.
+        is_planned: Whether it read the manifest to its end.
         is_rehearsal: Whether the money is pretend.
         notices: Sentences that the user should read.
         folder: The run folder.
@@ -75,14 +77,17 @@ class Result:
     error: BatchgenError | None
     stopped_providers: tuple[ProviderStopped, ...]
     is_stopped: bool
+    is_planned: bool
     is_rehearsal: bool
     notices: tuple[str, ...]
     folder: Folder
 
     @property
     def is_complete(self) -> bool:
-        """Whether every row in scope succeeded."""
-        return sum(self.rows.values()) == self.rows.get(Status.SUCCEEDED, 0)
+        """Whether every row in scope succeeded, and all of them are known."""
+        return self.is_planned and sum(self.rows.values()) == self.rows.get(
+            Status.SUCCEEDED, 0
+        )
 
     def raise_for_error(self) -> None:
         """Raise what stopped the run, if something did.
@@ -131,6 +136,7 @@ def result_of(result: RunResult, folder: Folder, notices: Sequence[str]) -> Resu
         error=error,
         stopped_providers=tuple(result.stopped),
         is_stopped=result.stop_reason is not None,
+        is_planned=result.cut is None,
         is_rehearsal=totals.rehearsed,
         notices=tuple(notices),
         folder=folder,

@@ -1,4 +1,4 @@
-"""Run a job from Python code, and watch it."""
+"""Run a job from Python code, and observer it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Unpack
 
 import anyio
 import anyio.to_thread
 
 from batchgen.api.folders import Folder
 from batchgen.api.jobs import Job, frame_in_folder, spec_to_run
+from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import Result, RunProgress, progress_of, result_of
 from batchgen.errors import UsageError
 from batchgen.ledger.estimate import Estimate
@@ -22,7 +23,13 @@ from batchgen.model import Job as JobSpec
 from batchgen.model import dollars
 from batchgen.runner.config import RunOptions, RunResult
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.loop import in_thread, is_in_asyncio, is_in_loop, run_loop
+from batchgen.runner.loop import (
+    entered_in_threads,
+    in_thread,
+    is_in_asyncio,
+    is_in_loop,
+    run_loop,
+)
 from batchgen.runner.progress import Progress
 from batchgen.runner.session import (
     Caller,
@@ -34,37 +41,6 @@ from batchgen.runner.session import (
 
 EVERY_S = 1.0
 """Seconds between two calls of `on_progress`."""
-
-
-class RunKeywords(TypedDict, total=False):
-    """How to run a job: options that are not part of the job.
-
-    Attributes:
-        rehearse: Run it against the built-in sandbox: free, and without a key.
-        faults: What goes wrong in a rehearsal.
-        seed: Which of its requests go wrong.
-        latency: Seconds that an image takes in a rehearsal; `real` for as long as at
-            the provider.
-        yes: Consent to spend without a budget.
-        rebuy: Buy rows again that were changed after they were bought.
-        keep: Let rows that were changed keep the image that they have.
-        keys: By provider; they override those of the environment.
-        on_progress: Called once a second, and at the end, in the run's own thread.
-        on_notice: Called with each sentence that the user should read now.
-        handle: Stops the run, from any thread.
-    """
-
-    rehearse: bool
-    faults: Literal["calm", "storm", "outage"] | None
-    seed: int | None
-    latency: float | Literal["real"] | None
-    yes: bool
-    rebuy: bool
-    keep: bool
-    keys: Mapping[str, str] | None
-    on_progress: Callable[[RunProgress], object] | None
-    on_notice: Callable[[str], object] | None
-    handle: RunHandle | None
 
 
 def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
@@ -81,8 +57,8 @@ def run(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
         SpecError: the job cannot be run as it is.
         StorageError: nothing more can be stored; correct that and run it again.
     """
-    observer = _Observer.of(keywords)
-    work = partial(_run, job, observer, _options_of(keywords))
+    options, observer = options_of(keywords), _Observer.of(keywords)
+    work = partial(_run, job, observer, options)
     return in_thread(work, observer.handle.stop_now) if is_in_loop() else work()
 
 
@@ -100,19 +76,14 @@ async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     Raises:
         BatchgenError: as `run` does.
     """
-    observer, options = _Observer.of(keywords), _options_of(keywords)
+    options, observer = options_of(keywords), _Observer.of(keywords)
     if not is_in_asyncio():
         return await _in_thread(partial(_run, job, observer, options), observer.handle)
-    context = _open_session(job, observer, options)
-    # Opening a folder waits for disks and processes: not in the event loop.
-    with anyio.CancelScope(shield=True):
-        spec, session = await anyio.to_thread.run_sync(context.__enter__)
-    try:
+    # What opens a folder waits for disks and processes, which a loop must not.
+    async with entered_in_threads(_open_session(job, observer, options)) as opened:
+        spec, session = opened
         with plain_errors(session.config.log):
             result = await _run_and_report(session, observer)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(context.__exit__, None, None, None)
     return observer.end(result, spec.out)
 
 
@@ -163,14 +134,6 @@ def _open_session(
             keep_bills(spec.out, session.sandbox)
 
 
-def _options_of(keywords: RunKeywords) -> RunOptions:
-    names = RunOptions.__dataclass_fields__
-    values = {name: value for name, value in keywords.items() if name in names}
-    options = RunOptions(**values)  # type: ignore[arg-type]  # the type checker of the caller checks
-    options.check(lambda name: f"`{name}`")
-    return options
-
-
 def _refuse(estimate: Estimate) -> None:
     unpriced = f", {estimate.unpriced} of them without a known price"
     raise UsageError(
@@ -187,10 +150,10 @@ class _Observer:
     on_progress: Callable[[RunProgress], object] | None = None
     on_notice: Callable[[str], object] | None = None
     handle: RunHandle = field(default_factory=RunHandle)
-    keys: Mapping[str, str] | None = None
+    keys: Mapping[str, str] | None = field(default=None, repr=False)
     notices: list[str] = field(default_factory=list)
-    fault: Exception | None = None
-    """Raised by a callback."""
+    fault: Exception | SystemExit | None = None
+    """What a callback raised."""
 
     @classmethod
     def of(cls, keywords: RunKeywords) -> _Observer:
@@ -226,7 +189,7 @@ class _Observer:
             return
         try:
             callback()
-        except Exception as fault:  # noqa: BLE001 - raised again at the end of the run
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - it is raised later
             self.fault = fault
             self.handle.stop()
 

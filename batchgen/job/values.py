@@ -214,7 +214,7 @@ MONEY = ValueType(
     read_money,
     any_of(
         {"type": "number", "minimum": 0, "maximum": MAX_USD},
-        {"type": "string", "pattern": r"^\s*[+]?(\d+\.?\d*|\.\d+)\s*$"},
+        {"type": "string", "pattern": r"^\s*[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"},
     ),
     "amount",
 )
@@ -225,6 +225,6 @@ RATIO = ValueType(
 )
 RESOLUTION = ValueType(
     _stripped(read_resolution),
-    {"type": "string", "pattern": r"^\s*(512|512px|0\.5[kK]|[124][kK])\s*$"},
+    {"type": "string", "pattern": r"^\s*(512([pP][xX])?|0\.5[kK]|[124][kK])\s*$"},
     ", ".join(f'`"{name}"`' for name in RESOLUTIONS),
 )

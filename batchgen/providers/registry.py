@@ -65,7 +65,7 @@ class Registry(Mapping[str, Provider]):
         yield from self._built_in
         yield from self._added
         for name in self._entries:
-            if name not in self._added and name in self:
+            if name not in (*self._built_in, *self._added) and name in self:
                 yield name
 
     def __len__(self) -> int:
@@ -138,10 +138,14 @@ class _UnusableProvider(Exception):
 
 
 def _checked(provider: object) -> Provider:
-    """Return a usable provider; raise `_UnusableProvider` for anything else."""
+    """Return what is a provider; raise `_UnusableProvider` for anything else."""
+    if isinstance(provider, type):
+        raise _UnusableProvider("it is a class: give one of its objects")
     if not isinstance(provider, Provider):
         missing = [name for name in _MEMBERS if not hasattr(provider, name)]
         raise _UnusableProvider(f"the provider lacks {', '.join(missing)}")
+    if not isinstance(provider.name, str):
+        raise _UnusableProvider("`name` is no text")
     if not isinstance(provider.defaults, Defaults):
         raise _UnusableProvider("`defaults` is no batchgen Defaults")
     if not isinstance(provider.capabilities, Capabilities):

@@ -96,7 +96,7 @@ class RunConfig:
     """
 
     providers: Mapping[str, Provider]
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
     prices: Mapping[str, PriceList]
     ask: Callable[[Estimate], None]
     paid_hosts: bool = False

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import anyio
+import anyio.to_thread
 
 T = TypeVar("T")
 
@@ -39,6 +42,56 @@ def is_in_loop() -> bool:
 def is_in_asyncio() -> bool:
     """Say whether the event loop that runs in this thread is asyncio's."""
     return anyio.get_cancelled_exc_class().__module__.startswith("asyncio")
+
+
+async def wait_for_thread(work: Callable[[], T]) -> tuple[T, BaseException | None]:
+    """Call a function in a thread and wait for its end, even when cancelled.
+
+    A task that asyncio cancels leaves anyio's shields, while the thread goes on.
+
+    Returns:
+        What the function returns, and the cancellation that came meanwhile, which the
+        caller must raise once what was begun is undone.
+    """
+    has_ended = threading.Event()
+    results: list[T] = []
+    errors: list[BaseException] = []
+    cancelled: BaseException | None = None
+
+    def call() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller
+            errors.append(error)
+        finally:
+            has_ended.set()
+
+    # Not a worker of anyio: a task that is cancelled early never starts one.
+    threading.Thread(target=call, name="batchgen", daemon=True).start()
+    with anyio.CancelScope(shield=True):
+        while not has_ended.is_set():
+            try:
+                await anyio.to_thread.run_sync(has_ended.wait)
+            except anyio.get_cancelled_exc_class() as error:
+                cancelled = error
+    if errors:
+        raise cancelled or errors[0]
+    return results[0], cancelled
+
+
+@asynccontextmanager
+async def entered_in_threads(context: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Enter and leave a context in threads; what was entered is always left."""
+    value, cancelled = await wait_for_thread(context.__enter__)
+    try:
+        if cancelled is not None:
+            raise cancelled
+        yield value
+    finally:
+        leave = partial(context.__exit__, None, None, None)
+        _, cancelled = await wait_for_thread(leave)
+        if cancelled is not None:
+            raise cancelled
 
 
 def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:

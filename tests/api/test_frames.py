@@ -89,6 +89,14 @@ def test_a_frame_needs_a_run_folder(frame: pl.DataFrame) -> None:
         batchgen.Job(frame, provider="aimlapi")
 
 
+def test_a_frame_that_cannot_be_kept_is_refused() -> None:
+    frame = pl.DataFrame({"prompt": ["a cup"], "any": [object()]})
+
+    for out in ("out/cups", 3):
+        with pytest.raises(batchgen.SpecError, match=r"kept as Parquet|`out`: 3"):
+            batchgen.check(batchgen.Job(frame, provider="aimlapi", out=out))  # type: ignore[arg-type]
+
+
 def test_what_is_no_table_is_refused() -> None:
     with pytest.raises(batchgen.SpecError, match="`manifest`: list is neither"):
         batchgen.Job([1, 2], provider="aimlapi", out="out/cups")  # type: ignore[arg-type]

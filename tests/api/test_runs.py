@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio  # noqa: TID251 - what its tasks do when they are cancelled
 import gc
 import logging
 import os
@@ -113,6 +114,7 @@ def test_a_callback_can_stop_the_run_and_the_next_call_carries_on(
     assert stopped.is_stopped
     assert sum(stopped.rows.values()) == 6
     assert stopped.rows[Status.PENDING] == 5
+    assert not stopped.is_complete
     assert not stopped.at_risk_usd, "it waits for what was sent"
     assert batchgen.run(job, keys=KEYS).is_complete
 
@@ -150,6 +152,8 @@ def test_a_stop_before_the_run_is_carried_out_when_it_begins(
     stopped = batchgen.run(job_at(sandbox, frame), keys=KEYS, handle=handle)
 
     assert stopped.is_stopped
+    assert not stopped.is_planned
+    assert not stopped.is_complete, "nobody knows its rows yet"
     assert len(sandbox.requests()) == before
 
 
@@ -253,6 +257,38 @@ def test_a_cancelled_run_ends_and_the_next_one_carries_on(
     result = batchgen.run(job, keys=KEYS)
 
     assert result.is_complete
+
+
+@pytest.mark.parametrize("wait_s", [0, 0.05])
+def test_a_run_that_is_cancelled_while_its_folder_opens_leaves_the_folder(
+    frame: pl.DataFrame, wait_s: float
+) -> None:
+    job = batchgen.Job(frame, provider="aimlapi", out="out/cups")
+
+    async def main() -> batchgen.Result:
+        task = asyncio.create_task(batchgen.arun(job, rehearse=True, latency=0))
+        await asyncio.sleep(wait_s)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await batchgen.arun(job, rehearse=True, latency=0)
+
+    assert asyncio.run(main()).is_complete
+
+
+def test_an_exit_in_a_callback_waits_for_what_was_sent(slow: SandboxProcess) -> None:
+    def leave(progress: RunProgress) -> None:
+        if progress.in_flight:
+            raise SystemExit(7)
+
+    with pytest.raises(SystemExit, match="7"):
+        batchgen.run(
+            job_at(slow, products(6), concurrency=1), keys=KEYS, on_progress=leave
+        )
+
+    status = batchgen.open("out/cups").status
+    assert status.rows[Status.SUCCEEDED] == 1
+    assert not status.at_risk_usd
 
 
 @pytest.mark.parametrize("backend", [None, "trio"])

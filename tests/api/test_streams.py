@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import aclosing
 
 import anyio
@@ -78,3 +80,42 @@ def test_consent_is_needed_here_too(
 
     with pytest.raises(batchgen.UsageError, match="`yes=True`"):
         anyio.run(all_of, job)
+
+
+SCRIPT = """
+import asyncio, sys
+import polars as pl
+import batchgen
+
+frame = pl.DataFrame({"id": [f"sku-{n}" for n in range(20)], "prompt": ["a cup"] * 20})
+job = batchgen.Job(
+    frame, provider="aimlapi", base_url=sys.argv[1], out="out/cups", max_cost=5,
+    concurrency=2,
+)
+
+async def main():
+    async for row in batchgen.stream(job, keys={"aimlapi": sys.argv[2]}):
+        raise ZeroDivisionError("of the consumer")
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_an_error_ends_waits_for_what_its_stream_sent(
+    slow: SandboxProcess,
+) -> None:
+    url = slow.provider_url("aimlapi")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, url, KEYS["aimlapi"]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "ZeroDivisionError: of the consumer" in ended.stderr
+    status = batchgen.open("out/cups").status
+    assert not status.is_running
+    assert not status.at_risk_usd
+    assert status.rows[Status.PENDING] > 10

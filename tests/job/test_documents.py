@@ -53,6 +53,16 @@ def test_the_schema_takes_good_jobs(text: str) -> None:
     assert not [*VALIDATOR.iter_errors(tomllib.loads(text))]
 
 
+@pytest.mark.parametrize("text", ['max_cost = "1e3"', 'resolution = "512PX"'])
+def test_the_schema_takes_each_spelling_that_is_read(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text(HEAD + text)
+    (tmp_path / "m.csv").write_text("prompt\na\n")
+
+    assert not [*VALIDATOR.iter_errors(tomllib.loads(HEAD + text))]
+    load_job(file)
+
+
 @pytest.mark.parametrize("block", code_blocks("toml"), ids=str)
 def test_the_schema_takes_the_examples_of_the_pages(block: CodeBlock) -> None:
     job = {"manifest": "m.csv", **tomllib.loads(block.text)}

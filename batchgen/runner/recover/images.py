@@ -18,7 +18,11 @@ from batchgen.model import State, now_micros
 from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
-from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, PriceBook, micros_of
+from batchgen.runner.recover.recovered_attempts import (
+    MAX_IMAGES,
+    AttemptFactory,
+    micros_of,
+)
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID
@@ -41,7 +45,7 @@ class ImageFiller:
     ledger: Ledger
     rebuilding: Rebuilding
     row_finder: RowFinder
-    price_book: PriceBook
+    attempt_factory: AttemptFactory
     report: RecoveryReport
     newer: set[int]
     new_ids: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -117,7 +121,7 @@ class ImageFiller:
         first = 1 if images >= n else tag.image
         at = micros_of(tag.modified) or now_micros()
         self.newer.add(number)
-        return self.price_book.new_attempt(
+        return self.attempt_factory.new_attempt(
             self.ledger, number, row_id, (first, images), at
         )
 

@@ -18,7 +18,7 @@ from batchgen.output.salvage import Salvage
 from batchgen.runner.recover.images import ImageFiller
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
-    PriceBook,
+    AttemptFactory,
     attempt_in_log,
     attempt_in_table,
 )
@@ -38,7 +38,7 @@ class LedgerFiller:
     def __init__(
         self,
         ledger: Ledger,
-        price_book: PriceBook,
+        attempt_factory: AttemptFactory,
         remains: Remains,
         report: RecoveryReport,
     ) -> None:
@@ -47,7 +47,7 @@ class LedgerFiller:
         self._report = report
         self._rebuilding = Rebuilding(ledger, key_of)
         self._row_finder = RowFinder(self._rebuilding, remains)
-        self._price_book = price_book
+        self._attempt_factory = attempt_factory
         self._newest = 0
         self._newer: set[int] = set()
 
@@ -67,7 +67,7 @@ class LedgerFiller:
             ledger=self._ledger,
             rebuilding=self._rebuilding,
             row_finder=self._row_finder,
-            price_book=self._price_book,
+            attempt_factory=self._attempt_factory,
             report=self._report,
             newer=self._newer,
         )
@@ -86,8 +86,8 @@ class LedgerFiller:
         self._ledger.meta.outputs = "stale"
         self._refuse_other_source()
         events = self._remains.events
-        self._report.highest = self._price_book.highest(self._ledger)
-        self._report.guessed_urls = self._price_book.guessed_urls - {""}
+        self._report.highest = self._attempt_factory.highest(self._ledger)
+        self._report.guessed_urls = self._attempt_factory.guessed_urls - {""}
         self._report.is_log_whole = events.exists and self._is_logged()
 
     def _is_logged(self) -> bool:
@@ -101,9 +101,9 @@ class LedgerFiller:
         try:
             url = row["base_url"] or ""
             if url:
-                self._price_book.urls.setdefault(row["provider"], url)
+                self._attempt_factory.urls.setdefault(row["provider"], url)
             else:
-                url = self._price_book.url_of(row["provider"])
+                url = self._attempt_factory.url_of(row["provider"])
             row_id = self._row_finder.row_of_purchase(row)
             attempt = attempt_in_table(row, row_id, url)
         except (ValueError, TypeError) as error:
@@ -132,7 +132,7 @@ class LedgerFiller:
                 )
                 span = _span_in(logged.sent_fields, self._ledger.row(row_id).request.n)
                 self._rebuilding.enlarge(row_id, span[0] + span[1] - 1)
-                attempt = self._price_book.new_attempt(
+                attempt = self._attempt_factory.new_attempt(
                     self._ledger, attempt_id, row_id, span, logged.sent_at, logged
                 )
             elif logged.state is State.SENT:
@@ -148,7 +148,7 @@ class LedgerFiller:
             ledger=self._ledger,
             rebuilding=self._rebuilding,
             row_finder=self._row_finder,
-            price_book=self._price_book,
+            attempt_factory=self._attempt_factory,
         ).take(results)
         if not self._remains.events.attempts:
             self._newest = self._ledger.newest_attempt()
@@ -163,7 +163,7 @@ class LedgerFiller:
                 continue
             lost.append(f"{FOLDER}/{attempt_id}.json")
             row_id = self._row_finder.row_with_base_name(f"kept-{attempt_id}")
-            attempt = self._price_book.new_attempt(
+            attempt = self._attempt_factory.new_attempt(
                 self._ledger, attempt_id, row_id, (1, 1), now_micros()
             )
             reply = files.read_reply(attempt_id)

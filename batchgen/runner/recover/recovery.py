@@ -31,7 +31,7 @@ from batchgen.providers.base import Provider
 from batchgen.runner.folder import LOG, bind, hold_folder
 from batchgen.runner.recover.ledger_filler import LedgerFiller
 from batchgen.runner.recover.ledger_swap import clear_new, new_ledger, put_in_place
-from batchgen.runner.recover.recovered_attempts import PriceBook
+from batchgen.runner.recover.recovered_attempts import AttemptFactory
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains, refuse_whole_ledger
 from batchgen.runner.resume import recover
@@ -85,7 +85,7 @@ def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None
             _plan(ledger, recovery)
         with ledger.transaction():
             LedgerFiller(
-                ledger, _price_book_of(recovery, remains), remains, report
+                ledger, _attempt_factory_of(recovery, remains), remains, report
             ).fill()
         with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
             recover(ledger, archive, now_micros())
@@ -136,8 +136,8 @@ def _today() -> date:
     return utc(now_micros()).date()
 
 
-def _price_book_of(recovery: Recovery, remains: Remains) -> PriceBook:
-    return PriceBook(
+def _attempt_factory_of(recovery: Recovery, remains: Remains) -> AttemptFactory:
+    return AttemptFactory(
         job=recovery.job,
         providers=recovery.providers,
         prices=recovery.prices,

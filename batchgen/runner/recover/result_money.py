@@ -14,7 +14,11 @@ from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.model import Basis, State, Status
 from batchgen.output.reading import TableRow, WrittenTable
 from batchgen.providers.base import TaskProvider
-from batchgen.runner.recover.recovered_attempts import PriceBook, micros_of, nano_of
+from batchgen.runner.recover.recovered_attempts import (
+    AttemptFactory,
+    micros_of,
+    nano_of,
+)
 from batchgen.runner.recover.row_finder import RowFinder
 
 _CHARGES = {
@@ -35,7 +39,7 @@ class ResultMoney:
     ledger: Ledger
     rebuilding: Rebuilding
     row_finder: RowFinder
-    price_book: PriceBook
+    attempt_factory: AttemptFactory
 
     def take(self, results: WrittenTable) -> None:
         """Add the cost of all rows."""
@@ -82,7 +86,7 @@ class ResultMoney:
         for _ in range(max(0, count)):
             ceiling = None if at_risk is None else -(-at_risk // count)
             is_task = row["request_id"] is not None and isinstance(
-                self.price_book.providers.get(row["provider"]), TaskProvider
+                self.attempt_factory.providers.get(row["provider"]), TaskProvider
             )
             self._add(
                 row,
@@ -98,7 +102,7 @@ class ResultMoney:
         number = self.ledger.newest_attempt() + 1
         images = self.ledger.row(row_id).request.n
         at = micros_of(row["started_at"]) or 0
-        attempt = self.price_book.new_attempt(
+        attempt = self.attempt_factory.new_attempt(
             self.ledger, number, row_id, (1, images), at
         )
         self._put(

@@ -15,7 +15,7 @@ from batchgen.runner.recover.run_log import LoggedAttempt, number_in
 
 
 @dataclass(slots=True, kw_only=True)
-class PriceBook:
+class AttemptFactory:
     """Describes purchases of which only their row is known.
 
     Attributes:

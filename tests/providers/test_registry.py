@@ -1,0 +1,39 @@
+"""What may stand among the providers, and how often."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from batchgen.errors import SpecError
+from batchgen.providers.fal import Fal
+from batchgen.providers.registry import GROUP, Registry
+
+FAL = "batchgen.providers.fal:Fal"
+
+
+def test_a_package_that_takes_a_name_of_batchgen_is_not_listed_beside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = [EntryPoint("fal", FAL, GROUP)]
+    monkeypatch.setattr(Registry, "_every_entry", entries)
+    registry = Registry(MappingProxyType({"fal": FAL}))
+
+    assert [*registry] == ["fal"]
+    assert len(registry) == 1
+    assert "brings a provider of this name" in registry.problems["fal"]
+
+
+class Numbered(Fal):
+    name: Any = 7
+
+
+@pytest.mark.parametrize(
+    ("provider", "message"), [(Fal, "is a class"), (Numbered(), "`name` is no text")]
+)
+def test_what_is_no_provider_is_not_added(provider: Any, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Registry(MappingProxyType({})).add(provider)
