@@ -166,9 +166,9 @@ async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
 
 def _image_bytes(progress: Progress) -> int:
     """Return the room to keep for one image: twice what they have in this run."""
-    if progress.bought < SURE_OF_SIZE:
+    if progress.stored_images < SURE_OF_SIZE:
         return IMAGE_BYTES
-    return 2 * progress.stored_bytes // progress.bought
+    return 2 * progress.stored_bytes // progress.stored_images
 
 
 # -- is there money?

@@ -106,7 +106,7 @@ def progress_of(progress: Progress) -> RunProgress:
         total=progress.total,
         rows={status: count for status, count in progress.rows.items() if count},
         in_flight=progress.in_flight(),
-        images=progress.bought,
+        images=progress.stored_images,
         spent_usd=to_usd(progress.spent),
         at_risk_usd=to_usd(progress.at_risk),
         is_rehearsal=progress.rehearsed,

@@ -1,1 +1,1 @@
-"""The life of one attempt: sent, polled, fetched, stored, ended, followed up."""
+"""The life of one attempt: sent, polled, downloaded, stored, ended."""

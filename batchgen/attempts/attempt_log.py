@@ -1,7 +1,7 @@
 """The events of an attempt's life in `run.log`, from which a lost ledger is rebuilt.
 
-`sent` stands there before the request leaves, and `delivered` before anything is
-stored: what happened after the last tables were written stands nowhere else.
+`sent` is logged before the request leaves, and `delivered` before anything is stored:
+events after the last tables were written are in no other file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from batchgen.ledger import AttemptEnd, Charged
 
 
 def log_sent(log: Logger, context: AttemptContext) -> None:
-    """Log that a request is about to leave; the ledger has it already."""
+    """Log that a request is about to leave; the ledger has recorded that already."""
     attempt = context.attempt
     log.info(
         "sent",
@@ -35,7 +35,7 @@ def log_sent(log: Logger, context: AttemptContext) -> None:
 
 
 def log_accepted(log: Logger, attempt_id: int, handle: str, request_id: str) -> None:
-    """Log the task that a provider named; its id on the bill, where that is another."""
+    """Log the task of an attempt, and its id on the bill where that is another."""
     fields = {"attempt": attempt_id, "task": handle}
     if request_id != handle:
         fields["request"] = request_id

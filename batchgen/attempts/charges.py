@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from batchgen.admission.run_context import AttemptContext, PriceOf, Run
-from batchgen.budget import column_values_of
+from batchgen.budget import Budget, column_values_of
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -15,32 +16,33 @@ from batchgen.errors import (
     Refused,
     RequestInvalid,
 )
-from batchgen.ledger import AttemptRecord, Charged, Growth
+from batchgen.ledger import AttemptRecord, Charged, RiskIncrease
 from batchgen.model import Delivered, Price, State, dollars, to_nano
 
-ChargedAs = Charged
-"""What an attempt was charged; see the ledger."""
+if TYPE_CHECKING:
+    from batchgen.runner.progress import Progress
 
-
-MOST_USD = Decimal(10_000)
+MAX_CHARGE_USD = Decimal(10_000)
 """A charge above this for one request is a broken number, not money [assumed]."""
 
 
 def reported_nano(
     price_of: PriceOf, context: AttemptContext, outcome: Delivered | AttemptError
 ) -> int | None:
-    """Return what a reply says that it charged; None if that is no money (yet).
+    """Return the charge that a reply states; None if it states none in money.
 
-    A charge in dollars stands above all. What is counted in units (tokens, credits) is
-    money where each unit has a rate, unless the user gave a price: then that counts.
+    A charge in dollars takes precedence. Units (tokens, credits) are converted where
+    each unit has a rate, unless the user gave a price: then that price counts.
     """
     usd = outcome.cost_usd
     if usd is None and outcome.usage and agreed_price(price_of, context) is None:
-        usd = _worth(outcome.usage, context.queue.rates_of(context.attempt.model))
-    return None if usd is None or not 0 <= usd <= MOST_USD else to_nano(usd)
+        usd = _price_of_usage(
+            outcome.usage, context.queue.rates_of(context.attempt.model)
+        )
+    return None if usd is None or not 0 <= usd <= MAX_CHARGE_USD else to_nano(usd)
 
 
-def _worth(
+def _price_of_usage(
     usage: Mapping[str, Decimal], rates: Mapping[str, Decimal]
 ) -> Decimal | None:
     if not usage.keys() <= rates.keys():
@@ -48,37 +50,39 @@ def _worth(
     try:
         return sum((rates[unit] * usage[unit] for unit in usage), Decimal())
     except ArithmeticError:
-        return None  # beyond what decimals hold, let alone money
+        return None  # the number is too large for a decimal
 
 
 def agreed_price(price_of: PriceOf, context: AttemptContext) -> Price | None:
-    """Return the price that the user gave for such a purchase, else None."""
+    """Return the price that the user gave for this kind of purchase, else None."""
     price = price_of(context.reservation.price_key)
     return price if price is not None and price.is_agreed else None
 
 
-def billed(context: AttemptContext) -> ChargedAs | None:
-    """Return what the provider's bill said of an attempt that is asked for again.
+def earlier_charge(context: AttemptContext) -> Charged | None:
+    """Return the charge that the ledger has for an attempt of an earlier run.
 
-    That stands above what is said now, and was spent before this run. Where the bill
-    had nothing yet, it says nothing. What a reply said that is read anew was
-    spent, too.
+    It is counted as spent already. The provider's bill takes precedence over a reply
+    that comes now, unless the bill had no entry for the attempt. The charge of a kept
+    reply that is read again counts, too.
     """
     attempt = context.attempt
     if attempt.charge is Charge.BILLED and attempt.cost:
         return Charged(attempt.charge, attempt.cost)
-    is_known = attempt.charge in (Charge.REPORTED, Charge.PRICE_LIST)
-    if attempt.state is State.FAILED and attempt.charge and is_known:
+    if attempt.state is State.FAILED and attempt.charge in (
+        Charge.REPORTED,
+        Charge.PRICE_LIST,
+    ):
         return Charged(attempt.charge, attempt.cost, attempt.uncertain)
     return None
 
 
 def charge_of(
     price_of: PriceOf, context: AttemptContext, delivered: Delivered
-) -> ChargedAs:
+) -> Charged:
     """Return what was charged: as billed or reported, else by the price list."""
-    if (settled := billed(context)) is not None:
-        return settled
+    if (earlier := earlier_charge(context)) is not None:
+        return earlier
     if delivered.may_cost_more:
         return Charged(Charge.UNKNOWN, None)
     reported = reported_nano(price_of, context, delivered)
@@ -89,58 +93,59 @@ def charge_of(
 
 def charge_of_failure(
     price_of: PriceOf, context: AttemptContext, error: AttemptError
-) -> ChargedAs:
-    """Return what the failed attempt cost; an accepted task is never surely free."""
-    if (settled := billed(context)) is not None:
-        return settled
-    charge = error.charge
-    task_exists = context.task_id is not None
-    if task_exists and charge is Charge.NONE:
-        charge = Charge.UNKNOWN
-    free = context.queue.failed_tasks == "free"
-    # An end that cannot be read, or has no image, is no failure that is surely free.
-    failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
-    if task_exists and failed and charge is Charge.UNKNOWN and free:
-        charge = Charge.NONE
+) -> Charged:
+    """Return what the failed attempt cost."""
+    if (earlier := earlier_charge(context)) is not None:
+        return earlier
     reported = reported_nano(price_of, context, error)
-    match charge:
+    match charge := _kind_of_charge(context, error):
         case Charge.NONE:
-            return ChargedAs(charge, 0)
+            return Charged(charge, 0)
         case Charge.REPORTED if reported is not None:
-            return ChargedAs(charge, reported)
+            return Charged(charge, reported)
         case Charge.PRICE_LIST:
             return by_price(price_of, context, context.part.images)
         case _:
-            return ChargedAs(Charge.UNKNOWN, None)
+            return Charged(Charge.UNKNOWN, None)
 
 
-def by_price(price_of: PriceOf, context: AttemptContext, images: int) -> ChargedAs:
-    """Return what some images cost by the user's price, else as the list had it.
+def _kind_of_charge(context: AttemptContext, error: AttemptError) -> Charge:
+    """Return an error's kind of charge; only its provider can make a task free."""
+    charge = error.charge
+    if context.task_id is None or charge not in (Charge.NONE, Charge.UNKNOWN):
+        return charge
+    # An unreadable reply, or one without an image, does not prove that the task failed.
+    has_failed = isinstance(error, GenerationFailed | Refused | RequestInvalid)
+    is_free = has_failed and context.queue.failed_tasks == "free"
+    return Charge.NONE if is_free else Charge.UNKNOWN
 
-    More than were asked for may have been charged or not: they are at risk.
+
+def by_price(price_of: PriceOf, context: AttemptContext, images: int) -> Charged:
+    """Return what images cost by the user's price, else by the price list.
+
+    Images beyond the requested number may be charged or not: they are at risk.
     """
     price = agreed_price(price_of, context)
     if price is None:
         return by_list(context.attempt, images)
-    asked = context.attempt.images
-    floor = to_nano(price.floor) * min(images, asked)
-    max_nano = to_nano(price.ceiling) * max(images, asked)
+    requested = context.attempt.images
+    floor = to_nano(price.floor) * min(images, requested)
+    max_nano = to_nano(price.ceiling) * max(images, requested)
     return Charged(Charge.PRICE_LIST, floor, max_nano - floor)
 
 
-def by_list(attempt: AttemptRecord, images: int) -> ChargedAs:
-    """Return what a delivery cost whose reply does not say it.
+def by_list(attempt: AttemptRecord, images: int) -> Charged:
+    """Return what a delivery cost whose reply does not state it.
 
-    The list price of as many images as came, where the list has a range its floor, is
-    spent for certain. The rest is at risk, and so are images that were asked for and
-    did not come, or came and were not asked for: whether a provider charges for those
-    is documented nowhere.
+    The list price of the delivered images (its floor where it is a range) is certain.
+    The rest is at risk, and so are images that were requested and did not come, or
+    came without a request: no provider documents whether it charges for those.
     """
     if attempt.expected is None:
         return Charged(Charge.PRICE_LIST, None)
     max_nano = max(attempt.ceiling or 0, attempt.expected)
     min_nano = attempt.floor
-    if min_nano is None:  # sent by a version that did not write it down
+    if min_nano is None:  # an older version did not record the floor
         min_nano = max(0, 2 * attempt.expected - max_nano)
     delivered = min(images, attempt.images)
     floor = min_nano * delivered // attempt.images
@@ -156,47 +161,51 @@ def latency_of(context: AttemptContext, now_s: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class CeilingRaise:
     """A charge above the ceiling, and by how much that raised the budget's risk."""
 
     per_image: int
-    growth: Growth
+    increase: RiskIncrease
 
 
-def spend(run: Run, context: AttemptContext, charge: ChargedAs) -> Raised | None:
-    """Commit a charge to the budget; say if it raised the ceiling.
+def charge_budget(
+    run: Run, context: AttemptContext, charge: Charged
+) -> CeilingRaise | None:
+    """Commit a charge to the budget; return the raise if it raised the ceiling.
 
-    Nothing is awaited: whatever leaves next is reserved at what is known by now.
+    Nothing is awaited, so the next reservation uses the new ceiling already.
     """
-    if charge == billed(context):
+    if charge == earlier_charge(context):
         run.spent(context.reservation, 0)
         return None
-    if charge[0] is Charge.UNKNOWN:
+    if charge.charge is Charge.UNKNOWN:
         ceiling = run.budget.ceiling(context.reservation.price_key) or 0
         run.spent(context.reservation, ceiling * context.part.images, at_risk=True)
         return None
-    cost = charge[1] or 0
+    cost = charge.cost or 0
     run.spent(context.reservation, cost, uncertain=charge.uncertain)
     per_image = -(-cost // context.part.images)
     if not run.budget.raise_ceiling(context.reservation.price_key, per_image):
         return None
-    growth = run.ledger.growth_of_risk(*context.reservation.price_key[:2], per_image)
-    _risk_more(run, growth)
-    return Raised(per_image, growth)
+    increase = run.ledger.risk_increase(*context.reservation.price_key[:2], per_image)
+    _add_risk(run.budget, run.progress, increase)
+    return CeilingRaise(per_image, increase)
 
 
-async def tell_raised(run: Run, context: AttemptContext, raised: Raised | None) -> None:
-    """Value what is at risk anew, and say so, if a charge raised the ceiling."""
+async def announce_raise(
+    run: Run, context: AttemptContext, raised: CeilingRaise | None
+) -> None:
+    """Revalue the money at risk, and tell the user, if a charge raised the ceiling."""
     if raised is None:
         return
     provider, resolution = context.reservation.price_key[:2]
     per_image = raised.per_image
-    growth = await run.writer.commit(
+    increase = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
     )
-    # Outcomes that became unknown meanwhile are in the ledger's numbers alone.
-    growth.subtract(raised.growth)
-    _risk_more(run, growth)
+    # The difference comes from outcomes that became unknown in the meantime.
+    increase.subtract(raised.increase)
+    _add_risk(run.budget, run.progress, increase)
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     charged = dollars(per_image, pretend=run.progress.rehearsed)
     run.progress.notice(
@@ -205,7 +214,7 @@ async def tell_raised(run: Run, context: AttemptContext, raised: Raised | None) 
     )
 
 
-def _risk_more(run: Run, growth: Growth) -> None:
-    for (day, budget_group), nano in growth.items():
-        run.budget.commit(nano, "run", day, *column_values_of(budget_group))
-        run.progress.at_risk += nano
+def _add_risk(budget: Budget, progress: Progress, increase: RiskIncrease) -> None:
+    for (day, budget_group), nano in increase.items():
+        budget.commit(nano, "run", day, *column_values_of(budget_group))
+        progress.at_risk += nano

@@ -1,4 +1,4 @@
-"""What a provider delivered: charged, written down, and brought home."""
+"""Handle a delivery: charge it, record it, and store or download its images."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from batchgen.addresses import is_data_uri
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_delivered
 from batchgen.attempts.charges import (
-    ChargedAs,
+    announce_raise,
+    charge_budget,
     charge_of,
     latency_of,
-    spend,
-    tell_raised,
 )
+from batchgen.attempts.download_round import download
 from batchgen.attempts.fetch import Numbered, fetch
 from batchgen.attempts.finish import lose
 from batchgen.attempts.image_check import SMALL_BYTES, check_image
@@ -31,6 +31,7 @@ from batchgen.errors import (
     Incomplete,
     LinkLost,
 )
+from batchgen.ledger import Charged
 from batchgen.model import Blob, Delivered, Link
 from batchgen.providers._decoding import decode_data_uri
 from batchgen.tracebacks import drop_tracebacks
@@ -45,7 +46,7 @@ class _Parcel:
     """The images of one delivery by their number within the row.
 
     Attributes:
-        extra: More than were asked for.
+        extra: Images beyond the requested number.
     """
 
     blobs: Sequence[tuple[int, Blob]]
@@ -56,20 +57,20 @@ class _Parcel:
 async def deliver(
     run: Run, context: AttemptContext, delivered: Delivered, lease: MemoryLease
 ) -> None:
-    """Write down what was made and charged; then bring the images home.
+    """Record what was delivered and charged; then get the images into the archive.
 
     Args:
         run: The run.
         context: The attempt.
-        delivered: What its provider says.
-        lease: Holds the images that came with that.
+        delivered: The provider's reply.
+        lease: Memory of the images that came with the reply.
     """
     context.queue.task_error = None
     context.queue.verdicts.record_useful_answer()
     try:
         links, charge, lost = await take(run, context, delivered)
     except DiskFull as full:
-        # Bytes that came with the reply are nowhere else: its outcome is unknown.
+        # The reply's own images exist nowhere else: the attempt's outcome is unknown.
         run.end(full)
         return
     lease.mark_idle()
@@ -79,12 +80,12 @@ async def deliver(
 
 async def take(
     run: Run, context: AttemptContext, delivered: Delivered
-) -> tuple[Numbered, ChargedAs, AttemptError | None]:
-    """Write down what was made and charged, and store what came with the reply.
+) -> tuple[Numbered, Charged, AttemptError | None]:
+    """Record what was delivered and charged, and store images of the reply itself.
 
     Returns:
-        Links that are still to be fetched, what was charged, and why others of the
-        images cannot be had.
+        Links that are still to be downloaded, the charge, and why other images of the
+        delivery are lost.
     """
     attempt_id, warning = context.attempt.attempt_id, delivered.warning
     if warning is not None:
@@ -92,7 +93,7 @@ async def take(
     if delivered.request_id is not None:
         request_id = run.redactor.redact_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)
-    parcel = await _unpack(run, context, delivered)
+    parcel = await _unpack(run.offload, context, delivered)
     if parcel.blobs:
         charge, lost = await _store_inline(run, context, parcel, delivered)
     else:
@@ -103,12 +104,14 @@ async def take(
     return parcel.links, charge, lost
 
 
-async def _unpack(run: Run, context: AttemptContext, delivered: Delivered) -> _Parcel:
-    """Number the images; a data URI is no link, but the image itself.
+async def _unpack(
+    offload: Offload, context: AttemptContext, delivered: Delivered
+) -> _Parcel:
+    """Number the images; a data URI is an image, not a link.
 
-    Of more images than were asked for the last ones are taken: gateways hand on the
-    drafts of a model that thinks, and they stand before its result (litellm 1.108.7,
-    tried 2026-11-30). The others are kept, too.
+    If there are more images than requested, the last ones are used: gateways pass on
+    the drafts of a reasoning model before its result (litellm 1.108.7, tried
+    2026-11-30). The others are kept, too.
     """
     blobs: list[tuple[int, Blob]] = []
     links: list[tuple[int, Link]] = []
@@ -117,7 +120,7 @@ async def _unpack(run: Run, context: AttemptContext, delivered: Delivered) -> _P
     surplus = max(0, len(delivered.images) - len(span))
     numbers = chain(range(span.stop, span.stop + surplus), span)
     for number, each in zip(numbers, delivered.images, strict=False):
-        image = await _opened(run.offload, each) if isinstance(each, Link) else each
+        image = await _decode_link(offload, each) if isinstance(each, Link) else each
         if number not in span:
             extra.append((number, image))
         elif isinstance(image, Blob):
@@ -127,13 +130,13 @@ async def _unpack(run: Run, context: AttemptContext, delivered: Delivered) -> _P
     return _Parcel(blobs, links, extra)
 
 
-async def _opened(offload: Offload, link: Link) -> Link | Blob:
+async def _decode_link(offload: Offload, link: Link) -> Link | Blob:
     uri = link.url
     if not is_data_uri(uri):
         return link
 
     def read() -> Blob:
-        # What cannot be read is kept as it came, and found to be no image.
+        # Bytes that cannot be decoded stay as they are; the image check rejects them.
         return decode_data_uri(uri) or Blob(uri.encode("utf-8", "replace"))
 
     return await offload(read) if len(uri) > SMALL_BYTES else read()
@@ -141,9 +144,9 @@ async def _opened(offload: Offload, link: Link) -> Link | Blob:
 
 async def _write_links(
     run: Run, context: AttemptContext, links: Numbered, delivered: Delivered
-) -> ChargedAs:
+) -> Charged:
     charge = charge_of(run.prices.find, context, delivered)
-    raised = spend(run, context, charge)
+    raised = charge_budget(run, context, charge)
     latency_s = latency_of(context, run.time.monotonic())
     log_delivered(run.log, context, charge, delivered.request_id)
     await run.writer.commit(
@@ -151,21 +154,21 @@ async def _write_links(
             context.attempt.attempt_id, links, charge, delivered.request_id, latency_s
         )
     )
-    await tell_raised(run, context, raised)
+    await announce_raise(run, context, raised)
     return charge
 
 
 async def _store_inline(
     run: Run, context: AttemptContext, parcel: _Parcel, delivered: Delivered
-) -> tuple[ChargedAs, AttemptError | None]:
-    """Store images that came with the reply: charge and place are one commit.
+) -> tuple[Charged, AttemptError | None]:
+    """Store images that came with the reply: charge and images are one commit.
 
-    Until then the bytes exist nowhere else, so no cancellation cuts it short.
+    Until then the bytes exist only in memory, so a cancellation has to wait.
     """
     with anyio.CancelScope(shield=True):
         checked, lost = await _check_all(run, context, parcel.blobs)
         charge = charge_of(run.prices.find, context, delivered)
-        raised = spend(run, context, charge)
+        raised = charge_budget(run, context, charge)
         if lost is not None:
             lost.request_id = delivered.request_id
         if checked or parcel.links:
@@ -181,14 +184,14 @@ async def _store_inline(
             )
         elif lost is not None:
             await lose(run, context, lost, charge)
-        await tell_raised(run, context, raised)
+        await announce_raise(run, context, raised)
     return charge, lost
 
 
 async def _check_all(
     run: Run, context: AttemptContext, blobs: Sequence[tuple[int, Blob]]
 ) -> tuple[list[Checked], AttemptError | None]:
-    """Return those that are images, and why the others are not: they are kept."""
+    """Return the valid images, and why others are invalid; those are kept as files."""
     checked: list[Checked] = []
     lost: AttemptError | None = None
     for image, blob in blobs:
@@ -203,16 +206,16 @@ async def _check_all(
 async def _keep_extra(
     run: Run, context: AttemptContext, extra: Sequence[tuple[int, Link | Blob]]
 ) -> None:
-    """Keep images that nobody asked for: they may have been paid for."""
+    """Keep images beyond the requested number: they may have been paid for."""
     names = []
     for number, image in extra:
         with run.wire.lease() as lease:
             name = await _keep_one(run, context, number, image, lease)
         names += [name] if name else []
     if extra:
-        shown = ", ".join(names) or "none of them could be kept"
+        files = ", ".join(names) or "none of them could be kept"
         run.progress.notify_once(
-            f"{context.queue.name} delivered more images than were asked for: {shown}"
+            f"{context.queue.name} delivered more images than were asked for: {files}"
         )
 
 
@@ -223,21 +226,9 @@ async def _keep_one(
     image: Link | Blob,
     lease: MemoryLease,
 ) -> str | None:
-    blob = image if isinstance(image, Blob) else await _had(run, context, image, lease)
-    if blob is None or not blob.data:
-        return None
-    return await keep_image(run, context, number, blob.data)
-
-
-async def _had(
-    run: Run, context: AttemptContext, link: Link, lease: MemoryLease
-) -> Blob | None:
-    queue = context.queue
-    source = queue.keyless_source if link.from_text else queue.source
-    try:
-        async with run.downloads:
-            return await run.wire.download(
-                queue.name, link.url, source=source, lease=lease
-            )
-    except (Incomplete, LinkLost, ImageRejected):
-        return None
+    if isinstance(image, Link):
+        try:
+            image = await download(run.wire, run.downloads, context.queue, image, lease)
+        except (Incomplete, LinkLost, ImageRejected):
+            return None
+    return await keep_image(run, context, number, image.data) if image.data else None

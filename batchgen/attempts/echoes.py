@@ -1,8 +1,8 @@
-"""Read a reply again without what it repeats of its own request.
+"""Decode a reply again without the parts that repeat its own request.
 
-An error that quotes a prompt about "insufficient credits" says nothing of credit, and
-a link that came back is a reference, not a result. What a provider reads is only
-doubted where leaving out the echo makes a difference.
+An error that quotes a prompt about "insufficient credits" says nothing about credit,
+and a link that was in the request is a reference, not a result. The second decoding
+counts only where it differs from the first.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from batchgen.model import Delivered, Json, Link, Reply
 T = TypeVar("T")
 
 _WORD = re.compile(r"\w+")
-_MIN_WORDS = 3  # fewer stand by chance in any error
-_SURE_WORDS = 5  # so many show a prompt that was cut, or escaped in another way
-_MIN_LETTERS = 12  # of a prompt in a script without spaces
-_MAX_CHARACTERS = 20_000  # characters of a text that are looked into
-_DEPTH = 12
+_MIN_WORDS = 3  # fewer words of a prompt are in any error by chance
+_SURE_WORDS = 5  # so many words prove a quoted prompt, cut or escaped
+_MIN_LETTERS = 12  # for a prompt in a script without spaces
+_MAX_CHARACTERS = 20_000  # longer texts are not searched
+_MAX_DEPTH = 12
 _MARK = "[prompt]"
 
 
 def read_without_echoes(
     context: AttemptContext, reply: Reply, decode: Callable[[Reply], T]
 ) -> T:
-    """Return what a reply says, but for what it repeats of its own request.
+    """Return a decoded reply, without the parts that repeat its own request.
 
     Raises:
         AttemptError: as `decode` does.
@@ -66,8 +66,8 @@ def _delivers_any(outcome: object, own: Collection[str]) -> bool:
     return any(isinstance(image, Link) and image.url in own for image in images)
 
 
-def _mapped(value: Json, change: Callable[[str], str], depth: int = _DEPTH) -> Json:
-    """Return a document whose texts are changed; the document itself is not."""
+def _mapped(value: Json, change: Callable[[str], str], depth: int = _MAX_DEPTH) -> Json:
+    """Return a copy of a document with changed texts."""
     match value:
         case str():
             return change(value)
@@ -84,7 +84,7 @@ def _mapped(value: Json, change: Callable[[str], str], depth: int = _DEPTH) -> J
 def _without_links(text: str, own: Collection[str]) -> str:
     if text.strip() in own:
         return ""
-    # A model's text may show what it was given.
+    # A model's text may repeat the links of its request.
     for url in own:
         if url.startswith("http") and url in text:
             text = re.sub(re.escape(url) + r"(?=[\s)>\"']|$)", "", text)
@@ -92,7 +92,7 @@ def _without_links(text: str, own: Collection[str]) -> str:
 
 
 def _without_prompt(text: str, prompt: str) -> str:
-    """Return a text with a mark where it quotes a prompt, whole or its beginning."""
+    """Return a text with a mark where it quotes a prompt or the beginning of one."""
     if len(text) > _MAX_CHARACTERS:
         return text
     prompt_words = [match.group().lower() for match in _WORD.finditer(prompt)]
@@ -100,20 +100,20 @@ def _without_prompt(text: str, prompt: str) -> str:
         text = text.replace(prompt.strip(), _MARK)
     if len(prompt_words) < _MIN_WORDS:
         return text
-    words = [*_WORD.finditer(text)]
-    plain = [word.group().lower() for word in words]
+    matches = [*_WORD.finditer(text)]
+    words = [match.group().lower() for match in matches]
     enough = min(len(prompt_words), _SURE_WORDS)
     pieces, at, index = [], 0, 0
-    while index <= len(plain) - enough:
-        if plain[index : index + enough] != prompt_words[:enough]:
+    while index <= len(words) - enough:
+        if words[index : index + enough] != prompt_words[:enough]:
             index += 1
             continue
         size = enough
-        while size < len(prompt_words) and plain[index + size : index + size + 1] == [
+        while size < len(prompt_words) and words[index + size : index + size + 1] == [
             prompt_words[size]
         ]:
             size += 1
-        pieces += [text[at : words[index].start()], _MARK]
+        pieces += [text[at : matches[index].start()], _MARK]
         index += size
-        at = words[index - 1].end()
+        at = matches[index - 1].end()
     return "".join((*pieces, text[at:]))

@@ -1,4 +1,4 @@
-"""A fence around each row's own work: an unexpected fault there ends that row alone."""
+"""A fence around the work of each row: an unexpected fault ends only that row."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from batchgen.tracebacks import drop_tracebacks, fault_message
 async def fenced(
     run: Run, context: AttemptContext, was_sent: Callable[[], bool] = lambda: True
 ) -> AsyncIterator[None]:
-    """End the row of an attempt by any unexpected fault within, and go on.
+    """End the row of an attempt at any unexpected fault within, and go on.
 
-    Its money is accounted for, and nothing that was paid for is given up: a task that
-    was accepted, and links that were delivered, are asked for by the next run.
+    Its money is counted, and nothing paid is given up: the next run polls accepted
+    tasks and downloads delivered links.
 
     Args:
         run: The run.
@@ -32,7 +32,7 @@ async def fenced(
         was_sent: Says whether its request may have left.
 
     Raises:
-        StorageError, SpecError, BudgetReached: from within, since they are about all.
+        StorageError, SpecError, BudgetReached: from within; they concern all rows.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Ask a task for its links anew: asking buys nothing."""
+"""Ask a task for its links again; asking buys nothing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ async def fresh_links(
     Args:
         run: The run.
         context: The attempt whose links do not download.
-        sure_after: After how many answers it is believed that there are none now.
+        sure_after: How many replies without links are believed.
 
     Raises:
-        LinkLost: the task has none any more; what was charged stays so.
+        LinkLost: the task has no links any more; its charge stays.
         Incomplete: it gives none now; a later run asks again.
         ProviderStopped: the key is refused.
     """
@@ -48,20 +48,20 @@ async def _fresh(
     except (Incomplete, ProviderStopped):
         raise
     except AttemptError as error:
-        words = f"the link no longer downloads, and its task: {error.message}"
-        raise LinkLost(queue.name, words) from error
+        message = f"the link no longer downloads, and its task: {error.message}"
+        raise LinkLost(queue.name, message) from error
     if not isinstance(outcome, Delivered):
         raise Incomplete(queue.name, "the link no longer downloads; no other came yet")
     if poller.is_partial:
-        return {}  # which of the images these are, nobody can say
-    # Of more than were asked for the last ones were taken.
+        return {}  # the replies do not say which of the images these are
+    # As in `deliver`, the last ones count if there are more than requested.
     surplus = max(0, len(outcome.images) - context.part.images)
     images = zip(context.part.span, outcome.images[surplus:], strict=False)
     return {image: link for image, link in images if not isinstance(link, Blob)}
 
 
 async def _ask(run: Run, poller: Poller) -> Delivered | Running:
-    """Ask for a task once; raises as `pause` does, too."""
+    """Poll a task once; raises as `pause` does, too."""
     with run.cut_short():
         return await poller.ask()
     raise stopped()

@@ -1,4 +1,4 @@
-"""Look at bytes that should be an image, before they go into the archive."""
+"""Check bytes that should be an image before they go into the archive."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from batchgen.images import ImageFacts, NotAnImage, extension_of, inspect
 from batchgen.providers._decoding import decode_base64
 
 SMALL_BYTES = 256 * 1024
-"""Hashed in 0.15 ms, or in 0.6 on a CPU without instructions for it, so that a thread
-gains nothing."""
+"""So many bytes are hashed in 0.15 ms (0.6 ms on a CPU without instructions for it): a
+thread would gain nothing."""
 
 
 async def check_image(
     run: Run, context: AttemptContext, image: int, data: bytes, *, keep: bool
 ) -> Checked:
-    """Look at an image's start and end and take its digest, off the event loop.
+    """Check an image's start and end and compute its digest, off the event loop.
 
     Args:
         run: The run.
@@ -30,7 +30,7 @@ async def check_image(
         keep: Whether bytes that are no image are kept as a file, which the error names.
 
     Raises:
-        ImageRejected: it is no whole image of a known kind.
+        ImageRejected: it is not a complete image of a supported format.
     """
 
     def look() -> Checked:
@@ -48,13 +48,13 @@ async def check_image(
 
 
 def _is_placeholder(data: bytes) -> bool:
-    """Say whether a page, JSON or nothing stands where an image may be some day."""
+    """Say whether the bytes are a page, JSON or nothing, in place of a later image."""
     start = data[:256].lstrip().lower()
     return not start or start.startswith((b"<!doctype", b"<html", b"{", b"["))
 
 
 def _inspect(data: bytes) -> tuple[bytes, ImageFacts]:
-    """Return an image, also one that came as base64 text where bytes belong.
+    """Return an image, also if it came as base64 text in place of bytes.
 
     Raises:
         NotAnImage: it is neither.
@@ -73,7 +73,7 @@ def _inspect(data: bytes) -> tuple[bytes, ImageFacts]:
 def _may_be_base64(data: bytes) -> bool:
     """Say whether a text begins like the base64 of an image, or its data URI.
 
-    To decode one that does not would take twice the memory that it has.
+    Decoding any other text in vain would take twice its size in memory.
     """
     if not data.isascii():
         return False

@@ -1,13 +1,14 @@
-"""Keep what was paid for and cannot be used: whole replies, and what is no image.
+"""Keep paid replies that cannot be used: whole replies, and bytes that are no image.
 
-A kept file is on disk before the ledger says how its attempt ended, so a kill between
-the two loses nothing: whoever comes after it finds the file by the attempt's number.
+A kept file is on disk before the ledger records the end of its attempt, so a kill
+between the two loses nothing: the next run finds the file by the attempt's number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -25,15 +26,20 @@ from batchgen.errors import (
 from batchgen.model import Blob, Reply
 from batchgen.output.kept_files import KeptFiles, Source
 
+if TYPE_CHECKING:
+    from batchgen.runner.progress import Progress
+    from batchgen.wire import Redactor
+    from batchgen.wire.offload import Offload
+
 T = TypeVar("T")
 
-# A success in which nobody finds an image.
+# Raised by a successful reply in which no image was found.
 _WITHOUT_IMAGE = (ReplyMalformed, NoImage, OutcomeUnknown, Internal)
 
 
-def kept_files(run: Run) -> KeptFiles:
+def kept_files(folder: Path, redactor: Redactor) -> KeptFiles:
     """Return the kept files of a run."""
-    return KeptFiles(run.folder, run.redactor.mask.pieces)
+    return KeptFiles(folder, redactor.mask.pieces)
 
 
 async def keep_reply(
@@ -42,15 +48,17 @@ async def keep_reply(
     """Keep a whole reply; return its name within the run folder.
 
     Returns:
-        None where there is no room for it: the user is told.
+        None if the disk has no room; the user is notified.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     attempt_id, provider = context.attempt.attempt_id, context.queue.name
-    files = kept_files(run)
+    files = kept_files(run.folder, run.redactor)
     return await _keep(
-        run, lambda: files.keep_reply(attempt_id, provider, source, reply)
+        run.offload,
+        run.progress,
+        lambda: files.keep_reply(attempt_id, provider, source, reply),
     )
 
 
@@ -58,22 +66,27 @@ async def keep_image(
     run: Run, context: AttemptContext, image: int, data: bytes
 ) -> str | None:
     """Keep bytes that cannot go into the archive; as `keep_reply` does."""
-    attempt_id, files = context.attempt.attempt_id, kept_files(run)
-    return await _keep(run, lambda: files.keep_image(attempt_id, image, data))
+    attempt_id = context.attempt.attempt_id
+    files = kept_files(run.folder, run.redactor)
+    return await _keep(
+        run.offload, run.progress, lambda: files.keep_image(attempt_id, image, data)
+    )
 
 
-async def _keep(run: Run, work: Callable[[], str]) -> str | None:
+async def _keep(
+    offload: Offload, progress: Progress, work: Callable[[], str]
+) -> str | None:
     try:
-        # What came is on disk before anything else happens to it.
+        # A paid reply must be on disk first, so a cancellation has to wait.
         with anyio.CancelScope(shield=True):
-            return await run.offload(work)
+            return await offload(work)
     except DiskFull as error:
         why = str(error)
     except StorageError:
         raise
     except (ValueError, RecursionError) as error:
         why = type(error).__name__
-    run.progress.notify_once(
+    progress.notify_once(
         f"an answer that was paid for and has no image could not be kept: {why}"
     )
     return None
@@ -86,11 +99,11 @@ async def read_or_keep(
     decode: Callable[[Reply], T],
     source: Source = "purchase",
 ) -> T:
-    """Return what a reply says; keep a success in which no image was found.
+    """Return a decoded reply; keep a success in which no image was found.
 
     Raises:
         AttemptError: as `decode` does; its message names the file.
-        Internal: `decode` met something that it was not made for.
+        Internal: `decode` has a bug.
     """
     try:
         return read_without_echoes(context, reply, decode)
@@ -102,10 +115,10 @@ async def read_or_keep(
     except Exception as fault:
         extra = {"attempt": context.attempt.attempt_id}
         run.log.exception("reply_fault", extra=extra)
-        words = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
+        name = " ".join(f"{type(fault).__name__}: {fault}".split())[:300]
         internal = Internal(
             context.queue.name,
-            f"unexpected {words} while the answer was read; run.log has the details",
+            f"unexpected {name} while the answer was read; run.log has the details",
         )
         await keep_unread(run, context, reply, internal, source)
         raise internal from fault
@@ -114,14 +127,14 @@ async def read_or_keep(
 async def keep_unread(
     run: Run, context: AttemptContext, reply: Reply, error: AttemptError, source: Source
 ) -> None:
-    """Keep a success whose image nobody found, and name the file in the error."""
+    """Keep a successful reply without an image, and name the file in the error."""
     if 200 <= reply.status < 300 and not _is_empty(reply):
         name = await keep_reply(run, context, reply, source)
         name_in(error, name)
 
 
 def name_in(error: AttemptError, name: str | None) -> None:
-    """Say in an error's message where what was paid for is."""
+    """Add the name of a kept file to an error's message."""
     if name is not None:
         error.message = f"{error.message}; kept as {name}"
 

@@ -1,4 +1,4 @@
-"""When links are given up that nobody answers: for a later run, or for this one."""
+"""When links without an answer are left to a later run, or stop their provider."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from batchgen.errors import Incomplete, LinksUnreachable
 
 
 def refuse_silence(missing: Missing, queue: ProviderQueue) -> None:
-    """Leave to a later run what had no answer at all: the network may be to blame.
+    """Leave links to a later run that had no answer: the network may be at fault.
 
-    It is not where a machine refused the connection, nor where other images came while
-    these links could not be connected to.
+    The network is not at fault if a machine refused the connection, or if other images
+    came while connections to these links failed.
 
     Raises:
-        Incomplete: nobody answered.
+        Incomplete: there was no answer.
     """
     others_came = queue.link_hosts.last_success > missing.began
     for error in missing.failures.values():
@@ -33,15 +33,15 @@ def refuse_silence(missing: Missing, queue: ProviderQueue) -> None:
 def stop_for(
     run: Run, queue: ProviderQueue, host: LinkHost, missing: Missing
 ) -> NoReturn:
-    """Buy nothing more whose images nobody can download; the links are kept.
+    """Stop a provider whose images cannot be downloaded; the ledger keeps the links.
 
     Raises:
-        Incomplete: always; a later run downloads what was paid for.
+        Incomplete: always; a later run downloads the images.
     """
     error = next(iter(missing.failures.values()))
     if queue.stopped is None:
-        words = f"no image can be downloaded, {host.name} takes no connection"
-        queue.stop(LinksUnreachable(queue.name, words))
+        message = f"no image can be downloaded, {host.name} takes no connection"
+        queue.stop(LinksUnreachable(queue.name, message))
         run.log.error("provider_stopped", extra={"provider": queue.name})
         run.progress.notice(
             f"{queue.name}: {host.name} takes no connection, and the images that were "

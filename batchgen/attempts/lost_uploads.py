@@ -1,7 +1,7 @@
 """Forget uploads that the provider cannot fetch any more, so that they are repeated.
 
 A provider may delete an upload sooner than it documents. Then each row with that link
-would fail, in this run and in later ones, until the ledger treats it as expired.
+would fail, in this run and in later ones, until the upload expires in the ledger.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from batchgen.admission.next_step import history_of
 from batchgen.admission.reference_uploads import SAFE_LIFE
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.charges import ChargedAs
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -18,17 +17,17 @@ from batchgen.errors import (
     RequestInvalid,
     UploadLost,
 )
-from batchgen.ledger import Ledger
+from batchgen.ledger import Charged, Ledger, Reader
 from batchgen.providers._reasons import blames_reference
 from batchgen.providers.base import UploadProvider
 
-FRESH_UPLOADS = 2
+MAX_LOST_UPLOADS = 2
 """How often a part is bought again with new uploads; if the provider still cannot fetch
 them, the row fails."""
 
 
 async def without_lost_uploads(
-    run: Run, context: AttemptContext, error: AttemptError, charge: ChargedAs
+    run: Run, context: AttemptContext, error: AttemptError, charge: Charged
 ) -> AttemptError:
     """Forget the uploads of an attempt that failed because of them.
 
@@ -53,10 +52,10 @@ async def without_lost_uploads(
         return error
     await run.writer.commit(lambda ledger: _forget(ledger, context))
     run.log.warning("upload_lost", extra={"attempt": context.attempt.attempt_id})
-    # If it may have been charged, the job's limit of risk decides about another
-    # purchase, as after any failed task.
-    is_paid = charge[0] not in (Charge.NONE, Charge.UNKNOWN) and charge[1] != 0
-    if is_paid or _has_too_many_attempts(run, context):
+    # After an unknown charge the job's limit of risk decides about another purchase, as
+    # after any failed task.
+    is_paid = charge.charge not in (Charge.NONE, Charge.UNKNOWN) and charge.cost != 0
+    if is_paid or _has_too_many_attempts(run.ledger, context):
         return error
     lost = UploadLost(
         error.provider,
@@ -90,9 +89,9 @@ def _forget(ledger: Ledger, context: AttemptContext) -> int:
     return ledger.forget_uploads_until(address, context.attempt.sent_at + life)
 
 
-def _has_too_many_attempts(run: Run, context: AttemptContext) -> bool:
-    row = run.ledger.row(context.part.row_id)
-    attempts = run.ledger.attempts_of(row.row_id)
+def _has_too_many_attempts(ledger: Reader, context: AttemptContext) -> bool:
+    row = ledger.row(context.part.row_id)
+    attempts = ledger.attempts_of(row.row_id)
     history = history_of(attempts, context.part, row.tries_from)
     lost = sum(attempt.error == UploadLost("", "").kind for attempt in history)
-    return lost >= FRESH_UPLOADS
+    return lost >= MAX_LOST_UPLOADS

@@ -1,4 +1,4 @@
-"""Wait for something that costs nothing to wait for, unless the run is to stop."""
+"""Wait during work that costs nothing, unless the run stops."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from batchgen.errors import Incomplete
 
 
 async def pause(run: Run, seconds: float) -> None:
-    """Wait, unless the run is to stop.
+    """Wait, unless the run stops.
 
     Raises:
-        Incomplete: it is; a later run goes on.
+        Incomplete: the run stops; a later run goes on.
     """
     with run.cut_short():
         await anyio.sleep(seconds)
@@ -21,5 +21,5 @@ async def pause(run: Run, seconds: float) -> None:
 
 
 def stopped() -> Incomplete:
-    """Return what an image is left to a later run with."""
+    """Return the error with which a stopping run leaves an image to a later run."""
     return Incomplete("the run", "stopped while the image was waited for")

@@ -1,4 +1,4 @@
-"""Ask for an accepted task until it ends; asking buys nothing, so it is patient."""
+"""Poll an accepted task until it ends; polling buys nothing, so it is patient."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MemoryLease
 
 SURE_AFTER = 3
-"""Equal answers in a row before "unknown task" or a malformed reply is believed: a task
-can be missing for a moment after it was accepted [assumed]."""
+"""Replies in a row that make "unknown task" or a malformed reply credible: a task can
+be missing for a moment after it was accepted [assumed]."""
 
 MAX_CALLS = 4
-"""So many requests one poll may take: a provider that always names a next one would
-otherwise be asked without end."""
+"""Requests that one poll may take: a provider that always names a next one would
+otherwise be asked forever."""
 
 POLL_TIMEOUT_S = 60.0
 
 
 class Poller:
-    """Asks for the task of one attempt, or for several that one purchase made.
+    """Polls the task of one attempt, or several tasks that one purchase made.
 
     Args:
         run: The run.
         context: The attempt.
         handle: Of the task; of several, with a space between them.
-        lease: Holds the images that came with an answer.
+        lease: Memory of images in a reply.
 
     Attributes:
-        was_answered: Whether the last try got an answer, or might have.
-        silent_s: Seconds for which an outage, or its own word, kept the provider from
-            answering.
+        was_answered: False if an outage, or a pause that the provider asked for, left
+            the last poll without a reply.
+        silent_s: Seconds without replies for these two reasons.
         is_partial: Whether some of several tasks ended without images.
     """
 
@@ -65,25 +65,25 @@ class Poller:
         if not isinstance(queue.provider, TaskProvider):
             raise OutcomeUnknown(queue.name, f"it has no tasks, yet one is {handle}")
         self._run = run
-        self._lane = queue
-        self._flight = context
+        self._queue = queue
+        self._context = context
         self._lease = lease
         self._provider = queue.provider
         self.schedule = queue.provider.polling
         self._handle = handle
         self._ends: dict[str, Delivered | AttemptError] = {}
-        self._troubles = 0
+        self._failures = 0
         self._doubts: Counter[str] = Counter()
-        self._heard_at = run.time.monotonic()
+        self._last_answer_at = run.time.monotonic()
         self.was_answered = False
         self.silent_s = 0.0
         self.is_partial = False
 
     async def ask(self) -> Delivered | Running:
-        """Ask once; what may pass is answered as still running.
+        """Poll once; a failure that may pass counts as still running.
 
         Raises:
-            AttemptError: the task ended without images, or cannot be asked for.
+            AttemptError: the task ended without images, or cannot be polled.
         """
         handles = self._handle.split(" ")
         if len(handles) == 1:
@@ -95,10 +95,10 @@ class Poller:
         return self._joined(ends) if len(ends) == len(handles) else Running()
 
     async def _ask_one_of(self, handle: str) -> None:
-        """Ask for one of several tasks; its failure is not that of the others.
+        """Poll one of several tasks; its failure does not affect the others.
 
         Raises:
-            ProviderStopped: none of them can be asked for.
+            ProviderStopped: none of them can be polled.
         """
         try:
             outcome = await self._ask(handle)
@@ -122,16 +122,15 @@ class Poller:
         if not delivered:
             raise _worst(failed)
         self.is_partial = bool(failed)
-        is_known = all(task.cost_usd is not None for task in delivered)
-        costs = [task.cost_usd or Decimal(0) for task in delivered]
+        costs = [task.cost_usd for task in delivered if task.cost_usd is not None]
         usage: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for each in delivered:
-            for unit, used in each.usage.items():
-                usage[unit] += used
-        is_free = self._lane.failed_tasks == "free"
+        for task in delivered:
+            for unit, amount in task.usage.items():
+                usage[unit] += amount
+        is_free = self._queue.failed_tasks == "free"
         return Delivered(
-            images=tuple(image for each in delivered for image in each.images),
-            cost_usd=sum(costs, Decimal(0)) if is_known else None,
+            images=tuple(image for task in delivered for image in task.images),
+            cost_usd=sum(costs, Decimal(0)) if len(costs) == len(delivered) else None,
             usage=usage if all(task.usage for task in delivered) else {},
             may_cost_more=self.is_partial and not is_free,
         )
@@ -145,24 +144,26 @@ class Poller:
             drop_tracebacks(error)
             if isinstance(error, GenerationFailed | NoImage):
                 raise
-            self._troubles += 1
-            self._lane.poll_outage.record_failure(self._handle)
+            self._failures += 1
+            self._queue.poll_outage.record_failure(self._handle)
             if error.retry_after_s:
-                words = self._run.redactor.redact(error.message)
-                record_wait(self._run.progress, self._lane, error.retry_after_s, words)
+                message = self._run.redactor.redact(error.message)
+                record_wait(
+                    self._run.progress, self._queue, error.retry_after_s, message
+                )
             await anyio.sleep(
-                wait_s(self._troubles, error.retry_after_s, self._run.rng)
+                wait_s(self._failures, error.retry_after_s, self._run.rng)
             )
-            self._keep_silence(is_asked_for=bool(error.retry_after_s))
+            self._count_silence(is_pause=bool(error.retry_after_s))
             return Running()
-        self._troubles = 0
-        self._lane.poll_outage.record_success()
-        self._heard_at = self._run.time.monotonic()
+        self._failures = 0
+        self._queue.poll_outage.record_success()
+        self._last_answer_at = self._run.time.monotonic()
         return outcome
 
     async def _poll(self, handle: str) -> Delivered | Running:
-        """Send a poll and whatever requests its answers lead to, none of which buys."""
-        call = self._provider.encode_poll(handle, self._lane.endpoint)
+        """Send a poll and the requests that its replies name; none of them buys."""
+        call = self._provider.encode_poll(handle, self._queue.endpoint)
         for _ in range(MAX_CALLS):
             outcome = await self._exchange(handle, call)
             if not isinstance(outcome, Next):
@@ -171,31 +172,31 @@ class Poller:
         return Running()
 
     async def _exchange(self, handle: str, call: Call) -> Delivered | Running | Next:
-        """Send one call and read its answer, of which only images are held on."""
-        held_bytes = 0
+        """Send one call and read its reply; only images stay in memory."""
+        image_bytes = 0
         try:
-            async with self._lane.polls:
+            async with self._queue.polls:
                 reply = await self._run.wire.send(
-                    self._lane.name,
+                    self._queue.name,
                     call,
                     reply_timeout_s=POLL_TIMEOUT_S,
                     lease=self._lease,
                 )
             outcome = await self._read(handle, reply)
             if isinstance(outcome, Delivered):
-                held_bytes = sum(map(_size_of, outcome.images))
+                image_bytes = sum(map(_size_of, outcome.images))
             return outcome
         finally:
-            self._lease.shrink(held_bytes)
+            self._lease.shrink(image_bytes)
             self._lease.keep()
 
     async def _read(self, handle: str, reply: Reply) -> Delivered | Running | Next:
-        """Return what an answer says; one that is in doubt is not believed at once."""
+        """Return a decoded reply; a doubtful one counts only after some repetitions."""
         try:
             outcome = read_without_echoes(
-                self._flight,
+                self._context,
                 reply,
-                lambda reply: self._provider.decode_poll(reply, self._lane.endpoint),
+                lambda reply: self._provider.decode_poll(reply, self._queue.endpoint),
             )
         except (TaskLost, ReplyMalformed, NoImage) as error:
             self._doubts[handle] += 1
@@ -204,28 +205,28 @@ class Poller:
             if self._doubts[handle] < enough:
                 return Running()
             if not isinstance(error, TaskLost):
-                await keep_unread(self._run, self._flight, reply, error, "poll")
+                await keep_unread(self._run, self._context, reply, error, "poll")
             raise
         if not isinstance(outcome, Next):
-            # A call that only leads on does not clear a doubt about the last one.
+            # A reply that only names a next call leaves the doubt as it is.
             del self._doubts[handle]
         return outcome
 
-    def _keep_silence(self, *, is_asked_for: bool) -> None:
-        """Count the time since the last try, if the task is not to blame for it."""
-        began, self._heard_at = self._heard_at, self._run.time.monotonic()
-        is_down = self._lane.poll_outage.waives_failures or self._lane.breaker.is_open
-        if (is_down or is_asked_for) and self.silent_s < Outage.PATIENCE_S:
-            self.silent_s += self._heard_at - began
+    def _count_silence(self, *, is_pause: bool) -> None:
+        """Count the time since the last reply, if the task is not its cause."""
+        began, self._last_answer_at = self._last_answer_at, self._run.time.monotonic()
+        is_down = self._queue.poll_outage.waives_failures or self._queue.breaker.is_open
+        if (is_down or is_pause) and self.silent_s < Outage.PATIENCE_S:
+            self.silent_s += self._last_answer_at - began
             self.was_answered = False
             self._run.progress.notify_once(
-                f"{self._lane.name} does not say how its tasks stand: they are asked "
+                f"{self._queue.name} does not say how its tasks stand: they are asked "
                 "for until it does; nothing is bought again for them"
             )
 
     async def _rest(self) -> None:
-        """Wait as long as the provider asked everybody to, not all to one moment."""
-        while (left_s := self._lane.rate_limiter.pause_left_s()) > 0:
+        """Wait for the end of the provider's pause, and for a random time after it."""
+        while (left_s := self._queue.rate_limiter.pause_left_s()) > 0:
             spread_s = self._run.rng.uniform(0, self.schedule.every_s)
             await anyio.sleep(left_s + spread_s)
 
@@ -235,7 +236,7 @@ def _size_of(image: Link | Blob) -> int:
 
 
 def _worst(failed: Sequence[AttemptError]) -> AttemptError:
-    """Return the failure that stands for all: one that may pass, or may be charged."""
+    """Return one failure for all: one that may pass, with an unknown charge if any."""
     may_pass = [error for error in failed if isinstance(error, Retryable)]
     error = (may_pass or failed)[0]
     if any(error.charge is not Charge.NONE for error in failed):
@@ -248,10 +249,10 @@ async def follow(
 ) -> Delivered:
     """Poll until the task delivers; an outage does not count against its deadline.
 
-    Images that came with the answers are held by the lease.
+    The lease covers images in the replies.
 
     Raises:
-        TaskOverdue: it is past its deadline; later runs ask again.
+        TaskOverdue: it is past its deadline; later runs poll it again.
         ProviderStopped: the key is refused; the task stays accepted.
         AttemptError: the task ended without images.
     """

@@ -1,4 +1,4 @@
-"""From a part that is to be bought to the provider's answer."""
+"""Buy one part: write the purchase down, send it, and handle the reply."""
 
 from __future__ import annotations
 
@@ -42,31 +42,31 @@ from batchgen.wire import MemoryLease
 
 
 async def buy(run: Run, permit: Permit) -> None:
-    """Send one purchase and see it through: to its images, or to its end."""
+    """Send one purchase and follow it to its images or its end."""
     with permit:
         context = await _mark_sent(run, permit)
         if context is None:
             return
         log_sent(run.log, context)
-        # What images in the reply take in memory is held until they are on disk.
+        # Memory for images in the reply is leased until they are on disk.
         with run.wire.lease() as lease:
             async with fenced(run, context, lambda: permit.has_left):
-                await _see_through(run, permit, context, lease)
+                await _send_and_handle(run, permit, context, lease)
 
 
-async def _see_through(
+async def _send_and_handle(
     run: Run, permit: Permit, context: AttemptContext, lease: MemoryLease
 ) -> None:
     queue, model = permit.queue, context.attempt.model
     try:
         outcome = await _send(run, permit, context, lease)
     except SpecError as error:
-        # The address itself is forbidden: it would be so for every other row.
+        # The address itself is forbidden, for every other row, too.
         run.end(error)
         await fail(run, context, Unreachable(queue.name, str(error)))
         return
     except AttemptError as error:
-        drop_tracebacks(error)  # what came is dropped now, not when the row has ended
+        drop_tracebacks(error)  # frees the reply now, not at the row's end
         failure = Failure(context, permit, *permit.times())
         failed = await record_unavailable(run, failure, _as_outage(context, error))
         permit.free_slot()
@@ -90,25 +90,25 @@ async def _see_through(
 
 
 def _as_outage(context: AttemptContext, error: AttemptError) -> AttemptError:
-    """Take for an outage what cannot be true, since it has worked here before.
+    """Treat an error as an outage if it contradicts earlier successes.
 
-    An API has answered at this address, which a web page denies; or has made images
-    with this model, which a gateway whose channels are all busy denies.
+    A web page says that there is no API, but the API has answered at this address. Or a
+    gateway with busy channels denies a model that has made images.
     """
     queue = context.queue
-    is_known = queue.is_answered or not queue.proof.is_empty
-    is_model = queue.proof.holds_for(context.attempt.model)
-    is_denied = (isinstance(error, WrongAddress) and is_known) or (
-        isinstance(error, ModelGone) and error.may_pass and is_model
+    has_answered = queue.is_answered or not queue.proof.is_empty
+    has_model = queue.proof.holds_for(context.attempt.model)
+    is_outage = (isinstance(error, WrongAddress) and has_answered) or (
+        isinstance(error, ModelGone) and error.may_pass and has_model
     )
-    return ProviderDown(error.provider, error.message) if is_denied else error
+    return ProviderDown(error.provider, error.message) if is_outage else error
 
 
 async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
-    """Write down that it leaves; None if it must not.
+    """Write down that a purchase is sent; None if it must not be sent.
 
-    Its row came to its end meanwhile, or its money is another day's by now, or no
-    longer enough: then it comes again.
+    Its row has ended in the meantime; or its reservation belongs to another day or no
+    longer covers it: then the part is queued again.
     """
     queue, part, reservation = permit.queue, permit.part, permit.reservation
     if not run.budget.covers(reservation):
@@ -116,32 +116,16 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
         return None
     planned = permit.queued.planned
     request = replace(planned.row.request, resolution=planned.resolution)
-    price = run.prices.find_nano(reservation.price_key)
-    ceiling = run.budget.ceiling(reservation.price_key)
-    start = AttemptStart(
-        row_id=part.row_id,
-        first_image=part.first_image,
-        images=part.images,
-        provider=queue.name,
-        model=planned.model,
-        base_url=queue.endpoint.base_url,
-        aspect_ratio=request.aspect_ratio,
-        resolution=reservation.price_key.resolution,
-        expected=None if price is None else price.expected * part.images,
-        floor=None if price is None else price.floor * part.images,
-        ceiling=None if ceiling is None else ceiling * part.images,
-        sent_at=run.time.now(),
-    )
-
-    # Another lane may have taken it over.
-    maker = queue.name if len(run.queues) > 1 else None
+    start = _start_of(run, permit, request.aspect_ratio)
+    # Another provider may have taken the row over.
+    provider = queue.name if len(run.queues) > 1 else None
 
     def step(ledger: Ledger) -> AttemptRecord | None:
-        # Another part of the row may have been refused: then this one would be, too.
-        # And what is on its way, or was carried on from before, is not bought again.
-        return ledger.send(start, maker)
+        # A refusal of another part would refuse this one, too. And images in flight,
+        # also those of an earlier run, are not bought a second time.
+        return ledger.send(start, provider)
 
-    # What the row does not name itself is an upload of ours.
+    # Links that the row does not name itself are uploads of batchgen.
     links = run.reference_buffer.links(part) if request.references else ()
     uploads = tuple(link for link in links if link not in request.references)
     attempt = await run.writer.commit(step)
@@ -159,6 +143,27 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
         started=run.time.monotonic(),
         uploads=uploads,
         presence=permit,
+    )
+
+
+def _start_of(run: Run, permit: Permit, aspect_ratio: str | None) -> AttemptStart:
+    """Return the ledger's record of a purchase that is about to be sent."""
+    queue, part, price_key = permit.queue, permit.part, permit.reservation.price_key
+    price = run.prices.find_nano(price_key)
+    ceiling = run.budget.ceiling(price_key)
+    return AttemptStart(
+        row_id=part.row_id,
+        first_image=part.first_image,
+        images=part.images,
+        provider=queue.name,
+        model=permit.queued.planned.model,
+        base_url=queue.endpoint.base_url,
+        aspect_ratio=aspect_ratio,
+        resolution=price_key.resolution,
+        expected=None if price is None else price.expected * part.images,
+        floor=None if price is None else price.floor * part.images,
+        ceiling=None if ceiling is None else ceiling * part.images,
+        sent_at=run.time.now(),
     )
 
 
@@ -189,30 +194,30 @@ async def _send(
     try:
         return await read_or_keep(run, context, reply, queue.provider.decode)
     except ProviderStopped as error:
-        if (of_the_row := _of_its_endpoint(error, call, reply)) is None:
+        if (row_error := _missing_endpoint(error, call, reply)) is None:
             raise
-        raise of_the_row from error
+        raise row_error from error
 
 
-def _of_its_endpoint(
+def _missing_endpoint(
     error: ProviderStopped, call: Call, reply: Reply
 ) -> RequestInvalid | None:
-    """Return the error of a row whose URL the server lacks; None if it is no such one.
+    """Return the error of a row whose URL the server does not have, else None.
 
-    Other rows, which go elsewhere, are made all the same. Words that name the model
-    are about that.
+    Rows with another URL are not affected. A message that names the model is about the
+    model.
     """
-    words = message_of(reply.body)
-    if call.not_found is None or reply.status != 404 or blames_model(words):
+    message = message_of(reply.body)
+    if call.not_found is None or reply.status != 404 or blames_model(message):
         return None
-    return RequestInvalid(error.provider, f"{call.not_found} ({words})")
+    return RequestInvalid(error.provider, f"{call.not_found} ({message})")
 
 
 def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
-    """Return the id by which a bill knows a call whose reply lost its body.
+    """Return the id on the bill of a call whose reply lost its body.
 
-    A charge that stands there, too, is not taken: while it is at risk, buying the
-    image again counts against what the job allows of unknown outcomes.
+    A charge in the head is ignored: while it is at risk, another purchase counts
+    against the job's limit of unknown outcomes.
     """
     if error.head is not None:
         status, headers = error.head
@@ -232,7 +237,7 @@ async def _accepted(
     is_first: bool,
 ) -> None:
     attempt_id, at = context.attempt.attempt_id, run.time.now()
-    # This run polls with the handle itself, which is not stored if it holds a key.
+    # This run polls with the handle itself; the ledger gets it without a key.
     handle = run.redactor.redact_id(accepted.handle)
     request_id = run.redactor.redact_id(accepted.request_id or accepted.handle)
 
@@ -251,15 +256,15 @@ async def _accepted(
 async def follow_and_fetch(
     run: Run, context: AttemptContext, estimate_s: float | None, lease: MemoryLease
 ) -> None:
-    """Poll a task to its end and fetch what it made; frees the place in flight.
+    """Poll a task to its end and download its images; frees the slot.
 
-    When the run stops, the task is left: it is safe in the ledger.
+    When the run stops, the task stays in the ledger for the next run.
 
     Args:
         run: The run.
-        context: The attempt whose task it is.
+        context: The attempt with the task.
         estimate_s: When the provider expects it to end.
-        lease: Holds the images that come with the answers, until they are stored.
+        lease: Memory of images in the replies, until they are stored.
     """
     delivered = None
     with run.cut_short():

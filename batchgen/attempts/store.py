@@ -1,19 +1,20 @@
-"""From checked images to the archive, and to the end of their row."""
+"""Store checked images in the archive, and end their attempt and row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from batchgen.admission.next_step import Settled, missing_parts
+from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.attempt_log import log_delivered, log_stored
-from batchgen.attempts.charges import ChargedAs, latency_of
+from batchgen.attempts.charges import latency_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
-from batchgen.ledger import AttemptRecord, Ledger, Shape, StoredImage
+from batchgen.ledger import AttemptRecord, Charged, Ledger, Reader, Shape, StoredImage
 from batchgen.model import Job, Link, State, Status, pixel_size, utc
 from batchgen.output.archive import Member, NewImage, Tag
 from batchgen.output.member_names import member_name
@@ -21,7 +22,7 @@ from batchgen.output.member_names import member_name
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An image that was looked at: what it is, and its digest."""
+    """A checked image: its facts and its digest."""
 
     image: int
     data: bytes
@@ -31,15 +32,15 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class InlineDelivery:
-    """A delivery some of whose images came with the reply itself.
+    """A delivery with images in the reply itself.
 
     Attributes:
-        images: How many were delivered, with links and what is no image.
+        images: How many were delivered, with links and invalid images.
         links: Of its other images.
     """
 
     images: int
-    charge: ChargedAs
+    charge: Charged
     request_id: str | None
     links: Sequence[tuple[int, Link]]
 
@@ -58,12 +59,12 @@ async def store(
     Args:
         run: The run.
         context: The attempt that brought them.
-        checked: None only where some of the attempt's images are stored already.
-        ends: Whether no other image of the attempt follows. Those that were asked for
-            and did not come are bought again, as a part of their own.
-        lost: Why others of the attempt, paid for, cannot be had: then nothing is
-            bought again without the user's word.
-        inline: What was charged and said, where this is the attempt's delivery, too.
+        checked: The images; empty only if others of the attempt are stored already.
+        ends: Whether no other image of the attempt follows. Requested images that did
+            not come are bought again, as a part of their own.
+        lost: Why other paid images of the attempt are lost: then nothing is bought
+            again without the user's consent.
+        inline: The delivery, if it is recorded in the same commit.
     """
     at = run.time.now()
     incoming = [_incoming(context, each, inline, at) for each in checked]
@@ -74,7 +75,7 @@ async def store(
     def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
         attempt_id = context.attempt.attempt_id
         if context.attempt.state is State.FAILED and not inline:
-            ledger.reopen(attempt_id)  # its link was lost, and works after all
+            ledger.reopen(attempt_id)  # its link was lost, and works again
         if inline:
             ledger.mark_delivered(
                 attempt_id, inline.links, inline.charge, inline.request_id, latency_s
@@ -83,11 +84,8 @@ async def store(
         ledger.keep_images(attempt_id, [stored_image(*pair) for pair in pairs])
         if not ends:
             return None
-        brought = [
-            (each.image, each.facts.width_px, each.facts.height_px) for each in checked
-        ]
-        is_all = len(brought) == context.part.images
-        shapes = brought if is_all else ledger.shapes(attempt_id)
+        is_all = len(checked) == context.part.images
+        shapes = _shapes(checked) if is_all else ledger.shapes(attempt_id)
         return _end(run.job, ledger, context, shapes, lost, at)
 
     def count(change: RowChange | None) -> None:
@@ -98,13 +96,17 @@ async def store(
     if checked:
         context.queue.verdicts.record_useful_image()
         context.queue.is_answered = True
-    run.progress.bought += len(checked)
+    run.progress.stored_images += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
     log_stored(run.log, context)
     is_whole = change is not None and change.now is Status.SUCCEEDED
     if ends and lost is None and not is_whole:
-        _buy_the_rest(run, context)
+        _queue_missing(run.queues, run.ledger, context)
     run.wake()
+
+
+def _shapes(checked: Sequence[Checked]) -> list[Shape]:
+    return [(each.image, each.facts.width_px, each.facts.height_px) for each in checked]
 
 
 def _incoming(
@@ -135,7 +137,7 @@ def _end(
     lost: AttemptError | None,
     at: int,
 ) -> RowChange | None:
-    """End an attempt; return what that changed of its row."""
+    """End an attempt; return the change of its row."""
     row_id = context.part.row_id
     if context.attempt.state is not State.STORED:
         mark_stored(ledger, context.attempt, shapes, at)
@@ -149,31 +151,33 @@ def _end(
     return change_row(ledger, job, row_id, end)
 
 
-def _buy_the_rest(run: Run, context: AttemptContext) -> None:
-    """Let what a reply with fewer images than asked for left out be bought."""
-    queue = run.queues.get(context.planned or "")
+def _queue_missing(
+    queues: Mapping[str, ProviderQueue], ledger: Reader, context: AttemptContext
+) -> None:
+    """Queue the requested images that the reply did not contain."""
+    queue = queues.get(context.planned or "")
     part = context.part
-    missing = set(part.span) - run.ledger.stored_images(part.row_id)
+    missing = set(part.span) - ledger.stored_images(part.row_id)
     if queue is None or not missing or queue.stopped is not None:
         return
-    have = set(range(1, part.span.stop)) - missing
-    max_images = queue.capabilities.images_per_request
-    for rest in missing_parts(part.row_id, part.span.stop - 1, have, (), max_images):
+    last, max_images = part.span.stop - 1, queue.capabilities.images_per_request
+    stored = set(range(1, part.span.stop)) - missing
+    for rest in missing_parts(part.row_id, last, stored, (), max_images):
         queue.retries.add(rest, 0.0)
 
 
 def mark_stored(
     ledger: Ledger, attempt: AttemptRecord, shapes: Iterable[Shape], at: int
 ) -> None:
-    """End an attempt whose images are in the archive, as many as can be had."""
+    """End an attempt whose images, except lost ones, are in the archive."""
     ledger.mark_stored(attempt.attempt_id, (), size_warning(attempt, shapes), at)
 
 
 def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
-    """Let a row succeed when all its images are stored.
+    """Mark a row as succeeded when all its images are stored.
 
     Returns:
-        Its status until now; None if nothing changed.
+        Its status before; None if nothing changed.
     """
     was, is_whole = ledger.standing(row_id)
     if was is Status.SUCCEEDED or not is_whole:
@@ -183,7 +187,7 @@ def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
 
 
 def stored_image(checked: Checked, member: Member) -> StoredImage:
-    """Return what the ledger keeps of an image that is in the archive."""
+    """Return the ledger's record of an image in the archive."""
     return StoredImage(
         image=checked.image,
         name=member.name,
@@ -198,10 +202,10 @@ def stored_image(checked: Checked, member: Member) -> StoredImage:
 
 
 def size_warning(attempt: AttemptRecord, shapes: Iterable[Shape]) -> str | None:
-    """Say if an image has another size than the one that was paid for."""
+    """Return a warning if an image has another size than the one that was paid for."""
     resolution = attempt.resolution or ""
     paid = pixel_size(attempt.aspect_ratio or "", resolution)
-    # Where the ratio was left to the provider, only the number of pixels is known.
+    # If the provider chose the ratio, only the number of pixels is known.
     square = pixel_size("1:1", resolution)
     for image, *size in shapes:
         if paid is not None:

@@ -1,9 +1,8 @@
-"""What a 503 means: a purchase that may be lost, or a gateway's way to throttle.
+"""What a 503 means: a purchase that may be lost, or a throttling gateway.
 
-Gateways answer with a 503 page of their own what they never passed on: nginx's
+Gateways send a 503 page of their own for requests that they did not pass on: nginx's
 `limit_req` and `limit_conn` by default, HAProxy when its queue is full. Such a page
-comes in milliseconds. Where purchases take seconds and others succeed, nothing was
-bought.
+comes in milliseconds. If purchases take seconds and others succeed, nothing was bought.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.errors import AttemptError, Charge, Throttled
 
-OTHERS_S = 300.0
-"""An answer waits no longer than this for others that tell what it means [assumed]."""
+MAX_UNDECIDED_S = 300.0
+"""A 503 waits no longer than this for other replies that show what it means
+[assumed]."""
 
+RECHECK_S = 0.1
+"""How often an undecided 503 is checked again: time alone may decide it."""
 
-LOOK_S = 0.1
-"""Time alone may tell: so often it is looked again."""
-
-MANY, HOLD_S = 2, 2.0
-"""While so many wait it may be an outage: then nothing leaves for so long after each,
-which leaves time for others beside it [assumed]."""
+MANY_UNDECIDED, HOLD_S = 2, 2.0
+"""So many undecided 503s may be an outage: then no request leaves for `HOLD_S` after
+each, so that replies can come in the meantime [assumed]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A purchase that brought no image.
+    """A failed purchase.
 
     Attributes:
-        left_at: When it left, in monotonic seconds.
-        took_s: Seconds from its departure to the answer.
+        left_at: When its request was sent, in monotonic seconds.
+        took_s: Seconds until the reply.
     """
 
     context: AttemptContext
@@ -49,22 +48,22 @@ class Failure:
 async def record_unavailable(
     run: Run, failure: Failure, error: AttemptError
 ) -> Interpreted:
-    """Take note of a failed purchase; a 503 that came too quickly is a throttle.
+    """Record a failed purchase; a 503 that came too quickly is a throttle.
 
-    That is so when others succeed that left shortly before it and shortly after. Until
-    these are answered the attempt stays open: should the process end, its outcome is
-    unknown. Meanwhile the pace is lowered as for a throttle.
+    The condition: requests sent shortly before it and shortly after it succeed. Until
+    these have replies the attempt stays open; if the process ends, its outcome is
+    unknown. In the meantime the rate is lowered as for a throttle.
     """
     queue = failure.context.queue
     is_open = error.charge in (Charge.NONE, Charge.UNKNOWN)
     may_be_throttle = error.is_unavailable and is_open and not queue.breaker.is_open
     times = queue.reply_times
     if not may_be_throttle or times.is_too_quick(failure.took_s) is False:
-        return _heed(run, failure, error)
-    are_left = _others_are_left(run.rows_waiting(), queue)
-    is_known = times.is_too_quick(failure.took_s) and are_left
-    if error.charge is Charge.NONE and not is_known:
-        return _heed(run, failure, error)  # free in any case: the breaker judges
+        return _record(run, failure, error)
+    many_wait = _many_rows_wait(run.rows_waiting(), queue)
+    is_throttle = times.is_too_quick(failure.took_s) and many_wait
+    if error.charge is Charge.NONE and not is_throttle:
+        return _record(run, failure, error)  # free in any case: the breaker decides
     throttled = Throttled(
         error.provider,
         error.message,
@@ -72,17 +71,17 @@ async def record_unavailable(
         request_id=error.request_id,
     )
     throttled.is_unavailable = True
-    heeded = _heed(run, failure, throttled)
-    if len(times.undecided) >= MANY and not times.is_passing():
+    recorded = _record(run, failure, throttled)
+    if len(times.undecided) >= MANY_UNDECIDED and not times.is_passing():
         queue.rate_limiter.hold(HOLD_S)
         queue.rate_limiter.begin_slowly()
-    failure.permit.free_slot()  # others must be able to leave, to show what it means
+    failure.permit.free_slot()  # other requests must leave to show what it means
     if await _was_throttled(run, failure):
-        return heeded
-    return _heed(run, failure, error)
+        return recorded
+    return _record(run, failure, error)
 
 
-def _heed(run: Run, failure: Failure, error: AttemptError) -> Interpreted:
+def _record(run: Run, failure: Failure, error: AttemptError) -> Interpreted:
     permit = failure.permit
     return record_failure(
         run, failure.context, permit.load, error, is_probe=permit.is_probe
@@ -94,13 +93,14 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
     bisect.insort(times.undecided, failure.left_at)
     succeed: bool | None = None
     try:
-        with anyio.move_on_after(OTHERS_S):
+        with anyio.move_on_after(MAX_UNDECIDED_S):
             while (succeed := times.others_succeed(failure.left_at)) is None:
-                if _is_last(run, failure):
+                if _is_last(run.rows_waiting(), failure):
                     break
-                with anyio.move_on_after(LOOK_S):
+                with anyio.move_on_after(RECHECK_S):
                     await run.changed.wait(run.changed.version)
-        if not succeed and _is_last(run, failure) and len(times.undecided) == 1:
+        is_last = _is_last(run.rows_waiting(), failure)
+        if not succeed and is_last and len(times.undecided) == 1:
             succeed = times.succeeded_just_before(failure.left_at)
     finally:
         times.undecided.remove(failure.left_at)
@@ -108,18 +108,17 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
     return bool(succeed) and bool(times.is_too_quick(failure.took_s))
 
 
-def _others_are_left(waiting: int | None, queue: ProviderQueue) -> bool:
-    """Say whether there are more rows than can be under way at a time."""
+def _many_rows_wait(waiting: int | None, queue: ProviderQueue) -> bool:
+    """Say whether twice as many rows wait as can be in flight at a time."""
     return waiting is None or waiting > 2 * queue.concurrency
 
 
-def _is_last(run: Run, failure: Failure) -> bool:
-    """Say whether nothing is left that could leave after it.
+def _is_last(waiting: int | None, failure: Failure) -> bool:
+    """Say whether no other row could be sent after this one.
 
-    Of several the first counts as lost: its row is sent again, and shows what the
-    answers to the others mean.
+    Of several undecided purchases the first counts as lost: its row is sent again, and
+    the reply shows what those of the others mean.
     """
-    waiting = run.rows_waiting()
     undecided = failure.context.queue.reply_times.undecided
     is_first = undecided[0] == failure.left_at
     return is_first and waiting is not None and waiting <= len(undecided)

@@ -214,7 +214,7 @@ class Meter:
             phase=progress.phase,
             total=progress.total,
             in_flight=progress.in_flight(),
-            images=progress.bought,
+            images=progress.stored_images,
             per_minute=images_per_s * 60,
             spent=progress.spent,
             at_risk=progress.at_risk,
@@ -234,7 +234,7 @@ class Meter:
         A slow job is measured over more than that: a few rows at least. Of the first
         rows none is returned, unless some seconds have passed.
         """
-        counts = self._progress.bought, tried
+        counts = self._progress.stored_images, tried
         if not self._samples or self._samples[-1][1:] != counts:
             self._samples.append((now, *counts))
         while len(self._samples) > 1 and (
@@ -246,7 +246,7 @@ class Meter:
         span_s = now - then
         if span_s <= 1:
             return 0.0, 0.0
-        images_per_s = (self._progress.bought - bought) / span_s
+        images_per_s = (self._progress.stored_images - bought) / span_s
         rows = tried - ended
         # The first rows come in at any pace: a time left by them would jump.
         if rows < RATE_OVER_ROWS and span_s < FIRST_ROWS_S:

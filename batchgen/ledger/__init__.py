@@ -26,7 +26,7 @@ from batchgen.ledger.purchases import (
     settled_without_note,
     unsettle_charges,
 )
-from batchgen.ledger.reader import Growth, Reader, Shape
+from batchgen.ledger.reader import Reader, RiskIncrease, Shape
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -51,7 +51,6 @@ __all__ = [
     "Candidate",
     "Charged",
     "Compaction",
-    "Growth",
     "KeptMember",
     "Ledger",
     "ListedImage",
@@ -63,6 +62,7 @@ __all__ = [
     "PlanWriter",
     "PlannedRow",
     "Reader",
+    "RiskIncrease",
     "RowRecord",
     "Shape",
     "StoredImage",

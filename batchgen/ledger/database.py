@@ -47,7 +47,7 @@ def queries() -> Mapping[str, str]:
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open the ledger; create it when it is to be written and not there.
+    """Open the ledger; create it if it is missing and is to be written.
 
     Raises:
         LedgerMismatch: it was written by a newer batchgen.
@@ -63,7 +63,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             f"{ledger_way_out(path.parent)}"
         )
     if write and (refusal := lock_refusal(path.parent)) is not None:
-        # SQLite would wait half a minute for another process to give the lock back.
+        # SQLite would wait half a minute for another process to release the lock.
         raise not_local(path, refusal.strerror)
     with translated(path):
         connection = sqlite3.connect(
@@ -88,7 +88,7 @@ _opened: deque[Path] = deque(maxlen=4)
 def check_last_opened() -> Path | None:
     """Check the ledger that was opened last, whatever its size, and return its path.
 
-    For when something in it made no sense: None where no ledger was opened.
+    Called after an error that damage could explain. None if no ledger was opened.
 
     Raises:
         StorageError: it is damaged.
@@ -152,7 +152,7 @@ def _apply(connection: sqlite3.Connection, script: str, version: int) -> None:
 
 
 def copy_ledger(source: Path, target: Path) -> None:
-    """Copy a ledger as it stands now, of whatever version, also while it is written.
+    """Copy a ledger of any version in its present state, also while it is written.
 
     Raises:
         StorageError: it cannot be read, or is damaged.

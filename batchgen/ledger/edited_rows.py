@@ -12,8 +12,8 @@ class RowsToRebuy(NamedTuple):
     """Rows that are bought again only with consent, added up.
 
     Attributes:
-        estimate: Expected price of all that has one, in nano-dollars.
-        unpriced: How many rows have none.
+        estimate: Expected price of all rows with a known price, in nano-dollars.
+        unpriced: How many rows have no known price.
         removed: How many of the rows lost their images from the archive.
     """
 
@@ -45,13 +45,13 @@ def first_rows_to_rebuy(
 
 
 def rows_kept(ledger: Reader, end: int, generation: int) -> EstimatedRows:
-    """Add up the rows before a position that kept what they had before an edit."""
+    """Add up the rows before a position that kept their results from before an edit."""
     values = {"generation": generation, "end": end}
     return EstimatedRows._make(ledger.execute("edits_kept_count", values).fetchone())
 
 
 def count_taken_over(ledger: Reader, end: int, generation: int) -> int:
-    """Count the rows that took over what was bought under another id or place."""
+    """Count the rows that took over purchases of another id or position."""
     values = {"generation": generation, "end": end}
     count: int = ledger.execute("edits_taken", values).fetchone()[0]
     return count

@@ -1,11 +1,11 @@
 """Match paid rows that an edit of the manifest removed with rows that it added.
 
 Spreadsheets rewrite ids (`0017` becomes `17`), a template gets a full stop, a column
-`id` is added. Before anything is bought a second time, paid rows are searched by what
-they asked for, and by their position.
+`id` is added. Before anything is bought a second time, paid rows are searched by their
+request and by their position.
 
-Only the reading that was just written is changed, and no row is bought from that before
-it counts. Only `adopt` changes the rows themselves.
+Only the newest reading is changed, and no row is bought from that reading before it
+counts. Only `adopt` changes the rows themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TABLES = ("gone", "fresh", "standing", "pairs")
 OUTDATED = "outdated: the row was changed after this image was paid for"
 
 _NOWHERE = 1 << 60
-"""The position of rows that the reading that counts does not have: matched last."""
+"""The position of rows that are not in the reading that counts: matched last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class Edits:
     """Matches one reading with the one that counts.
 
     Attributes:
-        generation: The reading that was just written.
+        generation: The newest reading.
     """
 
     ledger: Ledger
     generation: int
 
     def match(self, *, rebuy: bool) -> None:
-        """Assign to the reading's rows what was paid for, or ask for consent.
+        """Assign paid images to the reading's rows, or mark rows that need consent.
 
         Args:
-            rebuy: Whether rows that kept what they had before an edit are to be
+            rebuy: Whether rows that kept their results from before an edit are to be
                 bought now.
         """
         self._run("edits_kept_before" if rebuy else "edits_kept")
@@ -63,10 +63,10 @@ class Edits:
         for table in _TABLES:
             self.ledger.execute(f"edits_end_{table}")
 
-    # -- what is the same under another key
+    # -- equal rows with another key
 
     def _take_over(self) -> None:
-        """Give new rows what was paid for under other keys."""
+        """Give new rows the paid images of equal rows with other keys."""
         self.ledger.execute_many("edits_pair", self._pairs())
         for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
             self._run(f"edits_{name}")
@@ -75,7 +75,7 @@ class Edits:
         """Yield the position of a new row, and the row that it takes over."""
         new = groupby(self.ledger.stream("edits_same_new"), itemgetter(0))
         old = groupby(self.ledger.stream("edits_same_old"), itemgetter(0))
-        # Both have the same fingerprints, in order.
+        # Both streams have the same fingerprints, in the same order.
         for (_, fresh), (_, gone) in zip(new, old, strict=True):
             rows = {
                 _NOWHERE + number if place is None else place: row_id
@@ -86,7 +86,7 @@ class Edits:
             ):
                 yield position, rows[place]
 
-    # -- what was changed
+    # -- changed rows
 
     def _find_changed(self) -> None:
         self._run("edits_changed")
@@ -94,14 +94,14 @@ class Edits:
         if not self.ledger.execute("edits_has_ids", (self.generation,)).fetchone():
             self._run("edits_in_place")
             return
-        keys = self._run("edits_kept_keys").fetchone()
-        if 2 * keys["kept"] < keys["paid"]:
+        counts = self._run("edits_kept_keys").fetchone()
+        if 2 * counts["kept"] < counts["paid"]:
             self._replace()
 
     def _replace(self) -> None:
-        """Treat as many new rows as changed as there are paid rows gone.
+        """Treat as many new rows as changed as there are removed paid rows.
 
-        First rows at the same position are paired, then the rest in order.
+        Rows at the same position are paired first, then the others in order.
         """
         gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
         rows = self.ledger.execute("edits_left_fresh", (self.generation,))
@@ -118,35 +118,37 @@ class Edits:
     def _run(self, name: str) -> sqlite3.Cursor:
         statement = queries()[name]
         values = {"generation": self.generation, "adopted": self.ledger.generation}
-        named = {key: value for key, value in values.items() if f":{key}" in statement}
-        return self.ledger.execute(name, named)
+        arguments = {
+            key: value for key, value in values.items() if f":{key}" in statement
+        }
+        return self.ledger.execute(name, arguments)
 
 
 def adopt(ledger: Ledger, generation: int) -> None:
-    """Give rows that took something over their new keys."""
+    """Give new keys to rows that took over others."""
     values = {"generation": generation}
     for name in ("edits_remember_keys", "edits_take_keys", "edits_drop_new"):
         ledger.execute(name, values)
 
 
 def keep(ledger: Ledger, generation: int, end: int) -> None:
-    """Give changed rows before a position what was paid for before their edit.
+    """Let changed rows before a position keep their images from before the edit.
 
-    A row for which that brought no image, and no task still runs, is bought as it is.
+    A row that has no such image and no running task is bought as it is now.
     """
     values = {"generation": generation, "end": end}
     adopted = ledger.generation
-    kept = ledger.execute(
+    cursor = ledger.execute(
         "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
     )
-    if kept.rowcount:
-        ledger.mark_outputs_stale()  # of the reading that counts, perhaps
+    if cursor.rowcount:
+        ledger.mark_outputs_stale()  # the rows may be in the reading that counts, too
     ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)
 
 
 def replace_sources(ledger: Ledger, generation: int) -> None:
-    """Where the row that others share left the plan, buy the first of the others."""
+    """If a row that others share left the plan, buy the first of the others."""
     values = {"generation": generation}
     for (source,) in ledger.execute("shares_without_source", values).fetchall():
         shared = {**values, "source": source}
@@ -155,7 +157,7 @@ def replace_sources(ledger: Ledger, generation: int) -> None:
 
 
 def has_kept(ledger: Reader) -> bool:
-    """Say whether rows of the reading that counts kept what they had before an edit."""
+    """Say whether rows of the reading that counts kept results from before an edit."""
     return ledger.execute("edits_any_kept", (ledger.generation,)).fetchone() is not None
 
 
@@ -166,26 +168,26 @@ def nearest_pairs(new: Sequence[int], old: Iterable[int]) -> Iterator[tuple[int,
     after = [*range(1, len(places)), -1]
     near: list[tuple[int, int, int]] = []
 
-    def offer(left: int, right: int) -> None:
+    def offer(lower: int, upper: int) -> None:
         # The nearest pair of two kinds has nothing between them.
-        if left >= 0 and right >= 0 and places[left][1] != places[right][1]:
-            heapq.heappush(near, (places[right][0] - places[left][0], left, right))
+        if lower >= 0 and upper >= 0 and places[lower][1] != places[upper][1]:
+            heapq.heappush(near, (places[upper][0] - places[lower][0], lower, upper))
 
-    for left, right in enumerate(after):
-        offer(left, right)
-    is_used = [False] * len(places)
+    for lower, upper in enumerate(after):
+        offer(lower, upper)
+    is_paired = [False] * len(places)
     while near:
-        _, left, right = heapq.heappop(near)
-        if is_used[left] or is_used[right]:
+        _, lower, upper = heapq.heappop(near)
+        if is_paired[lower] or is_paired[upper]:
             continue
-        is_used[left] = is_used[right] = True
+        is_paired[lower] = is_paired[upper] = True
         first, second = sorted(
-            (places[left], places[right]), key=lambda place: place[1]
+            (places[lower], places[upper]), key=lambda place: place[1]
         )
         yield first[0], second[0]
-        outer_left, outer_right = before[left], after[right]
-        if outer_left >= 0:
-            after[outer_left] = outer_right
-        if outer_right >= 0:
-            before[outer_right] = outer_left
-        offer(outer_left, outer_right)
+        next_lower, next_upper = before[lower], after[upper]
+        if next_lower >= 0:
+            after[next_lower] = next_upper
+        if next_upper >= 0:
+            before[next_upper] = next_lower
+        offer(next_lower, next_upper)

@@ -1,4 +1,4 @@
-"""What is still to be bought."""
+"""The estimate of what is still to be bought."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Estimate:
     """What is still to be bought.
 
     Attributes:
-        usd: Expected price of all that has one.
-        unpriced: Rows that have none.
+        usd: Expected price of all rows with a known price.
+        unpriced: Rows without a known price.
     """
 
     rows: int
@@ -35,10 +35,10 @@ class Estimate:
 
 def estimate_of(ledger: Reader, end: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    rest = outstanding(ledger, end, generation)
+    total = outstanding(ledger, end, generation)
     return Estimate(
-        rows=rest.rows,
-        images=rest.images,
-        usd=to_usd(rest.estimate),
-        unpriced=rest.unpriced,
+        rows=total.rows,
+        images=total.images,
+        usd=to_usd(total.estimate),
+        unpriced=total.unpriced,
     )

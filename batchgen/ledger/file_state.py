@@ -1,4 +1,4 @@
-"""What stands where a ledger should be; nothing is changed to find out."""
+"""What is at a ledger's path: none, an empty file, a damaged or a whole ledger."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NOT_DAMAGED = frozenset(
         *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY),
     }
 )
-"""Why SQLite may refuse a ledger that is whole."""
+"""Errors with which SQLite may refuse a whole ledger."""
 
 
 def is_emptied(path: Path) -> bool:
-    """Say whether a log stands beside a ledger that is empty or gone.
+    """Say whether a ledger is empty or gone although its log has content.
 
     SQLite would delete that log when it opens the file. A new ledger has its first page
     before it has a log.
@@ -60,10 +60,10 @@ def is_begun(path: Path) -> bool:
 
 
 class LedgerState(Enum):
-    """What stands where a ledger should be.
+    """What is at a ledger's path.
 
-    MISSING: no file. EMPTY: a file in which no run was begun. DAMAGED: a file that
-    SQLite cannot read, or no database. WHOLE: a ledger, of whatever version.
+    MISSING: no file. EMPTY: a file without a run. DAMAGED: a file that SQLite cannot
+    read, or no database. WHOLE: a ledger of any version.
     """
 
     MISSING = auto()
@@ -73,7 +73,7 @@ class LedgerState(Enum):
 
 
 def state_of(path: Path) -> LedgerState:
-    """Look at a ledger as a whole, which takes seconds for a large one."""
+    """Check a whole ledger, which takes seconds for a large one; change nothing."""
     if not path.exists():
         return LedgerState.MISSING
     if not is_begun(path):

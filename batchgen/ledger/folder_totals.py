@@ -14,16 +14,16 @@ class Money:
 
     Attributes:
         spent: Sum of the table's costs.
-        superseded: Paid for rows, or versions of rows, that the manifest lost.
-        at_risk: Price of attempts whose outcome is unknown, retired ones included, and
-            what others may have cost beyond what is spent for certain.
-        at_risk_attempts: Attempts whose outcome is unknown.
+        superseded: Paid for rows, or versions of rows, that left the manifest.
+        at_risk: Price of attempts with an unknown outcome, also for rows that left the
+            manifest, and the amounts that others may have cost beyond `spent`.
+        at_risk_attempts: Attempts with an unknown outcome.
         unpriced: Attempts that cost an unknown amount.
         unpriced_risk: Attempts at risk that have no price.
-        accepted: Attempts at risk whose task the provider accepted: it is being made.
-        overdue: Attempts at risk whose task did not come; later runs ask for it again.
+        accepted: Attempts at risk whose task the provider accepted and still works on.
+        overdue: Attempts at risk whose task is late; later runs poll it again.
         tasks_at_risk: Price of both, which is part of `at_risk`.
-        unpriced_tasks: Such attempts that have no price.
+        unpriced_tasks: Attempts among both that have no price.
     """
 
     spent: int
@@ -39,12 +39,12 @@ class Money:
 
     @property
     def unknown_attempts(self) -> int:
-        """Attempts at risk that no later run can ask for."""
+        """Attempts at risk that have no task to poll."""
         return self.at_risk_attempts - self.accepted - self.overdue
 
     @property
     def unknown_at_risk(self) -> int:
-        """What is at risk beside tasks."""
+        """The money at risk without tasks."""
         return self.at_risk - self.tasks_at_risk
 
 

@@ -1,4 +1,4 @@
-"""Make records of lines that queries return."""
+"""Make records from the rows that queries return."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def by_name(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def attempt_of(values: dict[str, Any]) -> AttemptRecord:
-    """Read a line of `attempts`; the values are taken over."""
+    """Read a line of `attempts`; the dictionary is changed."""
     values["state"] = State(values["state"])
     values["charge"] = Charge(values["charge"]) if values["charge"] else None
     values["again"] = Again(values["again"]) if values["again"] else None

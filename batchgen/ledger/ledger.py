@@ -1,4 +1,4 @@
-"""The ledger: each method is one step, and its name says which.
+"""The ledger, with one method for each step.
 
 Steps are made between `begin` and `commit`, so that a group of them is one commit.
 """
@@ -12,7 +12,7 @@ from operator import attrgetter
 from batchgen.errors import Charge, StorageError
 from batchgen.ledger.ledger_file import LedgerFile
 from batchgen.ledger.meta import Value
-from batchgen.ledger.reader import Growth
+from batchgen.ledger.reader import RiskIncrease
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
@@ -28,7 +28,7 @@ _BEFORE: Mapping[State, str] = {
     after: " ".join(before for before in State if after in NEXT[before])
     for after in State
 }
-"""The states from which each may be reached; no state's name holds another's."""
+"""The states from which each may be reached; no state's name contains another's."""
 
 _START_VALUES = attrgetter(
     *("row_id", "first_image", "images", "provider", "model", "base_url"),
@@ -38,14 +38,14 @@ _IMAGE_VALUES = attrgetter(
     *("image", "name", "place", "size_bytes", "crc32", "sha256"),
     *("media_type", "width_px", "height_px"),
 )
-"""What statements take, in their order."""
+"""Return the values of statements, in their order."""
 
 
 class Ledger(LedgerFile):
     """One run's durable state, to be written by one process.
 
     Raises:
-        StorageError: from every method, when SQLite cannot do what was asked.
+        StorageError: from every method, when SQLite fails.
     """
 
     # -- the life of an attempt
@@ -86,15 +86,15 @@ class Ledger(LedgerFile):
         request_id: str | None,
         latency_s: float | None,
     ) -> None:
-        """Write down what was made and charged, and where it can be fetched.
+        """Write down a delivery: its charge, and the links of its images.
 
         Args:
             attempt_id: The attempt.
             links: Image number within the row, and its link.
-            charge: What kind of charge, nano-dollars if they are known, and those that
-                it may have cost beyond them.
-            request_id: The id by which the provider's bill knows it.
-            latency_s: SENT to now; None when that cannot be known.
+            charge: Kind of charge, nano-dollars if known, and uncertain nano-dollars
+                beyond that.
+            request_id: The attempt's id on the provider's bill.
+            latency_s: Seconds since SENT; None if unknown.
         """
         charged = Charged(charge[0], *charge[1:])
         values = (charged.charge.value, *charged[1:], request_id, latency_s)
@@ -104,7 +104,7 @@ class Ledger(LedgerFile):
             self.execute("link_set", (attempt_id, image, url, link.from_text))
 
     def reopen(self, attempt_id: int) -> None:
-        """Set an attempt whose links were lost back to delivered; its charge stays."""
+        """Set an attempt with lost links back to delivered; its charge stays."""
         self._step(attempt_id, State.DELIVERED, "attempt_reopen", ())
 
     def mark_stored(
@@ -114,17 +114,17 @@ class Ledger(LedgerFile):
         warning: str | None,
         at: int,
     ) -> None:
-        """Write down where the images lie in the archive, which is synced by now."""
+        """Write down the images' places in the archive, which is synced already."""
         values = (warning, warning, at)
         self._step(attempt_id, State.STORED, "attempt_store", values)
         self.keep_images(attempt_id, images)
 
     def warn(self, attempt_id: int, warning: str) -> None:
-        """Write down what is not as it should be with what an attempt brings."""
+        """Write down a warning about an attempt's images."""
         self.execute("attempt_warn", (warning, attempt_id))
 
     def keep_images(self, attempt_id: int, images: Iterable[StoredImage]) -> None:
-        """Write down where images lie, whatever becomes of the attempt's others."""
+        """Write down images' places, independent of other images of the attempt."""
         for image in images:
             self.execute("image_store", (attempt_id, *_IMAGE_VALUES(image)))
         self.mark_outputs_stale()
@@ -156,14 +156,14 @@ class Ledger(LedgerFile):
         return self.execute("attempt_excuse", (attempt_id,)).rowcount > 0
 
     def count_again(self, row_id: int) -> None:
-        """Count excused attempts against their row after all."""
+        """Count waived attempts against their row again."""
         self.execute("attempts_count", (row_id,))
 
     def mark_refused(self, attempt_id: int, error: str) -> bool:
-        """Blame the key or the model, not the row, for an attempt that ended.
+        """Blame the key or the model, not the row, for an ended attempt.
 
         Returns:
-            False if it did not end so.
+            False if the attempt has not failed.
         """
         return self.execute("attempt_refuse", (error, attempt_id)).rowcount > 0
 
@@ -174,7 +174,7 @@ class Ledger(LedgerFile):
         name: str,
         values: Sequence[Value],
     ) -> None:
-        """Take a step by a statement that changes nothing where it is not legal."""
+        """Change an attempt's state by a statement that ignores illegal changes."""
         if self.execute(name, (*values, attempt_id, _BEFORE[state])).rowcount == 1:
             return
         row = self.execute("attempt_state", (attempt_id,)).fetchone()
@@ -185,40 +185,40 @@ class Ledger(LedgerFile):
 
     def raise_ceiling(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> Growth:
-        """Value all open risks of a provider's resolution at a charge just seen.
+    ) -> RiskIncrease:
+        """Raise the ceiling of all attempts at risk to a charge that was just reported.
 
         Returns:
-            By how much attempts of unknown outcome are valued higher now.
+            By how much money at risk of unknown outcomes increased.
         """
-        growth = self.growth_of_risk(provider, resolution, per_image)
+        increase = self.risk_increase(provider, resolution, per_image)
         self.execute(
             "attempts_raise_ceiling",
             {"provider": provider, "resolution": resolution, "per_image": per_image},
         )
-        return growth
+        return increase
 
     def settle(
         self, row_id: int, status: Status, error: str | None, message: str | None
     ) -> None:
-        """Write down how a row stands."""
+        """Write down a row's status."""
         self.execute("row_settle", (status.value, error, message, row_id))
         self.mark_outputs_stale()
 
-    def move(self, row_id: int, way: Candidate) -> None:
+    def move(self, row_id: int, to: Candidate) -> None:
         """Plan a row for another provider."""
-        values = (way.provider, way.model, way.resolution, way.warning)
+        values = (to.provider, to.model, to.resolution, to.warning)
         self.execute("row_move", (*values, row_id, self.generation))
 
     def keep_upload(
         self, place: tuple[str, str], name: str, link: str, good_until: int
     ) -> None:
-        """Remember where a provider keeps a reference image.
+        """Remember the link of an uploaded reference image.
 
         Args:
             place: Provider and base URL.
             name: Digest of the bytes.
-            link: What requests name it by.
+            link: For requests.
             good_until: When it stops working, in microseconds UTC.
         """
         if not self.holds_key(link):
@@ -229,14 +229,14 @@ class Ledger(LedgerFile):
 
         Args:
             place: Provider and base URL.
-            links: What requests named them by.
+            links: Of the uploads.
 
         Returns:
-            How many of them were still known.
+            How many of them the ledger had.
         """
         values = (*place, json.dumps(list(links)))
         return self.execute("uploads_forget", values).rowcount
 
     def forget_uploads_until(self, place: tuple[str, str], good_until: int) -> int:
-        """Forget the uploads of a place that would be good until then, or shorter."""
+        """Forget the uploads of a place that expire at this time or before."""
         return self.execute("uploads_forget_until", (*place, good_until)).rowcount

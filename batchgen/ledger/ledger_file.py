@@ -1,4 +1,4 @@
-"""The ledger's file, to be written: commits, and whether the file is in its place."""
+"""Write the ledger's file: commits, and a check that the file is in its place."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class LedgerFile(Reader):
     """A ledger that one process writes, in commits.
 
     Attributes:
-        holds_key: Says whether a key stands in a text. Such a link is never written;
-            the task that follows it has it in memory.
+        holds_key: Says whether a text contains a key. Such a link is never written;
+            the task that downloads it has it in memory.
     """
 
     writes = True
@@ -40,7 +40,7 @@ class LedgerFile(Reader):
     def is_in_place(self) -> bool:
         """Say whether the file that is written is still the one at its path, whole.
 
-        Where the system cannot say, it counts as there: SQLite says what is wrong.
+        If the system cannot say, the answer is yes: SQLite will report the error.
         """
         try:
             if _identity(self.path) != self._file:
@@ -56,13 +56,13 @@ class LedgerFile(Reader):
         return is_whole
 
     def put_back(self) -> Path | None:
-        """Write the ledger anew if its file was deleted, replaced or cut.
+        """Write the ledger again if its file was deleted, replaced or cut.
 
-        What this process knows stands in the deleted file until it closes. Another
-        file that stands there by now is left alone.
+        The deleted file has all its content until this process closes it. Another file
+        at its path is not touched.
 
         Returns:
-            Where it was written; None where nothing was amiss.
+            Where it was written; None if the file was in its place.
 
         Raises:
             LedgerMissing: the folder is gone.
@@ -138,7 +138,7 @@ class LedgerFile(Reader):
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another of its name; None for no file."""
+    """Return what distinguishes a file from another of its name; None for no file."""
     try:
         state = path.stat()
     except (FileNotFoundError, NotADirectoryError):

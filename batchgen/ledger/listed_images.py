@@ -36,9 +36,9 @@ def directory_images(ledger: Reader) -> Iterator[ListedImage]:
 
 
 def directory_places(ledger: Reader) -> Iterator[tuple[Any, ...]]:
-    """Yield of the same images what a directory needs.
+    """Yield name, place, size in bytes, CRC-32 and end of the same images.
 
-    These are name, place, size in bytes, CRC-32 and end in microseconds, or None.
+    The end is in microseconds, or None.
     """
     return (line[2:7] for line in _listed(ledger, whole=False))
 

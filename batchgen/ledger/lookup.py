@@ -1,4 +1,4 @@
-"""Look up single rows and images, and the rows that have come to their end."""
+"""Look up single rows and images, and the rows that have ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchgen.model import ResultRow
 
 
 class EndedRows:
-    """Reads each row of a run once it stands at its end, and each row once."""
+    """Reads each row of a run once, when it has ended."""
 
     def __init__(self, ledger: Reader, archive: str, end: int) -> None:
         """Begin before the first row.

@@ -1,4 +1,4 @@
-"""The images in the archive as the ledger has them, and their new places in another."""
+"""The images in the archive by the ledger, and their new places in a compacted one."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class Compaction:
     """The ledger's part of a compaction; all of it is steps of one commit."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Choose what stays.
+        """Choose the images that stay.
 
-        Until the manifest was read to its end it is unknown which rows it lost. Then
-        their images stay.
+        If the manifest was not read to its end, the rows that left it are unknown: then
+        their images stay, too.
         """
         self._ledger = ledger
         self.is_plan_whole = ledger.meta.plan_digest is not None
@@ -69,12 +69,12 @@ class Compaction:
         values = {"generation": ledger.generation, "is_whole": self.is_plan_whole}
         ledger.execute("kept_fill", values)
 
-    def kept(self) -> Iterator[KeptMember]:
-        """Yield what stays, in the order in which it lies in the archive."""
+    def members(self) -> Iterator[KeptMember]:
+        """Yield the images that stay, in the order of the archive."""
         return map(KeptMember._make, self._ledger.stream("kept_members"))
 
     def move(self, member: KeptMember, place: int) -> None:
-        """Write down where an image lies in the new archive."""
+        """Write down an image's place in the new archive."""
         self._ledger.execute("image_moved", (place, member.attempt_id, member.image))
 
     def drop_others(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The values that a folder remembers beside its rows: each key once, with its type."""
+"""The values that a folder stores beside its rows: each key once, with its type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Key(Generic[T, D]):
     Args:
         name: As it is stored.
         kind: Of its values; a value of another type counts as none.
-        default: What is read where there is none.
+        default: Read if there is no value.
         is_valid: Says whether a value is one that batchgen writes.
     """
 
@@ -73,7 +73,7 @@ def _number(name: str) -> Key[int, int]:
 
 
 def _json(name: str, *keys: str) -> Key[str, None]:
-    """Declare a JSON object that has some of these keys; any where none is named."""
+    """Declare a JSON object that has some of these keys; any keys if none is named."""
     return Key(name, str, None, partial(_is_plain_object, frozenset(keys)))
 
 
@@ -91,7 +91,7 @@ def _is_plain_object(keys: frozenset[str], value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether an object holds amounts, digests and objects of these alone."""
+    """Say whether a value has only numbers, digests and objects of these."""
     if isinstance(value, dict):
         return all(_is_plain(each) for name, each in value.items() if name != "digest")
     return value is None or isinstance(value, int | float)
@@ -105,21 +105,22 @@ class Meta:
 
     Attributes:
         generation: The reading of the manifest that counts now.
-        plan_digest: Of all that the plan was made from; None while it is not whole.
+        plan_digest: Of everything that the plan depends on; None while the plan is
+            not whole.
         plan_rows: How many rows the plan has.
         user_schema: Arrow schema of the manifest's own columns.
-        reading: How far a reading came that is not at its end.
-        openings: How often the folder was opened while such a reading waits.
-        outputs: `fresh` while ZIP and tables tell all that the ledger knows, `stale`
-            once it knows more, `writing` while they are written.
-        archive_end: Offset behind the last image of the archive that is committed.
-        archive_switch: Size of the compacted archive that is to take the place of the
-            old one; 0 for none.
+        reading: How far an unfinished reading came.
+        openings: How often the folder was opened while a reading is unfinished.
+        outputs: `fresh` while ZIP and tables agree with the ledger, `stale` once the
+            ledger has changed, `writing` while they are written.
+        archive_end: Offset behind the last committed image of the archive.
+        archive_switch: Size of the compacted archive that replaces the old one; 0 for
+            none.
         mode: What kind of run this is: `real`, `loopback` or `rehearsal`.
         source: The manifest or job file, relative to the folder.
-        command: Of the last run: its words as JSON.
+        command: The last run's command line as a JSON list.
         limits: Budgets of the last run.
-        budget_needed: What the budgets need that stopped the last run.
+        budget_needed: Amounts that the budgets which stopped the last run would need.
         rates: Purchases a minute that each provider is allowed, as JSON.
         salt: Of the digests of keys.
     """
@@ -145,7 +146,7 @@ class Meta:
         self.file = file
 
     def bind(self, key: Key[str, None], value: str, problem: str) -> None:
-        """Remember what the folder belongs to, or refuse it to another.
+        """Bind the folder to a value, or refuse another value.
 
         Raises:
             LedgerMismatch: it is bound to something else; `problem` says how to go on.
@@ -159,16 +160,16 @@ class Meta:
     # -- a value for each provider's address
 
     def found_limits(self, provider: str, base_url: str) -> str | None:
-        """Return what rate and concurrency were found at an address, as JSON."""
+        """Return the rate and concurrency that were found at an address, as JSON."""
         value = self.file.read_meta(f"{_FOUND}{provider} {base_url}")
         return value if isinstance(value, str) else None
 
     def set_found_limits(self, provider: str, base_url: str, text: str) -> None:
-        """Write down what was found; a step of a commit."""
+        """Write down these limits; a step of a commit."""
         self.file.write_meta(f"{_FOUND}{provider} {base_url}", text)
 
     def all_found_limits(self) -> list[tuple[str, str]]:
-        """Return providers, and what was found at each of their addresses."""
+        """Return providers, and the limits found at each of their addresses."""
         values = self.file.read_meta_under(_FOUND)
         return [
             (address.partition(" ")[0], text)
@@ -201,6 +202,6 @@ _KEYS: Mapping[str, Key[Any, Any]] = {
 
 
 def is_valid_meta(name: str, value: object) -> bool:
-    """Say whether a remembered value has the type that its reader relies on."""
+    """Say whether a stored value has the type that its reader relies on."""
     key = _KEYS.get(name)
     return value is None or key is None or key.is_valid(value)

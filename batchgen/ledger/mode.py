@@ -14,7 +14,7 @@ REHEARSAL = "rehearsal"
 
 
 def mode_in(path: Path) -> str | None:
-    """Return the realm that a ledger file names; None where that cannot be read.
+    """Return the mode of a ledger file; None where that cannot be read.
 
     Unlike a `Reader` this takes ledgers of older and newer versions. For a table of an
     older batchgen, only the ledger knows whether its money is real.

@@ -15,17 +15,17 @@ from batchgen.ledger.plan_index import PlanIndex
 from batchgen.ledger.reader import Reader
 
 MemberNames = Callable[[str, int], Iterable[str]]
-"""Base name and number of images to the names that they take, as clashes are judged."""
+"""Base name and number of images to the images' names, in the form that clashes use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameRequest:
-    """The name that a new row asks for.
+    """The name that a new row requests.
 
     Attributes:
         key: Of the row; its versions have the same.
-        base_name: The name that it would like.
-        images: How many images take names.
+        base_name: The requested name.
+        images: How many images need names.
         shared: Base names of older versions whose images other rows have.
     """
 
@@ -45,12 +45,12 @@ def assign_names(
 ) -> list[str]:
     """Return a base name for each row, and store the names in the index.
 
-    A row gets the name that it asks for, unless another row has that name. Versions of
-    one row share their names, for only one of them is in the manifest; but images that
+    A row gets the requested name, unless another row has that name. Versions of one row
+    share their names, because only one of them is in the manifest; but images that
     other rows have stay in the ZIP under their names.
     """
     if not requests:
-        return []  # to read all names takes long where there are many
+        return []  # reading all names takes long if there are many
     digests_of = partial(name_digests, member_names)
     requested = [digests_of(request.base_name, request.images) for request in requests]
     owners = index.owners([digest for digests in requested for digest in digests])
@@ -106,7 +106,7 @@ def new_names(
 ) -> list[NewName]:
     """Return names for rows of a reading whose own name is another row's.
 
-    Versions of one row have one name, until an edit makes rows of their own of them.
+    Versions of one row have one name, until an edit makes separate rows of them.
     """
     values = {"generation": generation, "adopted": ledger.generation}
     repeated = ledger.execute("names_met_twice", values).fetchall()
@@ -117,7 +117,7 @@ def new_names(
         return []
     requests = [
         NameRequest(
-            key=-row["row_id"],  # which other versions of the row do not share
+            key=-row["row_id"],  # no other version of the row has this key
             base_name=row["stem"],
             images=row["n"],
             shared=frozenset({row["stem"]}),

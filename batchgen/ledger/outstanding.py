@@ -1,4 +1,4 @@
-"""What the plan still has to buy, and at which prices."""
+"""The rows that are still to be bought, and their prices."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Outstanding(NamedTuple):
 
     Attributes:
         images: Those that are not in the archive yet.
-        estimate: Expected price of all that has one, in nano-dollars.
-        unpriced: How many rows have none.
+        estimate: Expected price of all rows with a known price, in nano-dollars.
+        unpriced: How many rows have no known price.
     """
 
     rows: int
@@ -29,8 +29,8 @@ class EstimatedRows(NamedTuple):
     """Rows and their price, added up.
 
     Attributes:
-        estimate: Expected price of all that has one, in nano-dollars.
-        unpriced: How many rows have none.
+        estimate: Expected price of all rows with a known price, in nano-dollars.
+        unpriced: How many rows have no known price.
     """
 
     rows: int
@@ -44,7 +44,7 @@ class RowToBuy(NamedTuple):
     Attributes:
         estimate: Expected price of all its images in nano-dollars; None if unknown.
         route: Providers that can make the row, as JSON; None for one alone.
-        images: How many it asks for.
+        images: How many it requests.
         missing: How many of these are not in the archive yet.
     """
 
@@ -69,12 +69,12 @@ class SaleToBuy(NamedTuple):
 
 
 class PlannedSale(NamedTuple):
-    """Rows of the plan that one provider makes in one resolution, bought or not.
+    """Planned rows of one provider in one resolution, bought or not.
 
     Attributes:
-        price_key: Of the first of them.
-        position: Of the first of them.
-        images: How many they ask for together.
+        price_key: Of the first row.
+        position: Of the first row.
+        images: How many the rows request together.
     """
 
     price_key: PriceKey
@@ -139,31 +139,31 @@ def sales_to_buy(ledger: Reader, end: int) -> Iterator[SaleToBuy]:
 
 
 def planned_sales(ledger: Reader, end: int) -> Iterator[PlannedSale]:
-    """Yield what is planned before a position, in the order of its first rows."""
+    """Yield the groups of planned rows before a position, by their first row."""
     for values in _before(ledger, "plan_sales", end):
         yield PlannedSale(_sale(*values[:4]), *values[4:])
 
 
 def unpriced_row(ledger: Reader, end: int, generation: int) -> UnpricedRow | None:
-    """Return the first row before a position that is to be bought without a price."""
+    """Return the first row before a position that is to be bought and has no price."""
     values = {"generation": generation, "end": end}
     row = ledger.execute("unpriced_row", values).fetchone()
     return None if row is None else UnpricedRow(_sale(*row[:4]), *row[4:])
 
 
 def unpriced_images(ledger: Reader) -> list[UnpricedImages]:
-    """Return what was bought when it had no price, whatever became of its rows."""
+    """Return images that were bought without a price, whatever their rows' status."""
     return [UnpricedImages._make(row) for row in ledger.execute("images_unpriced")]
 
 
 def has_unsent_rows(ledger: Reader, end: int, generation: int) -> bool:
-    """Say whether rows are to be bought for which nothing was sent yet."""
+    """Say whether there are rows to buy that have no attempt yet."""
     values = {"generation": generation, "end": end}
     return ledger.execute("fresh_row", values).fetchone() is not None
 
 
 def sharing(ledger: Reader, end: int) -> Outstanding:
-    """Add up the rows that need no purchase, for they have the images of another."""
+    """Add up the rows that need no purchase: they share another row's images."""
     values = {"generation": ledger.generation, "end": end}
     return Outstanding._make(ledger.execute("rows_sharing", values).fetchone())
 
@@ -179,7 +179,7 @@ def first_sharing_row(ledger: Reader, end: int) -> SharingRow | None:
 
 
 def highest_price_factor(ledger: Reader) -> float | None:
-    """Return by how much a ceiling was above its expected price, at most."""
+    """Return the highest ratio of a ceiling to its expected price."""
     factor: float | None = ledger.execute("ceiling_factor").fetchone()[0]
     return factor
 

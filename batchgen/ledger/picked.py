@@ -23,9 +23,9 @@ def retry_status_unless(ledger: Ledger, status: Status, errors: Collection[str])
 
 
 def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
-    """Return whose purchases belong to ids as the result table has them.
+    """Return the row number for each id of the result table.
 
-    Ids that no row has are left out; None stands for a row that cannot run.
+    Ids without a row are left out; None means that the row cannot run.
     """
     row_ids: dict[str, int | None] = {}
     for row in ledger.execute("picked_names", (ledger.generation,)):
@@ -39,15 +39,15 @@ def try_again(ledger: Ledger, row_id: int) -> None:
     """Mark a row to be bought again, as if none of its attempts had been made."""
     ledger.execute("picked_again", (row_id,))
     if not ledger.is_planned(row_id):
-        # It left the manifest, and others only share its images. When that is read
-        # anew, one of them is bought in its stead.
+        # The row left the manifest, and others share its images. After the next reading
+        # of the manifest one of them is bought instead.
         ledger.meta.plan_digest = None
 
 
 def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
-    """Give up an image of a row, or all; False where there is none.
+    """Give up one image of a row, or all; return False if there is none.
 
-    What they cost stays with the row, and their bytes in the archive.
+    Their cost stays with the row, and their bytes in the archive.
     """
     values = {"row_id": row_id, "image": image}
     return ledger.execute("picked_reject", values).rowcount > 0

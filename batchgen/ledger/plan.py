@@ -1,7 +1,7 @@
-"""How a reading of the manifest becomes the plan: identity, names, what is new.
+"""How a reading of the manifest becomes the plan.
 
-Each reading is a new generation. Where nothing was bought yet, the generation counts
-from its first slice on, so that the first request need not wait for the last row. Else
+Each reading is a new generation. If nothing was bought yet, the generation counts from
+its first slice on, so that the first request need not wait for the last row. Otherwise
 it counts only when it is complete, because one half of a plan may supersede rows of the
 other half.
 """
@@ -12,43 +12,41 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from batchgen.ledger.edits import Edits, adopt, replace_sources
-from batchgen.ledger.judging import JudgedRow, RowJudge
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.meta import Value
 from batchgen.ledger.naming import MemberNames, name_digests
 from batchgen.ledger.plan_index import PlanIndex
+from batchgen.ledger.plan_values import plan_values, row_values
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import PlanEntry
-from batchgen.ledger.request_json import dump_request
 from batchgen.ledger.resuming import (
     KeyOf,
     drop_bookmark,
     put_bookmark,
     remember_rows,
 )
-from batchgen.model import ImageRequest
+from batchgen.ledger.row_judge import JudgedRow, RowJudge
 
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
 
 MAX_SOURCES = 4096
-"""Shared purchases that are cached: thousands of rows may ask for the same."""
+"""Shared purchases that are cached: thousands of rows may have the same request."""
 
 
 def reference_files(ledger: Reader, generation: int) -> list[File]:
-    """Return the local references that a reading read, and as what."""
+    """Return the local references that a reading read, with their state then."""
     return [tuple(row) for row in ledger.execute("files_all", (generation,))]
 
 
 def share_nothing(ledger: Ledger) -> None:
-    """Plan to buy each row for itself."""
+    """Plan to buy each row separately."""
     ledger.execute("plan_share_nothing", (ledger.generation,))
 
 
 class PlanWriter:
-    """Writes one generation of the plan, slice after slice; to be closed by its maker.
+    """Writes one generation of the plan, slice after slice; the caller closes it.
 
-    All but `judge` and `close` are steps of the ledger.
+    All methods but `judge` and `close` are steps of the ledger.
     """
 
     def __init__(
@@ -64,13 +62,13 @@ class PlanWriter:
         """Begin a generation, or carry one on.
 
         Args:
-            ledger: Where it goes.
-            key_of: Gives a row's key.
-            member_names: Gives the names that a base name takes.
-            dedupe: Whether rows that ask for the same share one purchase.
-            reader: What `judge` looks into, anywhere; None for the ledger itself, as
-                with `dedupe`.
-            generation: That is carried on: `remember` is called before the next slice.
+            ledger: The ledger to write.
+            key_of: Returns a row's key.
+            member_names: Returns the member names of a base name.
+            dedupe: Whether rows with the same request share one purchase.
+            reader: The connection that `judge` reads, in any thread; None for the
+                ledger itself, as with `dedupe`.
+            generation: The one to carry on: call `remember` before the next slice.
         """
         self._ledger = ledger
         self._lookup = reader or ledger
@@ -80,7 +78,7 @@ class PlanWriter:
         self._dedupe = dedupe
         self._sources: dict[tuple[bytes | None, str | None, bool], int] = {}
         if dedupe:
-            # Only here is a row searched by what it asks for; random keys cost time.
+            # Only deduplication searches rows by request; such an index costs time.
             ledger.execute("rows_by_fingerprint")
             ledger.execute("rows_by_key")
         newest = ledger.execute("plan_last_generation").fetchone()[0]
@@ -89,11 +87,11 @@ class PlanWriter:
         if generation is None:
             drop_bookmark(ledger)
         if ledger.generation and generation is None:
-            # Readings that were refused, or cut short and cannot be carried on.
+            # Other readings were refused, or interrupted and cannot be carried on.
             self._forget_others_than(ledger.generation)
         self._judge = RowJudge(
-            # Rows that share are judged within the step that writes them, where a
-            # reader does not see yet what those above share.
+            # Rows that share are judged within the step that writes them: another
+            # connection does not see the uncommitted rows above them.
             ledger if dedupe or reader is None else reader,
             key_of,
             member_names,
@@ -102,14 +100,14 @@ class PlanWriter:
         )
         self._index: PlanIndex | None = None
         self._may_share = False
-        # Before the first purchase there is nothing that an edit could lose; and to go
-        # on with the plan that rows are bought from is no edit.
+        # Before the first purchase an edit can lose nothing; and carrying on the plan
+        # that rows are bought from is no edit.
         is_edit = bool(ledger.generation) and generation != ledger.generation
         self._was_bought_from = is_edit and ledger.has_attempts()
 
     @property
     def id_column(self) -> str:
-        """What the manifest calls the column of ids, for messages."""
+        """The manifest's name of the column of ids, for messages."""
         return self._judge.id_column
 
     @id_column.setter
@@ -117,12 +115,12 @@ class PlanWriter:
         self._judge.id_column = name
 
     def close(self) -> None:
-        """Give the scratch space back, also that of a reading that is given up."""
+        """Free the scratch space, also that of an abandoned reading."""
         if self._index is not None:
             self._index.close()
 
     def judge(self, entries: Sequence[PlanEntry]) -> list[JudgedRow]:
-        """Say what the rows of the next slice are, in order; nothing is written.
+        """Return the next slice's rows with their match in the ledger; write nothing.
 
         The first slice takes seconds where the ledger has a million rows.
         """
@@ -130,8 +128,8 @@ class PlanWriter:
 
     def _open(self) -> PlanIndex:
         if self._index is None:
-            # Not the ledger that is written, even where rows are judged by that: what
-            # is looked up now was committed before this reading began.
+            # The reader is enough, even if rows are judged by the ledger: the rows that
+            # are looked up now were committed before this reading began.
             self._index = PlanIndex(
                 self._lookup,
                 partial(name_digests, self._member_names),
@@ -141,17 +139,17 @@ class PlanWriter:
         return self._index
 
     def look_up(self, checkpoint: Callable[[], None]) -> None:
-        """Look up the rows of earlier readings, so that no step has to wait for it.
+        """Look up the rows of earlier readings now, so that no step waits for that.
 
         Args:
-            checkpoint: Called now and then, also in later look-ups; raises to stop
-                them.
+            checkpoint: Called from time to time, also in later look-ups; it raises to
+                stop them.
         """
         self._checkpoint = checkpoint
         self._open()
 
     def remember(self, unplaced: Iterable[bytes]) -> None:
-        """Tell a reading that is carried on which rows stand above.
+        """Tell a carried-on reading which rows are above.
 
         Args:
             unplaced: Fingerprints of rows without id and without an entry in `rows`.
@@ -161,7 +159,7 @@ class PlanWriter:
         )
 
     def bookmark(self, digest: str, rows: int, dealt: Mapping[str, int]) -> None:
-        """Remember how far this reading came, with the slice that brought it there."""
+        """Remember how far this reading came, in the commit of its last slice."""
         put_bookmark(self._ledger, digest, self.generation, rows, dealt)
 
     def add(self, entries: Sequence[PlanEntry], own: bytes, first: int) -> None:
@@ -169,44 +167,54 @@ class PlanWriter:
         if self._dedupe:
             fingerprints = [entry.fingerprint for entry in entries if entry.fingerprint]
             self._may_share = self._open().add_fingerprints(fingerprints)
-        # A row that shares, or is shared, counts for the very next one.
+        # The next row may share with this one, so rows are written one by one.
         parts = ([entry] for entry in entries) if self._may_share else (entries,)
         for part in parts:
             self._write(self.judge(part))
         self._ledger.execute("own_add", (self.generation, first, own))
 
     def add_judged(self, rows: Sequence[JudgedRow], own: bytes, first: int) -> None:
-        """Write a slice that was judged ahead; not for rows that share."""
+        """Write a slice that was judged before; not with `dedupe`."""
         self._write(rows)
         self._ledger.execute("own_add", (self.generation, first, own))
 
     def _write(self, rows: Sequence[JudgedRow]) -> None:
         self._ledger.execute_many(
-            "row_add", [_row_values(row) for row in rows if row.base_name]
+            "row_add", [row_values(row) for row in rows if row.base_name]
         )
         for row in rows:
             if row.regroup:
                 values = (row.entry.budget_group, row.row_id)
                 self._ledger.execute("row_regroup", values)
-                # Should this reading be refused, the next run makes the plan anew.
+                # If this reading is refused, the next run makes a new plan.
                 self._ledger.meta.plan_digest = None
-        self._ledger.execute_many("plan_add", [self._plan_values(row) for row in rows])
+        self._ledger.execute_many(
+            "plan_add",
+            [
+                plan_values(
+                    row,
+                    self.generation,
+                    self._row_to_share(row) if self._may_share else None,
+                )
+                for row in rows
+            ],
+        )
 
     def keep_files(self, files: Iterable[File]) -> None:
-        """Remember which local references were read, and as what."""
+        """Remember which local references were read, with their state."""
         values = ((self.generation, *file) for file in files)
         self._ledger.execute_many("file_add", values)
 
     def end(self, *, rebuy: bool = False) -> None:
-        """Match the rows, all being read, with what was paid for before an edit.
+        """Match all rows with purchases from before an edit, when all are read.
 
         No row shares images whose names an edited row needs: versions of a row have the
-        same names, and the ZIP can list those of one.
+        same names, and the ZIP can list only one of them.
         """
         if self._was_bought_from:
             Edits(self._ledger, self.generation).match(rebuy=rebuy)
         self.close()
-        # From here on nothing is carried on: it would be done twice.
+        # From here on the reading cannot be carried on: this step would run twice.
         drop_bookmark(self._ledger)
         replace_sources(self._ledger, self.generation)
 
@@ -230,32 +238,8 @@ class PlanWriter:
         for name in ("plan_drop_others", "own_drop_others", "files_drop_others"):
             self._ledger.execute(name, (generation,))
 
-    def _plan_values(self, row: JudgedRow) -> Mapping[str, Value]:
-        """Return what stands in the plan of a row."""
-        entry = row.entry
-        return {
-            "generation": self.generation,
-            "position": entry.position,
-            "line": entry.line,
-            "row_id": row.row_id,
-            "id": entry.id,
-            "request": _request_of(entry) if row.row_id is None else None,
-            "provider": entry.provider,
-            "route": entry.route,
-            "shares": self._row_to_share(row) if self._may_share else None,
-            "model": entry.model,
-            "resolution": entry.resolution,
-            "estimate": entry.estimate,
-            "rebuy": row.rebuy,
-            "at_column": None if row.is_done else entry.at_column,
-            "problem": None if row.is_done else entry.problem,
-            "warning": entry.warning,
-            "key": row.key if row.row_id is None else None,
-            "fingerprint": entry.fingerprint if row.row_id is None else None,
-        }
-
     def _row_to_share(self, row: JudgedRow) -> int | None:
-        """Return a row that asks for the same, in the plan or bought before."""
+        """Return a row with the same request, in the plan or bought before."""
         entry = row.entry
         if row.row_id is None or row.is_done or entry.problem is not None:
             return None
@@ -280,28 +264,3 @@ class PlanWriter:
             self._sources.clear()
         self._sources[same] = int(source[0])
         return int(source[0])
-
-
-def _row_values(row: JudgedRow) -> Sequence[Value]:
-    """Return what stands in `rows` of a new row."""
-    entry = row.entry
-    request = entry.request or ImageRequest(prompt="")
-    return (
-        row.row_id,
-        row.key,
-        entry.fingerprint,
-        entry.id,
-        row.base_name,
-        dump_request(request),
-        request.n,
-        entry.budget_group,
-    )
-
-
-def _request_of(entry: PlanEntry) -> str | None:
-    """Return what a row without an entry in `rows` asks for, as far as it is known."""
-    if entry.request is not None:
-        return dump_request(entry.request)
-    if entry.prompt is not None:
-        return dump_request(ImageRequest(prompt=entry.prompt))
-    return None

@@ -1,4 +1,4 @@
-"""What is to be said of the plan's rows: problems, warnings, new names, causes."""
+"""Findings about the plan's rows: problems, warnings, new names, causes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchgen.model import Status
 
 
 class PlanProblem(NamedTuple):
-    """What is wrong with a row, or what of it will not be done."""
+    """A problem of a row, or a part of its request that will not be done."""
 
     position: int
     line: int | None
@@ -39,8 +39,8 @@ class RowWithoutSuccess(NamedTuple):
     """A row that is invalid, failed, refused or held, and why.
 
     Attributes:
-        row_id: Of the purchases that it has; None for none.
-        column: That a problem is about.
+        row_id: Of its purchases; None without any.
+        column: The one that a problem is about.
     """
 
     position: int
@@ -59,7 +59,7 @@ def problems(ledger: Reader, max_rows: int) -> list[PlanProblem]:
 
 
 def warnings(ledger: Reader, max_rows: int) -> list[PlanProblem]:
-    """Return the first rows that can run, but not all of what they ask for."""
+    """Return the first rows that can run, but without a part of their request."""
     return _problems(ledger, "warnings", max_rows)
 
 
@@ -76,7 +76,7 @@ def count_warnings(ledger: Reader, end: int) -> int:
 
 
 def renamed_rows(ledger: Reader, max_rows: int) -> list[RenamedRow]:
-    """Return the first rows that got another name than their own."""
+    """Return the first rows that got a name other than their own."""
     rows = ledger.execute("renamed", (ledger.generation, max_rows))
     return [RenamedRow._make(row) for row in rows]
 
@@ -89,7 +89,7 @@ def count_runnable(ledger: Reader, end: int) -> int:
 
 
 def runnable_row(ledger: Reader, end: int, above: int) -> RunnableRow:
-    """Return the row that can run and has so many of these above it."""
+    """Return the row that can run and has `above` such rows before it."""
     values = {"generation": ledger.generation, "end": end, "above": above}
     position, line, request = ledger.execute("row_that_can_run", values).fetchone()
     return RunnableRow(position, line, prompt_of(request))

@@ -1,8 +1,8 @@
-"""What one reading of the manifest must look up for each row, by digest.
+"""An index by digest, for the look-ups of one reading of the manifest.
 
 A digest is a random number. An index of random numbers that grows under commits writes
 a page for each row, which is gigabytes for a million rows. So the ledger has no such
-index: each reading makes its own in scratch space that no commit and no crash concerns.
+index: each reading makes its own in scratch space, outside of commits and crashes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEGIN;
 """
 _SLICE = 5_000
 
-# SQLite chooses the folder, in a way that Python cannot ask for.
+# SQLite chooses the folder; Python cannot ask which one.
 _PLACE = Path("the folder for temporary files")
 
 NameDigests = Callable[[str, int], Iterable[int]]
@@ -55,18 +55,18 @@ class PlanIndex:
         """Look up the rows that the ledger has; it takes seconds for a million.
 
         Args:
-            ledger: Where they are.
-            name_digests: Digests what a row's images are called.
+            ledger: Has the rows.
+            name_digests: Returns digests of the names of a row's images.
             fingerprints: Whether `add_fingerprints` will be called.
-            checkpoint: Called now and then meanwhile; raises to stop the work.
+            checkpoint: Called from time to time; it raises to stop the work.
         """
         self._ledger = ledger
         self._checkpoint = checkpoint
         self._name_digests = name_digests
         self._has_names = False
         with translated(_PLACE):
-            # A database without a name is kept in memory. What does not fit there goes
-            # to a file that is deleted with the process.
+            # A database without a name is in memory. Pages that do not fit go to a file
+            # that is deleted with the process.
             self._scratch = sqlite3.connect(
                 "", isolation_level=None, check_same_thread=False
             )
@@ -87,7 +87,7 @@ class PlanIndex:
                 self.add_fingerprints([row["fingerprint"] for row in part])
 
     def close(self) -> None:
-        """Give the scratch space back."""
+        """Free the scratch space."""
         self._scratch.close()
 
     def versions(self, keys: Iterable[int]) -> Mapping[int, Mapping[bytes, int]]:
@@ -98,7 +98,7 @@ class PlanIndex:
         return versions
 
     def add_keys(self, keys: Sequence[int]) -> list[bool]:
-        """Add the keys of this reading's next rows; say which stood above already."""
+        """Add the keys of this reading's next rows; say which occurred above."""
         above = {key for (key,) in self._find("keys", "digest", keys)}
         repeats = []
         for key in keys:
@@ -108,7 +108,7 @@ class PlanIndex:
         return repeats
 
     def add_fingerprints(self, fingerprints: Sequence[bytes]) -> bool:
-        """Add what the next rows ask for; say whether any row asked for it before."""
+        """Add the next rows' requests; say whether any row had one of them before."""
         digests = {
             int.from_bytes(fingerprint[:8], "big") >> 1 for fingerprint in fingerprints
         }
@@ -120,7 +120,7 @@ class PlanIndex:
         return is_repeated or len(digests) < len(fingerprints)
 
     def count_occurrences(self, keys: Sequence[int]) -> list[int]:
-        """Return how often each key stood above in this reading, and count it."""
+        """Return how often each key occurred above in this reading, and count it."""
         times: dict[int, int] = dict(self._find("occurrences", "digest", keys))
         counts = []
         for key in keys:
@@ -137,7 +137,7 @@ class PlanIndex:
         return dict(self._find("names", "digest", names))
 
     def add_names(self, names: Iterable[tuple[int, int]]) -> None:
-        """Add names as digest and row key; a name that is taken stays as it is."""
+        """Add names as digest and row key; an existing name keeps its key."""
         self._add("INSERT OR IGNORE INTO names VALUES (?, ?)", names)
 
     def _add_stored_names(self) -> None:
@@ -151,13 +151,13 @@ class PlanIndex:
             )
 
     def _find(self, table: str, column: str, digests: Iterable[int]) -> list[Any]:
-        listed = json.dumps(list(digests))
+        array = json.dumps(list(digests))
         statement = (
             f"SELECT * FROM {table} "  # noqa: S608 - both names are our own
             f"WHERE {column} IN (SELECT value FROM json_each(?))"
         )
         with translated(_PLACE):
-            return self._scratch.execute(statement, (listed,)).fetchall()
+            return self._scratch.execute(statement, (array,)).fetchall()
 
     def _add(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
         with translated(_PLACE):

@@ -1,4 +1,4 @@
-"""Every attempt as accounting needs it, and the charges that a bill settles."""
+"""Every attempt as accounting needs it, and charges that a bill corrects."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from batchgen.ledger.attempt_money import usd_of
 from batchgen.ledger.from_rows import attempt_of, by_name
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import AttemptRecord, basis_of, is_at_risk
-from batchgen.ledger.results import moment_of, usd_of
+from batchgen.ledger.results import moment_of
 from batchgen.model import Basis, PurchaseRow, State, utc
 
 _SLICE = 4096
@@ -69,33 +70,32 @@ def providers_bought_from(ledger: Reader) -> list[str]:
 
 
 def purchases_of(ledger: Reader, provider: str) -> Iterator[tuple[AttemptRecord, str]]:
-    """Yield the attempts at one provider, oldest first, with how to name their row."""
+    """Yield the attempts at one provider, oldest first, with a label of their row."""
     for row in ledger.execute("purchases_of", (ledger.generation, provider)):
-        values_of = by_name(row)
-        name, position = values_of.pop("row_name"), values_of.pop("position")
+        values = by_name(row)
+        name, position = values.pop("row_name"), values.pop("position")
         where = "a retired row" if position is None else f"row {position}"
         label = where if name is None else f"{where} ({name})"
-        yield attempt_of(values_of), label
+        yield attempt_of(values), label
 
 
 def settle_charge(ledger: Ledger, attempt_id: int, nano: int) -> None:
-    """Write down what the provider's bill says of an attempt; its state stays.
+    """Write down an attempt's charge from the provider's bill; its state stays.
 
-    What stood before is kept beside it, for `unsettle_charges`.
+    The earlier charge is kept beside it, for `unsettle_charges`.
     """
     ledger.execute("purchase_settle", (nano, attempt_id))
     ledger.mark_outputs_stale()
 
 
 def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
-    """Take back what bills settled: each attempt costs what it did before.
+    """Take back charges from bills: each attempt costs what it did before.
 
-    Ceilings that a bill raised are lowered again, as far as no other charge holds
-    them up.
+    Ceilings that a bill raised are lowered again, unless another charge is as high.
 
     Args:
         ledger: The ledger.
-        provider: Whose bills; None for all of them.
+        provider: Of the bills; None for all providers.
 
     Returns:
         How many attempts changed.
@@ -104,14 +104,14 @@ def unsettle_charges(ledger: Ledger, provider: str | None) -> int:
     changed = ledger.execute("purchases_unsettle", values).rowcount
     if changed:
         ledger.execute("ceilings_lower", values)
-        for highest in ledger.dearest():
+        for highest in ledger.highest_charges():
             ledger.raise_ceiling(*highest)
         ledger.mark_outputs_stale()
     return changed
 
 
 def settled_without_note(ledger: Reader, provider: str | None) -> int:
-    """Count attempts whose charge before the bill was not written down."""
+    """Count attempts whose charge from before the bill was not written down."""
     values = {"provider": provider}
     count: int = ledger.execute("purchases_settled_without_note", values).fetchone()[0]
     return count
@@ -166,7 +166,7 @@ def _money(
     uncertain: int,
     ceiling: int | None,
 ) -> tuple[Decimal | None, Basis, Decimal | None]:
-    """Return cost, basis and money at risk; most attempts have the same of it."""
+    """Return cost, basis and money at risk; cached, since most attempts are alike."""
     if is_at_risk(state, charge):
         return None, Basis.UNKNOWN, usd_of(ceiling)
     basis = basis_of(charge, is_priced=cost is not None)

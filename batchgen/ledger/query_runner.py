@@ -1,4 +1,4 @@
-"""The ledger's file, opened: named queries, snapshots, and the values of `meta`."""
+"""Run named queries on a ledger's file, take snapshots, read and write `meta`."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class QueryRunner:
             raise ours(error, self.path) from error
 
     def stream(self, name: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield what a named query finds as plain tuples, where there is much of it."""
+        """Yield the rows of a named query as plain tuples, for many rows."""
         with translated(self.path):
             cursor = _Cursor(self._connection)
             cursor.path = self.path
@@ -109,7 +109,7 @@ class QueryRunner:
 
     @property
     def meta(self) -> Meta:
-        """What the folder remembers beside its rows."""
+        """The values that the folder stores beside its rows."""
         return Meta(self)
 
     def read_meta(self, name: str) -> Value:

@@ -1,4 +1,4 @@
-"""Read the ledger; any number of readers may, while one ledger is written."""
+"""Read the ledger; there may be many readers while one process writes."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from batchgen.model import Link, State, Status
 Shape = tuple[int, int, int]
 """Number of an image within its row, width and height in pixels."""
 
-Growth = Counter[tuple[int, str | None]]
+RiskIncrease = Counter[tuple[int, str | None]]
 """Nano-dollars by UTC day, counted from 1970, and by budget group."""
 
 
 class Reader(QueryRunner):
-    """One run's durable state, to look at.
+    """One run's durable state, to read.
 
     Raises:
-        StorageError: from every method, when SQLite cannot do what was asked.
+        StorageError: from every method, when SQLite fails.
     """
 
     @property
     def mode(self) -> str | None:
         """What kind of run this is: `real`, `loopback` or `rehearsal`.
 
-        None where nothing was begun yet.
+        None before the first run.
         """
         return self.meta.mode
 
     @property
     def is_rehearsal(self) -> bool:
-        """Whether all money here is a rehearsal's: then none was spent."""
+        """Whether all money here is a rehearsal's: then no real money was spent."""
         return self.mode == REHEARSAL
 
     @property
@@ -53,11 +53,11 @@ class Reader(QueryRunner):
         return self.meta.generation
 
     def status(self, row_id: int) -> Status:
-        """Return how a row stands."""
+        """Return a row's status."""
         return Status(self.execute("row_status", (row_id,)).fetchone()[0])
 
     def standing(self, row_id: int) -> tuple[Status, bool]:
-        """Return how a row stands, and whether all its images are in the archive."""
+        """Return a row's status, and whether all its images are in the archive."""
         row = self.execute("row_standing", (row_id,)).fetchone()
         return Status(row["status"]), bool(row["is_whole"])
 
@@ -76,11 +76,11 @@ class Reader(QueryRunner):
         """Return pending rows of a provider, in manifest order.
 
         Args:
-            provider: That makes them.
+            provider: The planned one.
             after: Position before the first.
             end: Position behind the last.
             max_rows: How many at most.
-            groups: Of these budget groups alone.
+            groups: Only rows of these budget groups; None for all.
         """
         rows = self.execute(
             "rows_waiting",
@@ -96,7 +96,7 @@ class Reader(QueryRunner):
         return [planned_row(row) for row in rows]
 
     def planned(self, row_id: int) -> PlannedRow | None:
-        """Return how a row is to be bought; None if it cannot, or left the plan."""
+        """Return how a row is to be bought; None if it cannot run or left the plan."""
         row = self.execute("row_planned", (row_id, self.generation)).fetchone()
         return None if row is None else planned_row(row)
 
@@ -122,26 +122,26 @@ class Reader(QueryRunner):
         return [planned_row(row) for row in rows]
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
-        """Return the link of a reference image that was uploaded and still works."""
+        """Return a link of an uploaded reference image that still works."""
         values = (provider, base_url, name, now)
         row = self.execute("upload_get", values).fetchone()
         return None if row is None else str(row["link"])
 
     def is_planned(self, row_id: int) -> bool:
-        """Say whether the manifest still holds this version of the row."""
+        """Say whether the manifest still has this version of the row."""
         values = (row_id, self.generation)
         return self.execute("row_is_planned", values).fetchone() is not None
 
     def planned_provider(self, row_id: int) -> str | None:
-        """Return the provider chosen for a row now, empty if none could do it.
+        """Return the provider that is planned for a row now; empty if none can make it.
 
-        None if the manifest does not hold this version of the row any more.
+        None if the manifest no longer has this version of the row.
         """
         row = self.execute("row_is_planned", (row_id, self.generation)).fetchone()
         return None if row is None else row["provider"] or ""
 
     def count_sharing_rows(self, row_id: int, end: int) -> int:
-        """Return how many rows before a position have the images of another row."""
+        """Return how many rows before a position share this row's images."""
         values = (row_id, self.generation, end)
         count: int = self.execute("row_sharers", values).fetchone()[0]
         return count
@@ -153,12 +153,12 @@ class Reader(QueryRunner):
     def may_be_sent(
         self, row_id: int, images: range, provider: str | None = None
     ) -> bool:
-        """Say whether a row waits, and none of the images is there or on its way.
+        """Say whether a row waits, and none of the images is stored or in flight.
 
         Args:
             row_id: The row.
             images: Their numbers.
-            provider: That must be planned to make them; None for any.
+            provider: The one that must be planned for the row; None for any.
         """
         values = {
             "row_id": row_id,
@@ -173,7 +173,7 @@ class Reader(QueryRunner):
         return self.execute("attempts_any").fetchone() is not None
 
     def newest_attempt(self) -> int:
-        """Return the number of the last attempt that was made, 0 for none."""
+        """Return the number of the newest attempt, 0 for none."""
         newest: int = self.execute("attempts_newest").fetchone()[0]
         return newest
 
@@ -190,7 +190,7 @@ class Reader(QueryRunner):
         return [attempt_record(row) for row in self.execute("attempts_open")]
 
     def open_attempts_by_state(self) -> dict[State, OpenAttempts]:
-        """Count the attempts that have not come to their end."""
+        """Count the attempts that have not ended."""
         return {
             State(row["state"]): OpenAttempts(
                 attempts=row["attempts"],
@@ -206,36 +206,36 @@ class Reader(QueryRunner):
         return [(row[0], row[1], row[2]) for row in rows]
 
     def links(self, attempt_id: int) -> list[tuple[int, Link]]:
-        """Return image numbers and links that are still to be fetched.
+        """Return image numbers and links that are still to be downloaded.
 
-        A link that was not written, because a key stood in it, is empty.
+        A link that was not written, because it contained a key, is empty.
         """
         rows = self.execute("attempt_links", (attempt_id,))
         return [(row[0], Link(row[1], from_text=bool(row[2]))) for row in rows]
 
     def attempts_with_lost_links(self, status: Status) -> list[AttemptRecord]:
-        """Return ended attempts that lack images whose links are known, oldest first.
+        """Return ended attempts that lack images but have their links, oldest first.
 
         Args:
-            status: How their rows stand, also of those that left the manifest.
+            status: Of their rows, also of rows that left the manifest.
         """
         rows = self.execute("attempts_with_lost_links", {"status": status.value})
         return [attempt_record(row) for row in rows]
 
     def find_attempt(self, attempt_id: int) -> AttemptRecord | None:
-        """Return one attempt; None if there is none of this number."""
+        """Return one attempt; None if there is none with this number."""
         row = self.execute("attempt_get", (attempt_id,)).fetchone()
         return None if row is None else attempt_record(row)
 
     def sent_since(self, provider: str, since: int) -> list[int]:
-        """Return when purchases of a provider left, in microseconds UTC."""
+        """Return when purchases of a provider were sent, in microseconds UTC."""
         values = (provider, since)
         return [row[0] for row in self.execute("attempts_sent_since", values)]
 
-    def growth_of_risk(
+    def risk_increase(
         self, provider: str, resolution: str | None, per_image: int
-    ) -> Growth:
-        """Return how much more unknown outcomes are worth at a higher ceiling."""
+    ) -> RiskIncrease:
+        """Return the increase of risk of unknown outcomes at a higher ceiling."""
         values = {
             "provider": provider,
             "resolution": resolution,
@@ -245,7 +245,7 @@ class Reader(QueryRunner):
         return Counter({(row["day"], row["budget_group"]): row["nano"] for row in rows})
 
     def money_by_day(self, since: int) -> list[tuple[int, int]]:
-        """Return UTC days, counted from 1970, and what was sent on each costs.
+        """Return UTC days, counted from 1970, and the cost of each day's attempts.
 
         Args:
             since: Microseconds; earlier days are left out.
@@ -253,10 +253,10 @@ class Reader(QueryRunner):
         return [(row[0], row[1]) for row in self.execute("money_by_day", (since,))]
 
     def money_by_group(self) -> list[tuple[str, int]]:
-        """Return budget groups, and what their rows cost, retired ones included."""
+        """Return budget groups and their cost, also of rows that left the plan."""
         return [(row[0], row[1]) for row in self.execute("money_by_group")]
 
-    def dearest(self) -> list[tuple[str, str | None, int]]:
+    def highest_charges(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
         return [tuple(row) for row in self.execute("attempts_dearest")]
 

@@ -1,7 +1,7 @@
-"""Fill a new ledger with what other files of the run folder know of its purchases.
+"""Fill a new ledger with purchases that other files of the run folder describe.
 
-The plan stands already: it was made from SOURCE as `run` makes it. What is taken in
-here finds its row in that plan, or gets an entry of its own.
+The plan exists already: it was made from SOURCE as `run` makes it. Each purchase finds
+its row in that plan, or gets a row of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INDEXES = ("base_names", "keys", "plan")
 
 
 class Identity(NamedTuple):
-    """By what a version of a row is known."""
+    """What identifies a version of a row."""
 
     key: int
     fingerprint: bytes
@@ -41,7 +41,7 @@ class Rebuilding:
             ledger.execute(f"rebuild_index_{name}")
 
     def finish(self) -> None:
-        """Mark rows whose images are all there as succeeded, and tidy up."""
+        """Mark rows that have all their images as succeeded, and tidy up."""
         self._ledger.execute("rebuild_settle_whole")
         for identity, row_id in self._foreign.items():
             values = (identity.fingerprint, row_id)
@@ -52,7 +52,7 @@ class Rebuilding:
     # -- rows
 
     def find_row(self, identity: Identity) -> int | None:
-        """Return the row of the manifest that is known so, also one that cannot run."""
+        """Return the row of the manifest with this identity, even if it cannot run."""
         row = self._ledger.execute("rebuild_row_by_identity", identity).fetchone()
         if row is not None:
             return int(row[0])
@@ -91,7 +91,7 @@ class Rebuilding:
         return None if row is None else int(row[0])
 
     def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
-        """Return the row that stands there, or has this id, and asks for the same."""
+        """Return the row at this position or with this id, if it has this prompt."""
         place = (self._ledger.generation, position)
         row = self._ledger.execute("rebuild_row_at", place).fetchone()
         if row is None or str(row["id"] or position) != id:
@@ -112,24 +112,26 @@ class Rebuilding:
         base_name: str | None,
         place: int | None,
     ) -> int:
-        """Return an entry for a row, or a version of one, that SOURCE does not hold.
+        """Return an entry for a row, or a version of one, that SOURCE does not have.
 
-        What it asked for is not known, so nothing more can be bought for it.
+        Its request is not known, so nothing more can be bought for it.
 
         Args:
-            identity: By which it is known.
+            identity: Of the row.
             id: Its id, if it had one.
             base_name: Of its images.
-            place: Its position in the manifest; None where that is unknown.
+            place: Its position in the manifest; None if that is unknown.
         """
         if (existing := self._foreign.get(identity)) is not None:
             return existing
-        # Another fingerprint until all of its images are found: a row that comes back
-        # with this one would be bought as it stands here, without a prompt.
-        marked = hashlib.sha256(b"recovered:" + identity.fingerprint).digest()[:16]
-        shown = base_name or id or f"recovered-{marked.hex()[:8]}"
+        # It gets another fingerprint until `finish`: a row that returns to the manifest
+        # with its own one would be bought by this entry, without a prompt.
+        fingerprint = hashlib.sha256(b"recovered:" + identity.fingerprint).digest()[:16]
         row_id = self._add_row(
-            Identity(identity.key, marked), id, shown, ImageRequest(prompt="")
+            Identity(identity.key, fingerprint),
+            id,
+            base_name or id or f"recovered-{fingerprint.hex()[:8]}",
+            ImageRequest(prompt=""),
         )
         self._ledger.settle(
             row_id, Status.FAILED, None, "recovered without what it asked for"
@@ -146,12 +148,12 @@ class Rebuilding:
         return row_id
 
     def enlarge(self, row_id: int, images: int) -> None:
-        """Give a row that SOURCE does not hold at least so many images."""
+        """Give a row that SOURCE does not have at least so many images."""
         if row_id in self._foreign_ids:
             self._ledger.execute("rebuild_enlarge_row", (images, row_id))
 
     def is_foreign(self, row_id: int) -> bool:
-        """Say whether SOURCE does not hold a row."""
+        """Say whether SOURCE does not have a row."""
         return row_id in self._foreign_ids
 
     def _add_row(
@@ -165,13 +167,13 @@ class Rebuilding:
     def settle(
         self, row_id: int, status: Status, why: tuple[str | None, str | None], last: int
     ) -> None:
-        """Give a row the status that a table had, unless a later purchase changed it.
+        """Give a row the status of a table, unless a later purchase changed it.
 
         Args:
             row_id: The row.
-            status: How it stood.
+            status: Its status in the table.
             why: Error and message.
-            last: The newest purchase that the tables know.
+            last: The newest purchase in the tables.
         """
         values = {
             "row_id": row_id,
@@ -185,24 +187,24 @@ class Rebuilding:
     # -- purchases and images
 
     def has_planned_purchases(self) -> bool:
-        """Say whether any purchase was for a row that the plan has."""
+        """Say whether any purchase was for a row of the plan."""
         values = (self._ledger.generation,)
         return (
             self._ledger.execute("rebuild_any_planned", values).fetchone() is not None
         )
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
-        """Write an attempt, in the place of what stands there of it."""
+        """Write an attempt, and replace an older record of it."""
         values = asdict(attempt) | {"excused": attempt.waived}
         self._ledger.execute("rebuild_put_attempt", values)
 
     def attempts_with_images(self) -> Iterator[AttemptRecord]:
-        """Yield attempts that brought images, and do not stand as stored."""
+        """Yield attempts that have images and are not in the state `stored`."""
         for row in self._ledger.execute("rebuild_images_present").fetchall():
             yield attempt_record(row)
 
     def attempts_without_images(self) -> Iterator[tuple[AttemptRecord, list[int]]]:
-        """Yield attempts that stand as stored, and the images that are missing."""
+        """Yield attempts in the state `stored` with the images that are missing."""
         for row in self._ledger.execute("rebuild_images_missing").fetchall():
             attempt = attempt_record(row)
             rows = self._ledger.execute("rebuild_images_of", (attempt.attempt_id,))
@@ -211,5 +213,5 @@ class Rebuilding:
             yield attempt, [image for image in span if image not in present]
 
     def note_missing(self, attempt_id: int, image: int, sha256: bytes) -> None:
-        """Write down an image that was stored and is gone: buying it needs consent."""
+        """Write down that a stored image is gone: buying it again needs consent."""
         self._ledger.execute("rebuild_add_missing_image", (attempt_id, image, sha256))

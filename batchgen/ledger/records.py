@@ -1,4 +1,4 @@
-"""What is written into the ledger and read from it, as frozen data."""
+"""The records of the ledger, as frozen data."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class PlanEntry:
     """One manifest row as the planner judged it.
 
     Attributes:
-        base_name: Wanted name in the archive; the ledger keeps it unique.
+        base_name: Requested name in the archive; the ledger makes it unique.
         problem: Why the row is invalid; None for a row that can run.
         spares_started: Whether a row that has attempts can run nevertheless.
         model: As it is sent.
-        resolution: That is bought, the provider's default where the row says nothing.
+        resolution: The one to buy, the provider's default if the row states none.
         estimate: Expected price in nano-dollars; None if unknown.
         route: Providers that can make it, best first, as JSON; None for one alone.
-        warning: What of the row will not be done, though it can run.
+        warning: The part of the request that will not be done, if the row can run.
         budget_group: Its values of the columns that have budgets, as JSON.
     """
 
@@ -61,7 +61,7 @@ class PlanEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRecord:
-    """One version of one row, and how it stands.
+    """One version of one row, with its status.
 
     Attributes:
         budget_group: Its values of the columns that have budgets, as JSON.
@@ -91,10 +91,10 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """All that is known before a request leaves; times in microseconds UTC.
+    """All facts of an attempt before its request is sent; times in microseconds UTC.
 
     Attributes:
-        floor: The least that the whole part costs by the price list; None if unknown.
+        floor: Lowest price of the whole part by the price list; None if unknown.
     """
 
     row_id: int
@@ -118,8 +118,8 @@ class AttemptEnd:
     Attributes:
         cost: Nano-dollars; None where the charge is unknown or has no price.
         uncertain: Nano-dollars that it may cost beyond that.
-        waived: Whether the provider failed for everybody, so that it does not count
-            against the row's attempts.
+        waived: Whether the provider failed for all rows, so that the attempt does not
+            count against this one.
     """
 
     state: State
@@ -137,7 +137,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """One attempt as it stands in the ledger."""
+    """One attempt of the ledger."""
 
     attempt_id: int
     row_id: int
@@ -202,14 +202,14 @@ _SENT_VALUES = attrgetter(*_SENT_FIELDS)
 
 
 def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
-    """Return an attempt as it stands in the ledger once it is marked as sent."""
+    """Return an attempt's record just after it was marked as sent."""
     values = dict(zip(_SENT_FIELDS, _SENT_VALUES(start), strict=True))
     return AttemptRecord(attempt_id=attempt_id, state=State.SENT, **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """Where one image lies in the archive, and what it is."""
+    """Place and facts of one image in the archive."""
 
     image: int
     name: str
@@ -224,10 +224,10 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAttempts:
-    """Attempts of one state that have not come to their end.
+    """Attempts of one state that have not ended.
 
     Attributes:
-        ceiling: What they may cost together in nano-dollars, as far as it is known.
+        ceiling: Their highest cost together in nano-dollars, as far as it is known.
         unpriced: How many have no known price.
     """
 

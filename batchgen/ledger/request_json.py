@@ -1,4 +1,4 @@
-"""How a request is stored in the ledger: as JSON, without what it does not state."""
+"""How a request is stored in the ledger: as JSON, without its default values."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _PROMPT = '{"prompt":'
 
 
 def dump_request(request: ImageRequest) -> str:
-    """Write a request as JSON, without what it does not state."""
-    stated: dict[str, object] = {"prompt": request.prompt}
+    """Write a request as JSON, without its default values."""
+    fields: dict[str, object] = {"prompt": request.prompt}
     if request.references:
-        stated["references"] = list(request.references)
+        fields["references"] = list(request.references)
     for name in ("aspect_ratio", "resolution", "model"):
         if (value := getattr(request, name)) is not None:
-            stated[name] = value
+            fields[name] = value
     if request.n != 1:
-        stated["n"] = request.n
+        fields["n"] = request.n
     if request.options:
-        stated["options"] = dict(request.options)
-    return _write(stated)
+        fields["options"] = dict(request.options)
+    return _write(fields)
 
 
 def load_request(text: str) -> ImageRequest:
     """Read a request that `dump_request` wrote."""
-    stated = json.loads(text)
-    stated["references"] = tuple(stated.get("references", ()))
-    return ImageRequest(**stated)
+    fields = json.loads(text)
+    fields["references"] = tuple(fields.get("references", ()))
+    return ImageRequest(**fields)
 
 
 def prompt_of(text: str) -> str:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from batchgen.ledger.attempt_money import MONEY_FIELDS, money_of, usd_of
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.records import basis_of, is_at_risk
 from batchgen.ledger.request_json import prompt_of
-from batchgen.model import Basis, FileRecord, ResultRow, State, Status, to_usd, utc
+from batchgen.model import FileRecord, ResultRow, State, Status, utc
 
 Slice = tuple[list[ResultRow], bytes | None]
 
 
 class _Row(NamedTuple):
-    """What a line of `result_lines` says of its row."""
+    """The columns of a line of `result_lines` that are about its row."""
 
     position: int
     line: int | None
@@ -40,7 +38,7 @@ class _Row(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """What it says of an attempt."""
+    """The columns of the same line that are about an attempt."""
 
     attempt_id: int
     state: str
@@ -67,25 +65,7 @@ _POSITION = itemgetter(0)
 _ATTEMPT = len(_Row._fields)
 _IMAGE = _ATTEMPT + len(_Attempt._fields)
 
-_WEAKEST_LAST = tuple(Basis)
 _STATUSES = {status.value: status for status in Status}
-
-
-_Charged = tuple[str, str | None, int | None, int, int | None, int]
-"""State, charge, cost, what is uncertain beyond that, ceiling and count of an attempt,
-which stand at `_MONEY`."""
-
-_MONEY = slice(1, 7)
-
-
-class _Money(NamedTuple):
-    """What of a row's result is money."""
-
-    attempts: int
-    cost_usd: Decimal | None
-    cost_basis: Basis
-    at_risk_usd: Decimal | None
-    at_risk_attempts: int
 
 
 def result_slices(
@@ -96,12 +76,12 @@ def result_slices(
     Args:
         ledger: The ledger; it may be written meanwhile.
         archive: File name of the archive, as the table's `files` name it.
-        end: Where to end, between two slices; None for all rows.
+        end: Position at which to end, between two slices; None for all rows.
     """
     generation = ledger.generation
     slices = ledger.execute("result_slices", (generation,)).fetchall()
     if not slices:
-        return  # the manifest could not be read as far as its first rows
+        return  # the manifest could not be read up to its first rows
     total = ledger.execute("planned_count", (generation,)).fetchone()[0]
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, slice_end in zip(slices, ends, strict=True):
@@ -112,9 +92,9 @@ def result_slices(
 
 
 def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
-    """Return where the slice ends that has the last row bought, and enough rows.
+    """Return the end of the slice that has the last bought row, and enough rows.
 
-    None where that is the last slice.
+    None if that is the last slice.
     """
     generation = ledger.generation
     (last,) = ledger.execute("plan_last_tried", (generation,)).fetchone()
@@ -155,7 +135,7 @@ def _attempts(lines: list[_Line]) -> list[_Attempt]:
 def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
     """Return the images of a row in their order.
 
-    An image bought twice stands once: the first that was stored.
+    Of an image that was bought twice, only the first stored one counts.
     """
     stored = [line for line in lines if line[_IMAGE] is not None]
     if len(stored) > 1:
@@ -179,7 +159,7 @@ def _result(
     request = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
         attempts, own = (), None  # another row's purchase is counted there
-    money = _money(tuple([attempt[_MONEY] for attempt in attempts]))
+    money = money_of(tuple([attempt[MONEY_FIELDS] for attempt in attempts]))
     return ResultRow(
         row=row.position,
         id=str(row.id),
@@ -223,53 +203,13 @@ def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
     return (stored or attempts)[-1]
 
 
-@lru_cache(maxsize=4096)
-def _money(attempts: tuple[_Charged, ...]) -> _Money:
-    """Return what attempts cost and may have cost; most rows have the same of it.
-
-    Money at risk is not part of the cost: the table's sum is what was spent for
-    certain. Where all is at risk the cost is unknown, and never 0. The basis is the
-    weakest. What a known delivery may cost beyond its price's floor is at risk, too.
-    """
-    risky: list[int | None] = []
-    uncertain = 0
-    charged: list[tuple[Basis, int | None]] = []
-    for state, charge, cost, more, ceiling, _ in attempts:
-        if is_at_risk(state, charge):
-            risky.append(ceiling)
-        else:
-            uncertain += more
-        basis = basis_of(charge, is_priced=cost is not None)
-        if basis is not Basis.NONE:
-            charged.append((basis, cost))
-    bases = [basis for basis, _ in charged]
-    weakest = max(bases, key=_WEAKEST_LAST.index, default=Basis.NONE)
-    is_unknown = bool(risky) and not charged
-    return _Money(
-        attempts=sum(counts for *_, counts in attempts),
-        cost_usd=None if is_unknown else _sum([cost for _, cost in charged]),
-        cost_basis=Basis.UNKNOWN if is_unknown else weakest,
-        at_risk_usd=_sum([*risky, uncertain]),
-        at_risk_attempts=len(risky),
-    )
-
-
-def _sum(amounts: Sequence[int | None]) -> Decimal | None:
-    total = 0
-    for amount in amounts:
-        if amount is None:
-            return None
-        total += amount
-    return usd_of(total)
-
-
 def _warnings(row: _Row, attempts: Sequence[_Attempt]) -> str | None:
-    """Return what was made otherwise than it was asked for."""
+    """Return how images differ from their request."""
     left_out = row.warning if row.own_status == Status.SUCCEEDED else None
     if left_out is None and len(attempts) == 1:
         return attempts[0].warning or None
-    listed = [left_out, *[attempt.warning for attempt in attempts]]
-    warnings = [warning for warning in listed if warning]
+    candidates = [left_out, *[attempt.warning for attempt in attempts]]
+    warnings = [warning for warning in candidates if warning]
     return "; ".join(dict.fromkeys(warnings)) if warnings else None
 
 
@@ -289,14 +229,8 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
 
 
 def moment_of(micros: int | None) -> datetime | None:
-    """Return a moment that may not have come."""
+    """Return a moment; None if there is none."""
     return None if micros is None else utc(micros)
-
-
-@lru_cache(maxsize=4096)
-def usd_of(nano: int | None) -> Decimal | None:
-    """Return nano-dollars as US dollars; None where they are not known."""
-    return None if nano is None else to_usd(nano)
 
 
 def result_rows(ledger: Reader, archive: str, start: int, end: int) -> list[ResultRow]:

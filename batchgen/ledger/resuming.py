@@ -1,10 +1,10 @@
-"""How the next run carries on a reading of the manifest that was cut short.
+"""How the next run carries on a reading of the manifest that was interrupted.
 
 Each slice is committed together with a bookmark, so plan and bookmark agree even after
-a kill. A reading that counts already is always carried on: purchases made from it
-meanwhile do not matter. A reading that does not count yet was judged by what was bought
-before, which a `retry` or a bill could change. So it is carried on only if nobody else
-has opened the folder since.
+a kill. A reading that counts already is always carried on: purchases made from it in
+the meantime do not matter. A reading that does not count yet depends on earlier
+purchases, which a `retry` or a bill could change. So it is carried on only if nothing
+else has opened the folder since.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Bookmark:
     """How far a reading came.
 
     Attributes:
-        digest: Of all that the reading depends on but local reference images.
+        digest: Of everything that the reading depends on but local reference images.
         generation: Of the plan that it writes.
         rows: Manifest rows that are in the plan.
         openings: How often the folder had been opened.
-        dealt: Rows given to each provider, where they share the work.
+        dealt: Rows assigned to each provider, if several share the work.
     """
 
     digest: str
@@ -47,7 +47,7 @@ class Bookmark:
 
 
 def bookmark_of(ledger: Reader) -> Bookmark | None:
-    """Return the bookmark of a reading that did not come to its end; None without."""
+    """Return the bookmark of an unfinished reading; None without one."""
     text = ledger.meta.reading
     return None if text is None else Bookmark(**json.loads(text))
 
@@ -68,13 +68,13 @@ def put_bookmark(
 
 
 def drop_bookmark(ledger: Ledger) -> None:
-    """Forget how far a reading came, which is at its end or is given up."""
+    """Forget how far a reading came: it has ended or is abandoned."""
     if ledger.meta.reading is not None:
         ledger.meta.reading = None
 
 
 def count_opening(ledger: Ledger) -> None:
-    """Note that the folder may be changed now, if a reading waits to be carried on."""
+    """Count that the folder may be changed now, if there is an unfinished reading."""
     if bookmark_of(ledger) is not None:
         with ledger.transaction():
             ledger.meta.openings += 1
@@ -83,7 +83,7 @@ def count_opening(ledger: Ledger) -> None:
 def bookmark_to_carry_on(ledger: Reader, digest: str) -> Bookmark | None:
     """Return the bookmark of the same reading, if the plan can be carried on there.
 
-    Whether its local reference images are unchanged is still to be seen.
+    The caller must still check that local reference images are unchanged.
     """
     bookmark = bookmark_of(ledger)
     if bookmark is None or bookmark.digest != digest:
@@ -100,12 +100,12 @@ def remember_rows(
     generation: int,
     unplaced: Iterable[bytes],
 ) -> None:
-    """Add the rows that stood above to a reading's index.
+    """Add the rows above the bookmark to a reading's index.
 
     Args:
-        reader: Where the plan stands.
-        index: What the reading looks up.
-        key_of: Gives a row's key.
+        reader: Has the plan.
+        index: Of the reading.
+        key_of: Returns a row's key.
         generation: Of the plan that is carried on.
         unplaced: Fingerprints of rows without id and without an entry in `rows`.
     """

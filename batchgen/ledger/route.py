@@ -13,9 +13,9 @@ class Candidate:
 
     Attributes:
         model: As it is sent.
-        resolution: That is bought.
+        resolution: The one to buy.
         estimate: Expected price in nano-dollars; None if unknown.
-        warning: What of the row it would leave out.
+        warning: The part of the request that it would leave out.
     """
 
     provider: str
@@ -26,7 +26,7 @@ class Candidate:
 
 
 def dump_route(candidates: Sequence[Candidate]) -> str | None:
-    """Write a route as JSON; None for a single way, which needs none."""
+    """Write candidates as JSON; None for a single one, which needs no route."""
     if len(candidates) < 2:
         return None
     return json.dumps(

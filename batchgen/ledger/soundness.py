@@ -19,11 +19,11 @@ from batchgen.ledger.meta import is_valid_meta
 from batchgen.model import State, Status
 
 APPLICATION_ID = 0x62676C31
-"""Stands in the head of each file: "bgl1"."""
+"""In the head of each ledger file: "bgl1"."""
 
 SMALL_BYTES = 2 << 20
 """A ledger up to this size is checked whole whenever it is opened. For a larger one the
-check takes seconds, so it is only made when something in the ledger makes no sense."""
+check takes seconds, so it is made only after an error that damage could explain."""
 
 WAY_OUT = "restore run.db from a copy, or name another folder with --out"
 
@@ -34,7 +34,7 @@ _Columns = frozenset[tuple[str, str]]
 
 
 def refuse_odd_file(path: Path) -> None:
-    """Refuse to open what is no regular file: a pipe would block, a link leads away.
+    """Refuse anything but a regular file: a pipe would block, a link leads elsewhere.
 
     Raises:
         StorageError: it is no regular file.
@@ -50,7 +50,7 @@ def refuse_odd_file(path: Path) -> None:
 
 
 def problem_of_mode(mode: int) -> str | None:
-    """Return what something is that is no regular file; None for one that is."""
+    """Return the kind of a file that is not regular; None for a regular file."""
     if stat.S_ISREG(mode):
         return None
     if stat.S_ISLNK(mode):
@@ -137,19 +137,19 @@ def _schema_of(
     connection: sqlite3.Connection,
 ) -> tuple[Mapping[str, _Columns], Mapping[str, str]]:
     """Return the columns of each strict table, and the text of each view."""
-    listed = connection.execute(
+    table_names = connection.execute(
         "SELECT name FROM pragma_table_list "
         "WHERE schema = 'main' AND type = 'table' AND strict"
     ).fetchall()
     tables = {
         name: frozenset(
-            # What is generated or hidden has a type of its own.
+            # A generated or hidden column is marked in its type.
             (column, f"{kind} {hidden}" if hidden else str(kind))
             for column, kind, hidden in connection.execute(
                 "SELECT name, type, hidden FROM pragma_table_xinfo(?)", (name,)
             )
         )
-        for (name,) in listed
+        for (name,) in table_names
     }
     texts = connection.execute(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'view'"
@@ -166,8 +166,8 @@ def _expected() -> tuple[Mapping[str, _Columns], Mapping[str, str]]:
 
 
 def _none_of(column: str, names: type[State | Status | Charge | Again]) -> str:
-    listed = ", ".join(f"'{name.value}'" for name in names)
-    return f"{column} NOT IN ({listed})"
+    literals = ", ".join(f"'{name.value}'" for name in names)
+    return f"{column} NOT IN ({literals})"
 
 
 def _outside(end: int, *columns: str) -> str:

@@ -1,4 +1,4 @@
-"""SQLite's errors in our words, which say what to do."""
+"""Turn SQLite's errors into batchgen's, which say what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchgen.file_size import file_size_message, max_file_bytes
 from batchgen.open_files import may_open, shortage_message
 
 _LOG_INDEX_BYTES = 1 << 15
-"""By which SQLite's `-shm` file grows (sqlite.org/walformat.html, read 2026-11-30)."""
+"""SQLite's `-shm` file grows by this (sqlite.org/walformat.html, read 2026-11-30)."""
 _NOT_LOCAL = frozenset(
     {
         *(sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK),
@@ -36,7 +36,7 @@ and one for sorting. Its errors do not say that no more files can be opened."""
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours; the text says what to do."""
+    """Turn SQLite's errors into batchgen's."""
     try:
         yield
     except sqlite3.Error as error:
@@ -44,7 +44,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def ours(error: sqlite3.Error, path: Path) -> StorageError:
-    """Return an error of SQLite's in our words."""
+    """Return batchgen's error for one of SQLite's."""
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
     if (shortage := _shortage(code, path)) is not None:
@@ -52,7 +52,7 @@ def ours(error: sqlite3.Error, path: Path) -> StorageError:
     if extended in _NOT_LOCAL or code == sqlite3.SQLITE_PROTOCOL:
         return not_local(path, error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        # SQLite takes a file system without locks for another program that holds one.
+        # To SQLite a file system without locks looks like another program with a lock.
         if (refusal := lock_refusal(path.parent)) is not None:
             return not_local(path, refusal.strerror)
         return LedgerLocked(
@@ -142,8 +142,8 @@ def _is_full(path: Path) -> bool:
 def lock_refusal(folder: Path) -> OSError | None:
     """Try a lock as SQLite takes them; return why the file system refuses it.
 
-    The lock is tried on a file of its own. To close another descriptor of the ledger
-    would give up the locks that SQLite holds there.
+    The lock is tried on a separate file: closing another descriptor of the ledger would
+    give up the locks that SQLite holds there.
     """
     with suppress(OSError), TemporaryFile(dir=folder) as file:
         try:

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the ZIP of images and the result tables."""
+"""The files that a run writes: the ZIP of images and the result tables."""
 
 ARCHIVE = "images.zip"
 TABLE = "results.parquet"

@@ -16,21 +16,21 @@ _USD = pl.Decimal(38, 9)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amounts:
-    """The money of some rows: exact sums of what is known, and how much is not.
+    """The money of some rows: exact sums of known amounts, and counts of unknown ones.
 
-    An amount is None, never 0, where unknown ones are all that was spent.
+    An amount is None, never 0, if all of it is unknown.
 
     Attributes:
-        unknown_rows: Rows whose cost is unknown; `cost_usd` is that of the others.
+        unknown_rows: Rows with an unknown cost; `cost_usd` is that of the others.
         images: Bought ones: a row that shares another's purchase has none.
-        per_image_usd: Of the rows of known cost, with what failed among them; rounded
-            to nano-dollars. None without images.
+        per_image_usd: Cost per image of the rows with a known cost, failed rows
+            included; rounded to nano-dollars. None without images.
         wasted_usd: Cost of the rows that did not succeed.
         wasted_share: Of `cost_usd`, from 0 to 1.
         at_risk_unknown_rows: Rows at risk by an unknown amount.
-        estimated_usd: Estimate of the rows that were bought and whose cost is known
-            for sure, nothing at risk.
-        actual_usd: What these very rows cost.
+        estimated_usd: Estimate of the bought rows whose cost is certain, with nothing
+            at risk.
+        actual_usd: Cost of the same rows.
     """
 
     rows: int
@@ -49,7 +49,7 @@ class Amounts:
 
 AMOUNTS = tuple(field.name for field in fields(Amounts))
 
-# They tell which amounts are unknown as a whole, and by how many images to divide.
+# They show which amounts are unknown as a whole, and by how many images to divide.
 _HELPERS = ("unknown_wasted", "priced_images")
 _RATIOS = ("per_image_usd", "wasted_share")
 
@@ -58,17 +58,17 @@ SUMS = (*(name for name in AMOUNTS if name not in _RATIOS), *_HELPERS)
 
 
 def measures() -> list[pl.Expr]:
-    """Return what each row of a result table adds, as columns that are to be summed."""
+    """Return the measures of each row of a result table, as columns to be summed."""
     cost = pl.col("cost_usd").cast(_USD)
     at_risk = pl.col("at_risk_usd").cast(_USD)
     estimate = pl.col("estimated_usd").cast(_USD)
     # A row that shares another's purchase has its images, and no attempt of its own.
-    bought = pl.col("attempts") > 0
-    images = pl.when(bought).then(pl.col("files").list.len().cast(pl.Int64))
+    is_bought = pl.col("attempts") > 0
+    images = pl.when(is_bought).then(pl.col("files").list.len().cast(pl.Int64))
     failed = pl.col("status") != Status.SUCCEEDED.value
-    settled = bought & cost.is_not_null() & (at_risk == 0)
-    settled &= pl.col("at_risk_attempts") == 0
-    compared = settled & estimate.is_not_null()
+    is_certain = is_bought & cost.is_not_null() & (at_risk == 0)
+    is_certain &= pl.col("at_risk_attempts") == 0
+    is_comparable = is_certain & estimate.is_not_null()
     return [
         pl.lit(1, pl.Int64).alias("rows"),
         _count(cost.is_null()).alias("unknown_rows"),
@@ -80,8 +80,8 @@ def measures() -> list[pl.Expr]:
         at_risk.alias("at_risk_usd"),
         pl.col("at_risk_attempts").cast(pl.Int64),
         _count(at_risk.is_null()).alias("at_risk_unknown_rows"),
-        pl.when(compared).then(estimate).alias("estimated_usd"),
-        pl.when(compared).then(cost).alias("actual_usd"),
+        pl.when(is_comparable).then(estimate).alias("estimated_usd"),
+        pl.when(is_comparable).then(cost).alias("actual_usd"),
     ]
 
 
@@ -108,5 +108,5 @@ def _unless_unknown(amount: str, unknown: str) -> pl.Expr:
 
 
 def _ratio(part: str, whole: str) -> pl.Expr:
-    divided = pl.col(part).cast(pl.Float64) / pl.col(whole).cast(pl.Float64)
-    return pl.when(pl.col(whole) != 0).then(divided)
+    quotient = pl.col(part).cast(pl.Float64) / pl.col(whole).cast(pl.Float64)
+    return pl.when(pl.col(whole) != 0).then(quotient)

@@ -1,9 +1,9 @@
 """The ZIP of images: append-only, each byte written once, whole again after a kill.
 
-A member's header carries what the ledger needs to adopt it, so members that were
-written after the ledger's last commit are found by walking on from there. Bytes
-before the end of the last whole member are never written again; what stands behind
-it (a directory, a torn member) is cut when the next member or directory is written.
+A member's header contains all that the ledger needs to adopt it, so members that were
+written after the ledger's last commit are found by walking on from there. Bytes before
+the end of the last whole member are never written again; bytes behind it (a directory,
+a torn member) are cut when the next member or directory is written.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Archive:
         """Look at the file, which is neither created nor opened yet.
 
         Args:
-            path: Where the ZIP stands or will stand.
-            committed: `end` as the ledger knows it; 0 for a new archive.
+            path: Of the ZIP, which may not exist yet.
+            committed: The ledger's last `end`; 0 for a new archive.
 
         Raises:
             ArchiveDamaged: the file is missing or shorter than `committed`.
@@ -71,48 +71,48 @@ class Archive:
         self._file = DiskFile(path)
         self._end = committed
         self._is_walked = False
-        self._is_ours = False  # whether `open` may have made it
+        self._is_ours = False  # whether `open` may have created it
         self._check_length()
 
     @property
     def path(self) -> Path:
-        """Where the ZIP stands or will stand."""
+        """Of the ZIP, which may not exist yet."""
         return self._file.path
 
     @property
     def end(self) -> int:
-        """Offset behind the last whole member: what the ledger commits."""
+        """Offset behind the last whole member; the ledger commits it."""
         return self._end
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything was written; all of it may be torn."""
+        """Whether anything was written, even if no member is whole."""
         return self._file.size_bytes() > 0
 
     @property
     def held_bytes(self) -> int:
-        """Room on the disk that is held for members to come."""
+        """Room on the disk that is held for later members."""
         return max(0, self._file.held_to - self._end)
 
     def hold(self, size_bytes: int) -> bool | None:
-        """Hold room for members to come; another thread may append meanwhile.
+        """Hold room for later members; another thread may append at the same time.
 
         Returns:
-            Whether it is held; None where the system cannot do that.
+            Whether it is held; None if the system cannot do that.
         """
         return self._file.hold_room(self._end, self._end + size_bytes)
 
     def release(self) -> None:
-        """Give back the room that is held, and the file if nothing was written."""
+        """Release the held room, and remove the file if nothing was written."""
         self._file.release_room()
         if self._end == 0 and self._file.is_empty():
             self._file.remove()
 
     @property
     def has_directory(self) -> bool:
-        """Whether the file is a finished ZIP, so that `finish` may be left out.
+        """Whether the file is a finished ZIP, so that `finish` is not necessary.
 
-        It does not say which entries the directory has.
+        The entries of the directory are not checked.
         """
         size = self._file.size_bytes()
         if size < self._end + END.size:
@@ -120,9 +120,9 @@ class Archive:
         return self._file.read_at(size - END.size, END.size)[:4] == END_SIGNATURE
 
     def open(self) -> None:
-        """Open the file now, so that appending needs nothing more of the system.
+        """Open the file now, so that appending cannot fail for want of a descriptor.
 
-        A new one is made; it is removed again when nothing was written until `close`.
+        A new file is created; `close` removes it if nothing was written.
 
         Raises:
             StorageError: it cannot be opened.
@@ -133,12 +133,12 @@ class Archive:
     def recover(self) -> list[UncommittedMember]:
         """Return the whole members behind `end`, in order, and move `end` there.
 
-        They are on disk when this returns, also against power loss. The file is not
-        changed. An attempt that the ledger has stored already, or does not know, makes
-        its member dead bytes.
+        They survive a power loss once this returns. The file is not changed. A member
+        becomes dead bytes if the ledger has stored its attempt already or does not know
+        it.
 
         Raises:
-            ArchiveDamaged: another program's ZIP stands where a new archive would.
+            ArchiveDamaged: another program's ZIP is at the path of a new archive.
         """
         self._is_walked = True
         size = self._file.size_bytes()
@@ -154,10 +154,10 @@ class Archive:
         return members
 
     def read(self, offset: int) -> bytes:
-        """Return the data of the member whose local header stands at `offset`.
+        """Return the data of the member whose local header is at `offset`.
 
         Raises:
-            ArchiveDamaged: no whole member stands there.
+            ArchiveDamaged: there is no whole member.
         """
         data = image_at(self._file, offset)
         if data is None:
@@ -170,7 +170,7 @@ class Archive:
         """Write the images behind the last member; they are safe after `sync`.
 
         Raises:
-            DiskFull: free some space and let a new process go on.
+            DiskFull: a new process can go on when some space is free.
             StorageError: the file cannot be written.
         """
         self._walk_once()
@@ -191,10 +191,10 @@ class Archive:
         return members
 
     def sync(self) -> None:
-        """Wait until all that was appended is on disk.
+        """Wait until all appended members are on disk.
 
         Raises:
-            StorageError: it is not; trying again would prove nothing.
+            StorageError: the sync failed; a second success would prove nothing.
         """
         self._file.sync()
 
@@ -212,7 +212,7 @@ class Archive:
         Args:
             entries: In the order in which the directory lists them.
             metadata: Lines of JSON, with or without their line break.
-            modified: Time that `metadata.jsonl` bears, aware; None for 1980.
+            modified: Time of `metadata.jsonl`, aware; None for 1980.
 
         Raises:
             ArchiveDamaged: an entry lies behind the last member.
@@ -220,12 +220,12 @@ class Archive:
         """
         self._walk_once()
         self._open_at_end()
-        listed = write_metadata(self._file, self._end, metadata, modified)
-        write_directory(self._file, listed, entries)
+        member = write_metadata(self._file, self._end, metadata, modified)
+        write_directory(self._file, member, entries)
 
     def close(self) -> None:
-        """Close the file; nothing is written, and no room is held any more."""
-        with suppress(StorageError):  # the next process gives it back
+        """Close the file without writing, and release the held room."""
+        with suppress(StorageError):  # the next process releases it
             is_empty = self._is_ours and self._file.size_bytes() == 0
             if self._file.held_to or is_empty:
                 self.release()
@@ -243,7 +243,7 @@ class Archive:
         self.close()
 
     def _walk_once(self) -> None:
-        # Nothing may be cut before it is known which whole members stand here.
+        # Nothing may be cut before all whole members of the file are known.
         if not self._is_walked:
             self.recover()
 

@@ -14,16 +14,16 @@ from polars.exceptions import PanicException, PolarsError
 
 from batchgen.errors import SpecError
 from batchgen.output.amounts import AMOUNTS, SUMS, Amounts, measures, with_ratios
+from batchgen.output.parquet_bomb import bomb_message
 from batchgen.output.spreadsheet import safe_frame
-from batchgen.output.unpacked import bomb_message
 
-_WANTED = "give a run folder or its results.parquet"
+_ADVICE = "give a run folder or its results.parquet"
 
 DAY = "day"
 """The UTC day on which a row was first sent."""
 
 REHEARSED = "rehearsed"
-"""Names the column that says whether the amounts are a rehearsal's."""
+"""Name of the column that says whether the amounts are a rehearsal's."""
 
 _NEEDED: Mapping[str, type[pl.DataType]] = {
     "status": pl.String,
@@ -39,14 +39,14 @@ _NEEDED: Mapping[str, type[pl.DataType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows that hold these values in the columns that were grouped by."""
+    """The rows that have these values in the grouping columns."""
 
     values: tuple[object, ...]
     amounts: Amounts
 
 
 class ResultTables:
-    """Result tables whose columns were read; those of their manifests may differ."""
+    """Result tables of one or several runs; their user columns may differ."""
 
     def __init__(self, paths: Sequence[Path], rehearsed: Collection[Path] = ()) -> None:
         """Read the columns of each table, one at least.
@@ -63,16 +63,16 @@ class ResultTables:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What can be grouped by: whatever one table at least has."""
+        """The columns that can be grouped by: those of at least one table."""
         return tuple({name: 0 for _, schema in self._tables for name in _keys(schema)})
 
     def costs(self, by: Sequence[str], *, rehearsed: bool = False) -> Costs:
-        """Add up, one table after the other, reading only what is needed.
+        """Add up, one table after the other, reading only the needed columns.
 
         Args:
-            by: Some of `columns`; null in the rows of a table that has no such one.
+            by: Some of `columns`; null in the rows of a table that lacks one.
             rehearsed: Whether to add up the tables of rehearsals, or all others: never
-                both, for the one money is pretend.
+                both, since the money of rehearsals is not real.
 
         Raises:
             SpecError: a file is damaged.
@@ -84,14 +84,14 @@ class ResultTables:
             if (path in self._rehearsed) is not rehearsed:
                 continue
             keys = _keys(schema)
-            chosen = [
+            key_columns = [
                 (keys[name].read if name in keys else pl.lit(None))
                 .cast(kind)
                 .alias(headings[name])
                 for name, kind in kinds.items()
             ]
             with _reading(path):
-                rows = _scan(path).select(*chosen, *measures())
+                rows = _scan(path).select(*key_columns, *measures())
                 sums = _summed(rows, headings.values())
                 parts.append(sums.collect(engine="streaming"))
         whole = _summed(pl.concat(parts).lazy(), headings.values()).collect()
@@ -109,11 +109,11 @@ class ResultTables:
 
 
 class Costs:
-    """Groups, the dearest first; where they are days, in order of the day before.
+    """Groups, the most expensive first; a column of days takes precedence.
 
     Attributes:
-        headings: Names of the columns that were grouped by.
-        rehearsed: Whether all of it is money of rehearsals, of which none was spent.
+        headings: Names of the grouping columns.
+        rehearsed: Whether all of it is money of rehearsals, which is not real.
         total: All groups together.
     """
 
@@ -142,9 +142,9 @@ class Costs:
             yield Group(row[:width], _amounts(row[width:]))
 
     def after(self, first: int) -> Amounts:
-        """Return what all groups but the first ones came to."""
-        rest = _summed(self._sums.lazy().slice(first), ()).collect()
-        return _amounts(with_ratios(rest).select(AMOUNTS).row(0))
+        """Return the sum of all groups but the first ones."""
+        total = _summed(self._sums.lazy().slice(first), ()).collect()
+        return _amounts(with_ratios(total).select(AMOUNTS).row(0))
 
     def frame(self) -> pl.DataFrame:
         """Return a row for each group; the last column says whether it is rehearsed."""
@@ -183,7 +183,7 @@ def _keys(schema: pl.Schema) -> dict[str, _Key]:
         for name, kind in schema.items()
         if not kind.is_nested() and kind not in (pl.Binary, pl.Duration)
     }
-    # As in the table itself: our name stands, and the manifest's gets the prefix.
+    # As in the table itself: batchgen's name stays, and the manifest's gets a prefix.
     if DAY in keys:
         keys[f"manifest_{DAY}"] = keys[DAY]
     started = pl.col("started_at").dt.convert_time_zone("UTC")
@@ -212,7 +212,7 @@ def _schema(path: Path) -> pl.Schema:
         if schema.get(name) != kind:
             state = f"is {schema[name]}" if name in schema else "is missing"
             raise SpecError(
-                f"{path}: no result table: column `{name}` {state}; {_WANTED}"
+                f"{path}: no result table: column `{name}` {state}; {_ADVICE}"
             )
     return schema
 
@@ -224,12 +224,11 @@ def _refuse_bomb(path: Path) -> None:
         SpecError: it does.
     """
     if (message := bomb_message(path)) is not None:
-        raise SpecError(f"{path}: no result table: {message}; {_WANTED}")
+        raise SpecError(f"{path}: no result table: {message}; {_ADVICE}")
 
 
 def _scan(path: Path) -> pl.LazyFrame:
-    # A path is taken as it is: brackets in a name are no pattern, and a folder called
-    # `brand=x` is no column.
+    # Brackets in a path are no pattern, and a folder named `brand=x` is no column.
     return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
@@ -237,9 +236,9 @@ def _scan(path: Path) -> pl.LazyFrame:
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    # What a damaged file holds can make polars panic, too.
+    # A damaged file can make polars panic, too.
     except (PolarsError, PanicException, pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SpecError(
-            f"{path}: not a whole Parquet file: {reason}; {_WANTED}"
+            f"{path}: not a whole Parquet file: {reason}; {_ADVICE}"
         ) from error

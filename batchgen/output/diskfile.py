@@ -30,9 +30,9 @@ _STREAM_BYTES = 1 << 20
 
 
 class DiskFile:
-    """A file that is opened when first needed, and not used again once it failed.
+    """A file that is opened when first needed, and not used again after a failure.
 
-    After a failed write or sync it is unknown what is on disk. Only a new process,
+    After a failed write or sync the content on disk is unknown. Only a new process,
     which reads the file first, may go on.
 
     Attributes:
@@ -48,16 +48,16 @@ class DiskFile:
         self.held_to = 0
 
     def hold_room(self, offset: int, end: int) -> bool | None:
-        """Hold room up to an offset for what will be written; see `preallocation`.
+        """Hold room up to an offset for later writes; see `preallocation`.
 
-        Unlike the other methods this may be called while another thread writes, for it
-        uses a descriptor of its own. Where there is no file it makes one.
+        Unlike the other methods this may be called while another thread writes, because
+        it uses a descriptor of its own. A missing file is created.
 
         Returns:
-            Whether it is held; None where the system cannot do that.
+            Whether it is held; None if the system cannot do that.
         """
         held_before = self.held_to
-        # Set before the system is asked, so that a cut meanwhile holds the room again.
+        # Set before the system call, so that `cut` in another thread holds room again.
         self.held_to = max(held_before, end)
         is_held = hold_room_in(self.path, offset, end - offset, make=True)
         if not is_held:
@@ -65,14 +65,14 @@ class DiskFile:
         return is_held
 
     def release_room(self) -> None:
-        """Give back the room behind the file's end, also after a failed write."""
+        """Release the room behind the file's end, also after a failed write."""
         self.held_to = 0
         with self._translated_errors("give back room of"):
             if self.path.exists():
                 release_room_of(self.path)
 
     def size_bytes(self) -> int:
-        """Return the size; -1 where there is no file."""
+        """Return the size; -1 if there is no file."""
         with self._translated("look at"):
             try:
                 return self.path.stat().st_size
@@ -80,7 +80,7 @@ class DiskFile:
                 return -1
 
     def read_at(self, offset: int, size_bytes: int) -> bytes:
-        """Return what stands there, less where the file ends before."""
+        """Return the bytes at an offset, fewer if the file ends before."""
         with self._translated("read"):
             if self._descriptor is None:
                 self._descriptor = open_descriptor(self.path, os.O_RDONLY)
@@ -97,10 +97,10 @@ class DiskFile:
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def settle(self) -> None:
-        """Put on disk what an earlier process left in memory, then drop that memory.
+        """Sync and drop bytes that an earlier process left in the system's memory.
 
-        What is read afterwards is what a power loss would leave. After a failed sync
-        the system may otherwise show bytes that never reached the disk.
+        Later reads then show what a power loss would leave. Otherwise, after a failed
+        sync, the system may show bytes that never reached the disk.
         """
         self.read_at(0, 1)
         with self._translated("sync"):
@@ -110,7 +110,7 @@ class DiskFile:
                 os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def open_to_write(self) -> None:
-        """Open or create the file; a new one is made to survive a power loss."""
+        """Open or create the file; the folder's entry of a new one is synced."""
         if self._writable:
             return
         is_new = self.size_bytes() <= 0
@@ -122,7 +122,7 @@ class DiskFile:
                 sync_folder(self.path.parent)
 
     def write_at(self, buffers: Iterable[bytes], offset: int) -> None:
-        """Write the buffers one behind the other, in as few calls as can be."""
+        """Write the buffers one after the other, in as few calls as possible."""
         pending = deque(memoryview(buffer) for buffer in buffers if buffer)
         with self._translated("write"):
             self._dirty = True
@@ -142,14 +142,14 @@ class DiskFile:
             self._sync_now()
 
     def sync(self) -> None:
-        """Put on disk what was written since the last time; never tried twice."""
+        """Sync what was written since the last time; never tried twice."""
         with self._translated("sync"):
             if self._dirty:
                 self._sync_now()
                 self._dirty = False
 
     def is_empty(self) -> bool:
-        """Say whether the file is there, and nothing in it."""
+        """Say whether the file exists and is empty."""
         with self._translated_errors("look at"):
             return self.path.exists() and self.path.stat().st_size == 0
 
@@ -218,7 +218,7 @@ class Stream:
 
     @property
     def offset(self) -> int:
-        """Where the next piece will stand."""
+        """Offset of the next piece."""
         return self._flushed_to + self._held
 
     def write(self, piece: bytes) -> None:
@@ -229,8 +229,8 @@ class Stream:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is still held."""
-        # Joined, for a million separate buffers would take a call for each 1,024.
+        """Write the pieces that are in memory."""
+        # Joined: a million separate buffers would take a call for each 1,024.
         self._file.write_at([b"".join(self._pieces)], self._flushed_to)
         self._flushed_to += self._held
         self._pieces, self._held = [], 0

@@ -1,12 +1,12 @@
-"""`kept/`: replies and bytes that were paid for and cannot be images of the archive.
+"""`kept/`: paid replies and bytes that cannot be images of the archive.
 
     <attempt>.json           a reply in which no image was found
-    <attempt>-body-<n>.bin   bytes, or .txt a long text, that stood in its body
+    <attempt>-body-<n>.bin   bytes (or .txt: a long text) of its body
     <attempt>-<image>.<ext>  bytes that are no whole image of a known kind, or an image
-                             that nobody asked for
+                             beyond the requested number
 
-Anybody may have changed the folder: names are made of numbers alone, and files that do
-not fit are ignored.
+Others may have changed the folder: names consist of numbers only, and other files are
+ignored.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from batchgen.shortage import refuse_shortage
 FOLDER = "kept"
 
 MAX_BYTES = 256 * 1024 * 1024
-"""Of one reply or image; the wire takes no larger ones [assumed]."""
+"""Of one reply or image; the wire accepts no larger ones [assumed]."""
 
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
-"""Of a reply's document that is read back: what is long in it stands beside it
+"""Of a reply's document that is read back: its long values are in files beside it
 [assumed]."""
 
 SPARE_BYTES = 64 * 1024 * 1024
-"""Room that is left on the disk for images and ledger [assumed]."""
+"""Room that stays free on the disk for images and ledger [assumed]."""
 
 LONG_TEXT = 64 * 1024
 
@@ -51,7 +51,7 @@ Pieces = Callable[[bytes | str], Iterable[bytes]]
 _REPLY = re.compile(r"(\d{1,18})\.json")
 _IMAGE = re.compile(r"(\d{1,18})-(\d{1,9})\.[a-z0-9]{1,8}")
 _FILE = "batchgen:file"
-# They hold secrets of a session, and say nothing about a purchase.
+# These headers contain secrets of a session, and nothing about a purchase.
 _PRIVATE = frozenset({"set-cookie", "set-cookie2", "authorization", "cookie"})
 
 
@@ -60,7 +60,7 @@ class KeptReply:
     """A reply as it was kept.
 
     Attributes:
-        source: What the reply answered.
+        source: The kind of request that it answered.
     """
 
     provider: str
@@ -138,12 +138,12 @@ class KeptFiles:
     # -- read
 
     def replies(self) -> list[int]:
-        """Return attempts of which a reply is kept, oldest first."""
+        """Return the attempts with a kept reply, oldest first."""
         matches = (_REPLY.fullmatch(name) for name in self._names())
         return sorted(int(match[1]) for match in matches if match)
 
     def images_of(self, attempt_id: int) -> dict[int, str]:
-        """Return names of the images that are kept of an attempt, by their number."""
+        """Return the names of an attempt's kept images, by their number."""
         matches = (_IMAGE.fullmatch(name) for name in self._names(f"{attempt_id}-"))
         return {int(match[2]): match[0] for match in matches if match}
 
@@ -191,7 +191,7 @@ class KeptFiles:
                 lambda: [path.name for path in self._folder.iterdir()]
             )
         except OSError as error:
-            # What was paid for may be there, though it cannot be listed now.
+            # Paid replies may be there although the folder cannot be listed now.
             refuse_shortage(error)
             return []
         return [name for name in names if name.startswith(start)]

@@ -17,13 +17,13 @@ _GROUP_ROWS = 16_384
 _GROUP_BYTES = 32 * 2**20
 
 MODE = "batchgen.realm"
-"""Says in a table's metadata what kind of run made it: a rehearsal spends nothing."""
+"""Key of a table's metadata for the kind of run: a rehearsal spends no real money."""
 VERSION = "batchgen.version"
 SOURCE = "batchgen.source"
 """SOURCE of the run, relative to the folder of the table."""
 
-# Large, because a slice of long cells can exceed the 2 GiB that plain strings hold. In
-# the Parquet file, and for its readers, both are the same strings.
+# Large, because a slice of long cells can exceed the 2 GiB limit of plain strings. In
+# the Parquet file, and for its readers, there is no difference.
 TEXT = pa.large_string()
 USD = pa.decimal128(18, 9)
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -42,9 +42,9 @@ def write_parquet(
     Args:
         path: Replaced in one step once everything is on disk.
         tables: Small ones, all of this schema.
-        schema: Of the file, which may hold no row at all.
-        mode: What kind of run the rows are of, for the file's metadata: a reader who
-            has the file alone must be able to tell a rehearsal's money from real money.
+        schema: Of the file, which may have no rows.
+        mode: The kind of run, for the file's metadata: the file alone must show whether
+            its money is real or a rehearsal's.
 
     Raises:
         DiskFull: the file system or the quota is full.
@@ -77,9 +77,9 @@ def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def mode_of(path: Path) -> str | None:
-    """Return the kind of run that a table names in its metadata, else None.
+    """Return the kind of run in a table's metadata, else None.
 
-    Also None for a file that cannot be read: reading its rows will say what is wrong.
+    Also None for a file that cannot be read: reading its rows will report the error.
     """
     try:
         metadata = pq.read_metadata(path).metadata or {}

@@ -1,7 +1,7 @@
 """Room on the disk that belongs to a file before it is written.
 
-Other programs cannot take it. If a disk becomes full while requests are under way,
-their images still fit. The file's length does not change.
+Other programs cannot use it. If a disk becomes full while requests are in flight, their
+images still fit. The file's length does not change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def hold_room(descriptor: int, offset: int, size_bytes: int) -> bool | None:
     """Hold room behind an offset of a file for later writes.
 
     Returns:
-        Whether it is held; None where the system cannot do that, or not for this file.
+        Whether it is held; None if the system cannot do that, or not for this file.
     """
     allocate = _allocator()
     if allocate is None or size_bytes <= 0:
@@ -44,13 +44,13 @@ def hold_room(descriptor: int, offset: int, size_bytes: int) -> bool | None:
 def hold_room_in(
     path: Path, offset: int, size_bytes: int, *, make: bool = False
 ) -> bool | None:
-    """Do the same with a new descriptor, so that another thread may write meanwhile.
+    """Do the same with a new descriptor, so that another thread can write to the file.
 
     Args:
         path: The file.
         offset: Where the room begins.
-        size_bytes: How much of it.
-        make: Whether a missing file is made.
+        size_bytes: Of the room.
+        make: Whether a missing file is created.
     """
     flags = os.O_RDWR | (os.O_CREAT if make else 0)
     try:
@@ -64,14 +64,14 @@ def hold_room_in(
 
 
 def release_room_of(path: Path) -> None:
-    """Give back the room behind a file's end; nothing may write to the file meanwhile.
+    """Release the room behind a file's end; no thread may write to the file then.
 
     Raises:
-        OSError: it cannot be given back.
+        OSError: it cannot be released.
     """
     descriptor = open_descriptor(path, os.O_RDWR)
     try:
-        # Cut to its own length: only the room behind that is given back.
+        # Cut to its own length: only the room behind the end is released.
         os.ftruncate(descriptor, os.fstat(descriptor).st_size)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Write the table for accounting: one line for each attempt at buying something."""
+"""Write the table for accounting: one line for each attempt."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def write_purchases(
     Args:
         path: Replaced in one step once everything is on disk.
         slices: Rows in order.
-        mode: What kind of run they are of; see `write_parquet`.
+        mode: The kind of run; see `write_parquet`.
         source: SOURCE of the run, relative to the run folder, for the metadata.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Read a table that an earlier run wrote; anybody may have changed the file."""
+"""Read a table that an earlier run wrote; others may have changed the file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from batchgen.errors import StorageError
 from batchgen.output.parquet import MODE, SOURCE
+from batchgen.output.parquet_bomb import bomb_message
 from batchgen.output.purchase_table import SCHEMA as PURCHASES_SCHEMA
 from batchgen.output.result_table import SCHEMA as TABLE_SCHEMA
-from batchgen.output.unpacked import bomb_message
 
 _ROWS_AT_ONCE = 2048
 _NEEDED = {
@@ -23,16 +23,16 @@ _NEEDED = {
 _SCHEMAS = {"attempts.parquet": PURCHASES_SCHEMA, "results.parquet": TABLE_SCHEMA}
 
 TableRow = Mapping[str, Any]
-"""One row by batchgen's own columns; None where an older batchgen wrote none."""
+"""One row by batchgen's own columns; None for columns that an older batchgen lacked."""
 
 
 class WrittenTable:
     """A table of a run folder.
 
     Attributes:
-        mode: What kind of run it is of; None where it does not say so.
-        source: SOURCE of the run, relative to the folder; None where it does not
-            say so.
+        mode: The kind of run; None if the table does not state it.
+        source: SOURCE of the run, relative to the folder; None if the table does not
+            state it.
     """
 
     def __init__(self, path: Path) -> None:

@@ -60,7 +60,7 @@ _Slice = tuple[Sequence[ResultRow], bytes | None]
 _HELD_ROWS = 2048
 _HELD_CHARACTERS = 2**20
 
-# A slice is read in less time than it takes to start work in other threads.
+# Reading a slice takes less time than starting work in other threads.
 _IN_THIS_THREAD = pa.ipc.IpcReadOptions(use_threads=False)
 
 
@@ -79,12 +79,12 @@ def write_table(
     Args:
         path: Replaced in one step once everything is on disk.
         slices: Rows in manifest order, each slice with the user's columns of exactly
-            these rows as Arrow IPC (stream or file); None where these are unknown,
-            which leaves them null.
-        user_schema: The same columns without rows. They alone decide which columns the
-            table has; None for a manifest that has none.
-        is_shared: Whether rows share purchases; then `shared_with` says with whom.
-        mode: What kind of run the rows are of; see `write_parquet`.
+            these rows as Arrow IPC (stream or file); None if these are unknown, which
+            makes them null.
+        user_schema: The same columns without rows. Only these are in the table; None
+            for a manifest without columns of its own.
+        is_shared: Whether rows share purchases; then the table has `shared_with`.
+        mode: The kind of run; see `write_parquet`.
 
     Raises:
         DiskFull: the file system or the quota is full.
@@ -118,7 +118,7 @@ def _tables(
 
 
 def _together(slices: Iterable[_Slice]) -> Iterator[list[_Slice]]:
-    # To start a column costs as much as a hundred of its values.
+    # Starting a column costs as much as a hundred of its values.
     held: list[_Slice] = []
     rows = characters = 0
     for part in slices:
@@ -220,13 +220,13 @@ def _read(data: bytes) -> pa.Table:
     try:
         opening = pa.ipc.open_file if is_file else pa.ipc.open_stream
         return opening(data, options=_IN_THIS_THREAD).read_all()
-    # A record cut in its middle is an OSError to Arrow.
+    # Arrow raises an OSError for a truncated record.
     except (pa.ArrowInvalid, OSError) as error:
         raise StorageError(f"own columns cannot be read: {error}") from error
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    # Types that exist in memory alone: views, dictionaries, and nothing but nulls.
+    # Replaced are types that exist only in memory: views, dictionaries, and null.
     types = pa.types
     if types.is_dictionary(kind):
         return _plain(kind.value_type)
@@ -248,14 +248,14 @@ def _plain_inside(kind: pa.DataType) -> pa.DataType:
 
 
 def _layout(batchgen_schema: pa.Schema, user_fields: pa.Schema) -> pa.Schema:
-    """Return all columns; a name of ours that the manifest has, too, gets a prefix."""
-    taken = {*batchgen_schema.names, *user_fields.names}
+    """Return all columns; a user's column with a name of batchgen's gets a prefix."""
+    used_names = {*batchgen_schema.names, *user_fields.names}
     fields = list(batchgen_schema)
     for field in user_fields:
         name = field.name
         if name in batchgen_schema.names:
-            while name in taken:
+            while name in used_names:
                 name = f"manifest_{name}"
-            taken.add(name)
+            used_names.add(name)
         fields.append(field.with_name(name))
     return pa.schema(fields)

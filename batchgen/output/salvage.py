@@ -1,6 +1,6 @@
 """Find every whole image of an archive whose ledger is gone, also after damaged bytes.
 
-`walk` stops at the first torn member, because the ledger knows all members before that.
+`walk` stops at the first torn member, because the ledger has all members before it.
 Here there is no ledger, so damaged bytes are skipped.
 """
 
@@ -36,8 +36,8 @@ class Salvage:
 
     Attributes:
         end: Offset behind the last whole image, once all were yielded.
-        damaged: How many images, or stretches between images, are damaged. A member
-            that a kill tore at the end does not count.
+        damaged: How many images, or ranges between images, are damaged. A torn member
+            at the end, left by a kill, does not count.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +104,7 @@ class Salvage:
         return data if is_whole else None
 
     def _next_header(self, offset: int) -> int | None:
-        """Return where the next intact header of an image stands."""
+        """Return the offset of the next intact header of an image."""
         overlap = len(LOCAL_SIGNATURE) - 1
         while offset < self._size_bytes:
             piece = self._file.read_at(offset, _PIECE_BYTES + overlap)

@@ -1,4 +1,4 @@
-"""Tables whose cells a spreadsheet shows, and never calculates."""
+"""Tables whose cells no spreadsheet interprets as formulas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from batchgen.output.spreadsheet_cells import safe_cell
 
 
 def safe_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a table whose texts, and names of columns, no spreadsheet calculates."""
+    """Return a table with safe texts and column names."""
     texts = [name for name, kind in frame.schema.items() if kind == pl.String]
     texts += [
         name

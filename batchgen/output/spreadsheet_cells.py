@@ -1,4 +1,4 @@
-"""Cells of a CSV that a spreadsheet shows, and never calculates.
+"""Cells of a CSV that no spreadsheet interprets as formulas.
 
 A cell that begins like a formula gets an apostrophe before it, as OWASP advises
 (owasp.org/www-community/attacks/CSV_Injection, read 2026-11-30): the cells of a
@@ -13,11 +13,11 @@ _BEGIN = r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\u2212"
 _RISKY = re.compile(rf"'*[{_BEGIN}]")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?%?", re.ASCII)
 _INNER = re.compile(rf"([;\t\n])(?=[{_BEGIN}])")
-"""A program that splits cells at another character would see a cell begin there."""
+"""To a program that splits cells at another character, a cell begins here."""
 
 
 def safe_cell(text: str) -> str:
-    """Return a text as a cell that no spreadsheet calculates."""
+    """Return a text as a cell that no spreadsheet interprets as a formula."""
     if _NUMBER.fullmatch(text):
         return text
     text = _INNER.sub(r"\1'", text)
@@ -25,6 +25,6 @@ def safe_cell(text: str) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """Return the text that a cell stood for, where only its beginning was risky."""
+    """Return the text of a safe cell, if only its beginning was risky."""
     is_safe = text.startswith("'") and _RISKY.match(text) is not None
     return text[1:] if is_safe else text

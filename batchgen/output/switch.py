@@ -18,12 +18,12 @@ _SUFFIX = ".compacted"
 
 
 def successor(archive: Path) -> Path:
-    """Return where the file stands that is to take an archive's place."""
+    """Return the path of the file that will replace an archive."""
     return archive.with_name(archive.name + _SUFFIX)
 
 
 def discard(archive: Path) -> None:
-    """Remove a successor that was never finished."""
+    """Remove an unfinished successor."""
     try:
         successor(archive).unlink(missing_ok=True)
     except OSError as error:
@@ -35,15 +35,15 @@ def discard(archive: Path) -> None:
 def take_over(archive: Path, size_bytes: int) -> None:
     """Put the successor in the archive's place, on disk when this returns.
 
-    It may be called again after a kill, and then does what is left to do.
+    It can be called again after a kill, and then completes the work.
 
     Args:
         archive: The archive.
-        size_bytes: Size of the successor, by which it is known.
+        size_bytes: Size of the successor, which identifies it.
 
     Raises:
         ArchiveDamaged: neither of the two files is the one that the ledger describes.
-        StorageError: the file system refuses it.
+        StorageError: the file system refuses the rename.
     """
     new = successor(archive)
     try:

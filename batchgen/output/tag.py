@@ -1,7 +1,7 @@
-"""What a local header says about the purchase of its image, as an extra field.
+"""Data about an image's purchase in its local header, as an extra field.
 
-Each extra field of a ZIP is an id, a length and that many bytes; readers skip those
-whose id they do not know. Source: PKWARE APPNOTE.TXT 6.3.10, section 4.5.
+Each extra field of a ZIP is an id, a length and that many bytes; readers skip fields
+with an unknown id. Source: PKWARE APPNOTE.TXT 6.3.10, section 4.5.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """What a local header says about the purchase, for a ledger that missed it.
+    """The purchase of an image, for a ledger that does not have its delivery.
 
     Attributes:
         attempt_id: The ledger's number of the attempt, below 2**63.
         image: Number of the image within its row, from 1.
         images: How many images the attempt has.
-        cost_nano: What the attempt cost, in nano-dollars; None where not reported.
+        cost_nano: Cost of the attempt in nano-dollars; None if not reported.
         modified: When the image was delivered, aware; kept to the microsecond.
     """
 
@@ -62,7 +62,7 @@ def pack_tag(tag: Tag) -> bytes:
 
 
 def parse_tag(payload: bytes) -> Tag | None:
-    """Read what a field of id `TAG_ID` holds; None for padding or another version."""
+    """Parse a field with the id `TAG_ID`; None for padding or another version."""
     if len(payload) != _TAG.size + CHECK.size or payload[0] != _TAG_VERSION:
         return None
     _, has, attempt_id, image, images, cost_nano, modified = _TAG.unpack_from(payload)

@@ -22,14 +22,14 @@ _PIECE_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class UncommittedMember:
-    """A whole member that stands behind the end that the ledger knows."""
+    """A whole member behind the end that the ledger has committed."""
 
     member: Member
     tag: Tag
 
 
 def header_at(file: DiskFile, offset: int) -> LocalHeader | None:
-    """Return the local header at `offset`; None where none is whole."""
+    """Return the local header at `offset`; None if there is no whole one."""
     start = file.read_at(offset, LOCAL.size)
     length = header_length(start)
     if length is None:
@@ -43,8 +43,8 @@ def whole_members(
 ) -> Iterator[tuple[UncommittedMember, int]]:
     """Yield each member from `offset` on and the offset behind it.
 
-    Stops at the first member that is torn or foreign: it is unknown where the members
-    behind that begin.
+    Stops at the first member that is torn or foreign: where the next one begins is
+    unknown.
     """
     while (header := header_at(file, offset)) is not None and header.tag is not None:
         start = offset + header.length
@@ -59,7 +59,7 @@ def whole_members(
 
 
 def image_at(file: DiskFile, offset: int) -> bytes | None:
-    """Return the data of the member at `offset`; None where none is whole."""
+    """Return the data of the member at `offset`; None if there is no whole one."""
     header = header_at(file, offset)
     if header is None or header.tag is None:
         return None

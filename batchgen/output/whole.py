@@ -1,4 +1,4 @@
-"""Put a new file in the place of an old one: whole or not at all."""
+"""Replace a file by a new one: completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` once all of it is on disk.
+    """Open a file that replaces `path` once all of it is on disk.
 
-    Whatever goes wrong before, the old file stays untouched and nothing else is left.
+    After an error the old file is unchanged and the new one is removed.
 
     Raises:
         DiskFull: the file system or the quota is full.

@@ -1,4 +1,4 @@
-"""What makes a ZIP of the archive: `metadata.jsonl`, the directory, the end record."""
+"""Write the end of the ZIP: `metadata.jsonl`, the directory, the end record."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def write_metadata(
 ) -> tuple[Member, int]:
     """Write the member; return it and the offset behind it.
 
-    The lines come first and the header before them last, for it says how long they
-    are; until then zeros stand there, which no walk takes for a member.
+    The header before the lines is written last, because it contains their length. Until
+    then there are zeros, which are no member's header.
     """
     blank = Member(METADATA, offset, 0, 0, modified)
     start = offset + len(plain_header(blank))
@@ -52,12 +52,12 @@ def write_directory(
     Raises:
         ArchiveDamaged: an entry lies behind the last image, or its name leads out.
     """
-    listed, start = metadata
+    metadata_member, start = metadata
     stream = Stream(file, start)
-    stream.write(central_header(listed))
+    stream.write(central_header(metadata_member))
     count = 1
     for entry in entries:
-        if entry.offset + LOCAL.size + entry.size_bytes > listed.offset:
+        if entry.offset + LOCAL.size + entry.size_bytes > metadata_member.offset:
             raise ArchiveDamaged(
                 f"{file.path} ends before its image {entry.name!r}, "
                 f"which the ledger has at byte {entry.offset}"
@@ -71,8 +71,8 @@ def write_directory(
         stream.write(central_header(entry))
         count += 1
     stream.flush()
-    # The end record is written when all before it is on disk: where it stands, the
-    # ZIP is whole.
+    # The end record is written when everything before it is on disk: a ZIP that has
+    # one is whole.
     file.sync()
     size_bytes = stream.offset - start
     file.write_at([end_records(count, size_bytes, start)], stream.offset)

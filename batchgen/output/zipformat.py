@@ -1,7 +1,7 @@
 """The records of a ZIP file, packed and parsed by hand: pure functions on bytes.
 
-Only what the archive writes: stored members, UTF-8 names, no data descriptors, ZIP64
-where a value needs it and nowhere else. Source: PKWARE APPNOTE.TXT 6.3.10, section 4.
+Only what the archive needs: stored members, UTF-8 names, no data descriptors, ZIP64
+only for values that need it. Source: PKWARE APPNOTE.TXT 6.3.10, section 4.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LAST_DOS_TIME = (23 << 11 | 59 << 5 | 29, 127 << 9 | 12 << 5 | 31)
 
 
 class Member(NamedTuple):
-    """One member of the archive; a tuple, for a million are made for a directory.
+    """One member of the archive; a tuple, because a directory may need a million.
 
     `offset` is that of its local header. `modified` is aware.
     """
@@ -69,8 +69,8 @@ DirectoryEntry: TypeAlias = Member
 class LocalHeader(NamedTuple):
     """A parsed local header.
 
-    `length` counts its name and extra fields, too. `tag` is given only where it, and
-    the whole header, are intact; `is_ours` says that there is a place for one.
+    `length` includes its name and extra fields. `tag` is None unless it and the whole
+    header are intact; `is_ours` says that the header has a field for a tag.
     """
 
     name: str
@@ -100,8 +100,8 @@ def dos_time(modified: datetime | None) -> tuple[int, int]:
 def local_header(member: Member, tag: Tag) -> bytes:
     """Pack the local header of an image, checked by a CRC of its own at its end.
 
-    The ZIP's CRC covers the data alone; after a power loss the header, too, may be
-    anything, and it says whose image this is.
+    The ZIP's CRC covers only the data. After a power loss the header may have any
+    content, too, and it says to which attempt the image belongs.
     """
     sizes = _zip64_sizes(member.size_bytes) if member.size_bytes >= LIMIT_32 else b""
     head = _local(member, sizes, TAG_ROOM) + sizes + pack_tag(tag)
@@ -111,7 +111,7 @@ def local_header(member: Member, tag: Tag) -> bytes:
 def plain_header(member: Member) -> bytes:
     """Pack a header without a tag, whose length does not depend on the size.
 
-    So the data may be written first, by a writer that learns its size from it.
+    So the data can be written first, by a writer that does not know its size yet.
     """
     extra = (
         _zip64_sizes(member.size_bytes)
@@ -122,7 +122,7 @@ def plain_header(member: Member) -> bytes:
 
 
 def header_length(start: bytes) -> int | None:
-    """Return the length of the local header that starts so; None if none does."""
+    """Return the length of a local header with this start; None if it is no header."""
     if len(start) < LOCAL.size or start[:4] != LOCAL_SIGNATURE:
         return None
     *_, name_size, extra_size = LOCAL.unpack_from(start)
@@ -130,7 +130,7 @@ def header_length(start: bytes) -> int | None:
 
 
 def parse_local(header: bytes) -> LocalHeader | None:
-    """Parse a local header; None where the bytes are no whole one."""
+    """Parse a local header; None if the bytes are not a whole one."""
     length = header_length(header)
     if length is None or len(header) < length:
         return None
@@ -147,7 +147,7 @@ def parse_local(header: bytes) -> LocalHeader | None:
 
 
 def central_header(member: Member) -> bytes:
-    """Pack the directory's entry, with a ZIP64 field for what does not fit."""
+    """Pack the directory's entry, with a ZIP64 field for values that do not fit."""
     name, offset, size, crc32, modified = member
     wide: list[int] = []
     if size >= LIMIT_32:
@@ -184,10 +184,10 @@ def central_header(member: Member) -> bytes:
 
 
 def end_records(count: int, size_bytes: int, offset: int) -> bytes:
-    """Pack what stands behind a directory of `count` entries that begins at `offset`.
+    """Pack the records behind a directory of `count` entries that begins at `offset`.
 
-    Each value that does not fit sends the reader to the ZIP64 record; a directory
-    whose values all fit has none.
+    Each value that does not fit refers the reader to the ZIP64 record; if all values
+    fit, there is no such record.
     """
     end = END.pack(
         END_SIGNATURE,
@@ -218,7 +218,7 @@ def end_records(count: int, size_bytes: int, offset: int) -> bytes:
 
 
 class Directory(NamedTuple):
-    """Where the directory of a ZIP stands, and how many entries it has."""
+    """Place of a ZIP's directory, and its number of entries."""
 
     entries: int
     size_bytes: int
@@ -229,8 +229,8 @@ def parse_central(data: bytes) -> tuple[Member, int] | None:
     """Parse the directory's entry at the start of some bytes.
 
     Returns:
-        The entry, without its time, and how long it is; None where none is whole, or
-        it is none of those that the archive writes.
+        The entry, without its time, and its length; None if it is not whole, or not of
+        the kind that the archive writes.
     """
     if len(data) < _CENTRAL.size or data[:4] != CENTRAL_SIGNATURE:
         return None
@@ -257,7 +257,7 @@ def parse_central(data: bytes) -> tuple[Member, int] | None:
 
 
 def parse_end(data: bytes) -> Directory | None:
-    """Parse the records at the end of a ZIP, which end these bytes; None if torn."""
+    """Parse the records at the end of a ZIP's bytes; None if torn."""
     if len(data) < END.size or data[-END.size :][:4] != END_SIGNATURE:
         return None
     _, *disks, on_disk, count, size_bytes, offset, comment = END.unpack(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from batchgen.ledger import Reader, StoredMember, count_members, stored_members
 from batchgen.output import ARCHIVE
-from batchgen.output.copying import ExpectedMember, damage_of
+from batchgen.output.directory_check import directory_damage
 from batchgen.output.diskfile import DiskFile
-from batchgen.output.listing import directory_damage
+from batchgen.output.member_copy import ExpectedMember, damage_of
 from batchgen.runner.folder import current_ledger
 from batchgen.storage.outputs import directory_entries
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from batchgen.errors import ArchiveDamaged, DiskFull
 from batchgen.ledger import Compaction, KeptMember, Ledger
 from batchgen.output import ARCHIVE
-from batchgen.output.copying import ExpectedMember, copy_member, damage_of
 from batchgen.output.diskfile import DiskFile, Stream
+from batchgen.output.member_copy import ExpectedMember, copy_member, damage_of
 from batchgen.output.switch import discard, successor
 from batchgen.output.walk import header_at
 from batchgen.output.zip_directory import write_directory, write_metadata
@@ -96,7 +96,7 @@ def _measure(old: DiskFile, compaction: Compaction, end: int) -> tuple[int, int,
     """Return count and bytes of the images that stay, and whether these are all."""
     count = size_bytes = 0
     is_dense = True
-    for member in compaction.kept():
+    for member in compaction.members():
         count += 1
         header = header_at(old, member.place)
         if header is None:
@@ -130,7 +130,7 @@ def _write(
     try:
         stream = Stream(new, 0)
         images = 0
-        for member in compaction.kept():
+        for member in compaction.members():
             images += 1
             place, problem = copy_member(old, _expected(member), stream)
             if problem is not None:
@@ -167,7 +167,7 @@ def _verify(
     """
     new.settle()
     place = 0
-    for member in compaction.kept():
+    for member in compaction.members():
         problem = damage_of(new, _expected(member, place))
         if problem is not None:
             raise _damaged(new.path, member, problem)

@@ -13,6 +13,7 @@ from batchgen.admission.next_step import Policy
 from batchgen.admission.proof import Proof
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import Run, Time
+from batchgen.attempts.kept_replies import kept_files
 from batchgen.budget import DAY_MICROS, Budget, Scope, column_values_of, limits_of
 from batchgen.errors import BatchgenError, SpecError
 from batchgen.ledger import AttemptRecord, Reader
@@ -30,8 +31,13 @@ from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
 from batchgen.providers.base import Provider
 from batchgen.runner.config import RunConfig
-from batchgen.runner.resume import ask_first, carry_on, contexts_of
-from batchgen.runner.second_chances import given_up, hold, read_kept, reopen
+from batchgen.runner.second_chances import (
+    abandoned_attempts,
+    hold,
+    read_kept_replies,
+    reopen,
+)
+from batchgen.runner.unfinished import ask_first, carry_on, contexts_of
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.wire import redactor_for
@@ -165,7 +171,9 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
         The tasks that cannot be polled.
     """
     open_attempts = run.ledger.open_attempts()
-    queues, unreachable = _queues_for(run, config, [*open_attempts, *given_up(run)])
+    files = kept_files(run.folder, run.redactor)
+    abandoned = abandoned_attempts(run.ledger, files)
+    queues, unreachable = _queues_for(run, config, [*open_attempts, *abandoned])
     run.all_queues = queues
     contexts = contexts_of(run.ledger, queues, open_attempts)
     money = run.ledger.money()
@@ -176,12 +184,12 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
     for context in contexts:
         # A delivered purchase is paid already, whatever it cost.
         if context.attempt.state is not State.DELIVERED:
-            hold(run, context)
-    for provider, resolution, per_image in run.ledger.dearest():
+            hold(run.budget, run.progress, context)
+    for provider, resolution, per_image in run.ledger.highest_charges():
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
-    reopened = [*await read_kept(run, queues), *await reopen(run, queues)]
-    carry_on(run, [*await ask_first(run, contexts), *reopened])
+    first = [*await read_kept_replies(run, queues, files), *await reopen(run, queues)]
+    carry_on(run, [*await ask_first(run, contexts), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
     waiting = [each for each in unreachable if each.attempt_id in open_ids]
     return _unreachable_tasks(waiting, config)

@@ -1,4 +1,4 @@
-"""Feed a provider: take its parts from the queue, and let those go that may."""
+"""Feed a provider: take its parts from the queue, and start the admitted ones."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from batchgen.admission.reference_uploads import References
 from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
 from batchgen.admission.run_context import Run
 from batchgen.attempts.purchase import buy
+from batchgen.budget import Budget
 from batchgen.errors import DayFull, NearlyAllFailed
 from batchgen.limits import Failures
+from batchgen.runner.progress import Progress
 
 
 async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> None:
-    """Buy all that is chosen for a lane, until it is done or must stop.
+    """Buy all parts that are planned for a provider, until they end or it must stop.
 
     Raises:
-        BudgetReached: the next part does not fit and nothing is in flight; budgets of
-            a column's values end nothing, they are noted in the run.
+        BudgetReached: the next part does not fit and nothing is in flight; a budget
+            of a column's value does not raise, it is noted in the run.
         UsageError: there is a budget, and no price.
         DiskFull: there is no room for one more image.
-        NearlyAllFailed: it is better to look first.
+        NearlyAllFailed: so many rows failed that the user should look first.
     """
     try:
         with Feed(run, queue, references) as feed:
             await _feed(run, queue, feed)
         if queue.task_error is not None and queue.stopped is None:
-            stop(run, queue, queue.task_error)  # nothing is left that says otherwise
+            stop(run, queue, queue.task_error)  # no later purchase has disproved it
     finally:
         await remember(run, queue)
     if run.gives_up:
@@ -57,7 +59,7 @@ async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
 
 
 async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:
-    """Let a part come again when what it waits for may be there."""
+    """Queue a part again for the time when the cause of its refusal may be over."""
     match refusal:
         case Later(too_much=reservation) if reservation is not None:
             feed.scan.close(
@@ -65,20 +67,20 @@ async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> N
             )
         case Later(day=full) if full is not None:
             feed.put_back(queued.part)
-            await _sleep_over(run, full)
+            await _sleep_over(run.budget, run.progress, full)
         case Later(wait_s=wait_s):
             feed.retry(queued.part, wait_s)
         case Drop() | Halt():
             pass
 
 
-async def _sleep_over(run: Run, full: DayFull) -> None:
-    """Wait for the next UTC day; what is in flight goes on."""
-    run.progress.notify_once(f"the day's budget is reached, waiting: {full}")
-    run.progress.phase = "waiting"
-    await run.budget.next_day()
-    # Not when it is cancelled: then the run is stopping.
-    run.progress.phase = "running"
+async def _sleep_over(budget: Budget, progress: Progress, full: DayFull) -> None:
+    """Wait for the next UTC day; attempts in flight go on."""
+    progress.notify_once(f"the day's budget is reached, waiting: {full}")
+    progress.phase = "waiting"
+    await budget.next_day()
+    # A cancellation does not get here: then the phase is `stopping`.
+    progress.phase = "running"
 
 
 def _few_succeed(failures: Failures) -> str:

@@ -1,4 +1,4 @@
-"""What a run has done so far, for whoever shows it."""
+"""What a run has done so far, for displays."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from batchgen.model import Status
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An orderly stop that was asked for from outside.
+    """An orderly stop that was requested from outside.
 
     Attributes:
-        reason: As whoever asked for it named it, such as a signal's name.
-        requests: Purchases that were sent and have no answer yet.
-        grace_s: For how long they are waited for.
+        reason: Such as a signal's name.
+        requests: Purchases that were sent and have no reply yet.
+        grace_s: For how long the run waits for these replies.
         tasks: Accepted tasks, which are left to the next run.
     """
 
@@ -29,28 +29,28 @@ class Stop:
 
 @dataclass(slots=True)
 class Progress:
-    """Counters of one run; the runner writes them, a face reads them.
+    """Counters of one run; the runner writes them, a display reads them.
 
     Attributes:
         total: Rows in scope; grows while the manifest is being read.
         planned: Whether the manifest is read to its end.
         rows: Rows in scope by status, those of earlier runs included.
-        bought: Images that this run stored.
+        stored_images: Images that this run stored.
         spent: Nano-dollars of the whole folder, and so is `at_risk`.
-        in_flight: Tells how many purchases are between SENT and DELIVERED.
-        superseded: What of `spent` was paid for rows that the manifest no longer holds.
-        rehearsed: Whether all money is a rehearsal's: then none is spent.
-        budgets: Says how the budgets of the day and of a column's values stand.
+        in_flight: Returns the number of purchases between SENT and DELIVERED.
+        superseded: The part of `spent` for rows that the manifest no longer has.
+        rehearsed: Whether the run is a rehearsal, which spends no real money.
+        budgets: Returns a text for each budget of the day and of a column's values.
         stop: Set before the phase is `stopping`.
-        budget_levels: Tells the same as data: scope, limit, and what counts for it.
-        wait_reasons: Tells what it waits for now, in words that follow `left`.
+        budget_levels: Returns the same as data: scope, limit, and amount counted.
+        wait_reasons: Returns what the run waits for now, in words that follow `left`.
         notice: Called with a sentence that the user should read now.
     """
 
     total: int = 0
     planned: bool = False
     rows: Counter[Status] = field(default_factory=Counter)
-    bought: int = 0
+    stored_images: int = 0
     spent: int = 0
     superseded: int = 0
     at_risk: int = 0
@@ -66,7 +66,7 @@ class Progress:
     notice: Callable[[str], None] = lambda _: None
 
     def notify_once(self, text: str) -> None:
-        """Tell the user something that would otherwise be said a thousand times."""
+        """Show the user a notice, but only the first time."""
         if text not in self.shown_once:
             self.shown_once.add(text)
             self.notice(text)
@@ -74,6 +74,6 @@ class Progress:
     def settle(
         self, status: Status, was: Status = Status.PENDING, rows: int = 1
     ) -> None:
-        """Count a row that came to its end, and those that share its purchase."""
+        """Count a row's new status, and that of rows that share its purchase."""
         self.rows[status] += rows
         self.rows[was] -= rows

@@ -1,7 +1,7 @@
-"""Second chances: what was paid for and given up is tried before anything is bought.
+"""Second chances: paid images that were given up are tried before anything is bought.
 
-Lost links may work by now, and a newer batchgen may find the image in a reply that was
-kept. Both cost nothing.
+Lost links may work by now, and a newer batchgen may find the image in a kept reply.
+Both cost nothing.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import anyio
 
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.charges import ChargedAs
 from batchgen.attempts.deliver import take
+from batchgen.attempts.download_round import try_links
 from batchgen.attempts.echoes import read_without_echoes
 from batchgen.attempts.fence import fenced
-from batchgen.attempts.fetch import end_without, try_each
+from batchgen.attempts.fetch import end_without
 from batchgen.attempts.finish import fail, leave_at_risk
 from batchgen.attempts.fresh_links import fresh_links
-from batchgen.attempts.kept_replies import kept_files, name_in
+from batchgen.attempts.kept_replies import name_in
 from batchgen.attempts.missing_images import Missing
+from batchgen.budget import Budget
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -30,7 +31,7 @@ from batchgen.errors import (
     NoImage,
     ReplyMalformed,
 )
-from batchgen.ledger import AttemptRecord, Ledger, Reader
+from batchgen.ledger import AttemptRecord, Charged, Ledger, Reader
 from batchgen.model import (
     BASE64_KEYS,
     Accepted,
@@ -41,25 +42,26 @@ from batchgen.model import (
     State,
     Status,
 )
-from batchgen.output.kept_files import KeptReply, Source
+from batchgen.output.kept_files import KeptFiles, KeptReply, Source
 from batchgen.providers.base import TaskProvider
-from batchgen.runner.resume import contexts_of, kept_words
+from batchgen.runner.progress import Progress
+from batchgen.runner.resume import kept_message
+from batchgen.runner.unfinished import contexts_of
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body_decoding import decode_body
 
-Lanes = Mapping[tuple[str, str], ProviderQueue]
+QueuesByAddress = Mapping[tuple[str, str], ProviderQueue]
 """Where attempts can be asked for, by provider and base URL."""
 
 
-def given_up(run: Run) -> list[AttemptRecord]:
-    """Return attempts whose images may be had after all, oldest first."""
-    ledger = run.ledger
+def abandoned_attempts(ledger: Reader, files: KeptFiles) -> list[AttemptRecord]:
+    """Return attempts that were given up and may still bring images, oldest first."""
     attempts = {
         attempt.attempt_id: attempt
         for status in (Status.PENDING, Status.FAILED)
         for attempt in ledger.attempts_with_lost_links(status)
     }
-    for attempt_id in kept_files(run).replies():
+    for attempt_id in files.replies():
         attempt = ledger.find_attempt(attempt_id)
         if attempt is not None:
             attempts[attempt_id] = attempt
@@ -69,11 +71,11 @@ def given_up(run: Run) -> list[AttemptRecord]:
 # -- lost links
 
 
-async def reopen(run: Run, queues: Lanes) -> list[AttemptContext]:
-    """Let rows that are to be bought again have their old links tried first.
+async def reopen(run: Run, queues: QueuesByAddress) -> list[AttemptContext]:
+    """Reopen attempts with lost links whose rows would be bought again.
 
     Returns:
-        What is to be carried on: until it ends nothing is bought for it.
+        Attempts to carry on: until they end, nothing is bought for their rows.
     """
     contexts = contexts_of(
         run.ledger, queues, run.ledger.attempts_with_lost_links(Status.PENDING)
@@ -88,16 +90,16 @@ async def reopen(run: Run, queues: Lanes) -> list[AttemptContext]:
         await run.writer.commit(step)
     async with anyio.create_task_group() as tasks:
         for context in contexts:
-            # Some of its images are stored: the others are had now, or bought.
+            # Some of its images are stored: the others download now, or are bought.
             if context.attempt.state is State.STORED:
                 tasks.start_soon(try_once, run, context)
-    return [_as_it_stands(run.ledger, context) for context in ended]
+    return [_reread(run.ledger, context) for context in ended]
 
 
 async def try_lost_links(run: Run) -> None:
-    """Try links that did not download once more, as the run ends.
+    """Try lost links once more, as the run ends.
 
-    What is under way comes in first: an image is not stored twice.
+    Attempts in flight end first, so that no image is stored twice.
     """
     while run.live:
         await run.changed.wait(run.changed.version)
@@ -119,7 +121,7 @@ async def try_lost_links(run: Run) -> None:
 async def try_once(run: Run, context: AttemptContext) -> None:
     """Try lost links once, and ask the task for others.
 
-    Nothing is written down while none of them works.
+    The ledger changes only if one of them works.
     """
     async with fenced(run, context):
         await _try_once(run, context)
@@ -129,58 +131,54 @@ async def _try_once(run: Run, context: AttemptContext) -> None:
     missing = Missing(dict(run.ledger.links(context.attempt.attempt_id)))
     hosts = [context.queue.host_of(link) for link in missing.links.values()]
     if hosts and all(host.is_down for host in hosts):
-        return  # nobody answers there: the others would wait for it one by one
-    lacked = len(missing.links)
+        return  # these hosts do not answer: each link would wait for its timeout
+    lost_links = len(missing.links)
     with run.cut_short():
-        await try_each(run, context, missing, keep=False)
-        if missing.links and await _asked(run, context, missing):
-            await try_each(run, context, missing, keep=False)
-    if missing.links and len(missing.links) < lacked:
+        await try_links(run, context, missing, keep=False)
+        if missing.links and await _renew_links(run, context, missing):
+            await try_links(run, context, missing, keep=False)
+    if missing.links and len(missing.links) < lost_links:
         attempt = context.attempt
         kind = attempt.charge or Charge.UNKNOWN
-        charge = ChargedAs(kind, attempt.cost, attempt.uncertain)
+        charge = Charged(kind, attempt.cost, attempt.uncertain)
         await end_without(run, context, missing.error, charge)
 
 
-async def _asked(run: Run, context: AttemptContext, missing: Missing) -> bool:
+async def _renew_links(run: Run, context: AttemptContext, missing: Missing) -> bool:
     """Ask the task for other links; say whether it gave some."""
     failures = missing.failures.values()
     if all(
         isinstance(error, Incomplete) and not error.was_answered for error in failures
     ):
-        return False  # the network may be to blame
+        return False  # the network may be at fault
     try:
         fresh = await fresh_links(run, context, sure_after=0)
     except AttemptError:
         return False
-    changed = {
-        image: link
-        for image, link in fresh.items()
-        if image in missing.links and missing.links[image] != link
-    }
-    missing.links.update(changed)
-    return bool(changed)
+    return bool(missing.renew(fresh))
 
 
 # -- kept replies
 
 
-async def read_kept(run: Run, queues: Lanes) -> list[AttemptContext]:
-    """Read kept replies anew, one after the other.
+async def read_kept_replies(
+    run: Run, queues: QueuesByAddress, files: KeptFiles
+) -> list[AttemptContext]:
+    """Read kept replies again, one after the other.
 
     Returns:
-        What is to be carried on: tasks, and links.
+        Attempts to carry on: their replies had tasks or links.
     """
-    files, contexts = kept_files(run), []
+    contexts: list[AttemptContext] = []
     for attempt_id in files.replies():
         attempt = run.ledger.find_attempt(attempt_id)
         if attempt is None or not _may_be_read(run.ledger, attempt):
             continue
         resumable = contexts_of(run.ledger, queues, [attempt])
-        kept = await run.offload(partial(files.read_reply, attempt_id))
-        if resumable and kept is not None and kept.provider == attempt.provider:
+        reply = await run.offload(partial(files.read_reply, attempt_id))
+        if resumable and reply is not None and reply.provider == attempt.provider:
             async with fenced(run, resumable[0]):
-                contexts += await _read(run, resumable[0], kept)
+                contexts += await _handle(run, resumable[0], files, reply)
     return contexts
 
 
@@ -189,25 +187,19 @@ def _may_be_read(ledger: Reader, attempt: AttemptRecord) -> bool:
     return is_ended and ledger.status(attempt.row_id) is not Status.SUCCEEDED
 
 
-async def _read(
-    run: Run, context: AttemptContext, kept: KeptReply
+async def _handle(
+    run: Run, context: AttemptContext, files: KeptFiles, kept_reply: KeptReply
 ) -> list[AttemptContext]:
-    """Do what a kept reply says, if that is more than was known."""
+    """Handle a kept reply, if it is better than the end in the ledger."""
     try:
         outcome = read_without_echoes(
             context,
-            _read_anew(kept.reply),
-            lambda reply: _decoded(context.queue, kept.source, reply),
+            _with_body(kept_reply.reply),
+            lambda reply: _decode(context.queue, kept_reply.source, reply),
         )
     except AttemptError as error:
         drop_tracebacks(error)
-        attempt_id = context.attempt.attempt_id
-        is_missed = context.attempt.message == kept_words(kept_files(run), attempt_id)
-        if is_missed and isinstance(error, ReplyMalformed | NoImage):
-            # A kill came between the file and the ledger: this is the end it missed.
-            name_in(error, kept_files(run).name_of(attempt_id))
-            hold(run, context)
-            await fail(run, context, error)
+        await _end_if_unrecorded(run, context, files, error)
         return []
     except Exception:
         run.log.exception("kept_reply", extra={"attempt": context.attempt.attempt_id})
@@ -215,34 +207,46 @@ async def _read(
     if isinstance(outcome, Running):
         return []
     run.log.info("kept_reply_read", extra={"attempt": context.attempt.attempt_id})
-    hold(run, context)
+    hold(run.budget, run.progress, context)
     try:
         if isinstance(outcome, Accepted):
             return [await _accept(run, context, outcome)]
         links, _, _ = await take(run, context, outcome)
     except Exception:
-        _let_go(run, context)
+        _undo_hold(run, context)
         raise
-    return [_as_it_stands(run.ledger, context)] if links else []
+    return [_reread(run.ledger, context)] if links else []
 
 
-def _let_go(run: Run, context: AttemptContext) -> None:
-    """Count an attempt as it was before, if its money is held still."""
+async def _end_if_unrecorded(
+    run: Run, context: AttemptContext, files: KeptFiles, error: AttemptError
+) -> None:
+    """End an attempt if a kill came between the kept file and the ledger's record."""
+    attempt = context.attempt
+    is_unrecorded = attempt.message == kept_message(files, attempt.attempt_id)
+    if is_unrecorded and isinstance(error, ReplyMalformed | NoImage):
+        name_in(error, files.name_of(attempt.attempt_id))
+        hold(run.budget, run.progress, context)
+        await fail(run, context, error)
+
+
+def _undo_hold(run: Run, context: AttemptContext) -> None:
+    """Count an attempt as before, unless its reservation is settled."""
     if not context.reservation.is_settled and context.attempt.at_risk:
         leave_at_risk(run, context)
     elif not context.reservation.is_settled:
         run.release(context.reservation)
 
 
-def _read_anew(reply: Reply) -> Reply:
-    """Return a reply whose body is read from its bytes, where they are kept."""
+def _with_body(reply: Reply) -> Reply:
+    """Return a reply with its body decoded again, if the bytes are kept."""
     if reply.whole is None:
         return reply
     body = decode_body(reply.whole.data, reply.headers, BASE64_KEYS)
     return replace(reply, body=body)
 
 
-def _decoded(
+def _decode(
     queue: ProviderQueue, source: Source, reply: Reply
 ) -> Delivered | Accepted | Running:
     if source == "purchase":
@@ -262,23 +266,22 @@ async def _accept(
     await run.writer.commit(
         lambda ledger: ledger.mark_accepted(attempt_id, handle, request_id, at)
     )
-    return replace(_as_it_stands(run.ledger, context), task_id=accepted.handle)
+    return replace(_reread(run.ledger, context), task_id=accepted.handle)
 
 
-def hold(run: Run, context: AttemptContext) -> None:
-    """Reserve the money of an attempt that is carried on, and count it no more.
+def hold(budget: Budget, progress: Progress, context: AttemptContext) -> None:
+    """Turn an attempt's money at risk into a reservation, since it is carried on.
 
-    At a price that fell meanwhile less is held: the rest goes on counting.
+    If the price has fallen, the reservation is smaller: the rest stays at risk.
     """
     attempt, reservation = context.attempt, context.reservation
-    run.budget.hold(reservation)
+    budget.hold(reservation)
     if attempt.at_risk:
         ceiling = attempt.ceiling or 0
-        run.progress.at_risk -= ceiling
-        held = run.budget.ceiling(reservation.price_key) or 0
-        freed = min(ceiling, held * reservation.images)
-        run.budget.commit(-freed, *reservation.scopes)
+        progress.at_risk -= ceiling
+        reserved = (budget.ceiling(reservation.price_key) or 0) * reservation.images
+        budget.commit(-min(ceiling, reserved), *reservation.scopes)
 
 
-def _as_it_stands(ledger: Reader, context: AttemptContext) -> AttemptContext:
+def _reread(ledger: Reader, context: AttemptContext) -> AttemptContext:
     return replace(context, attempt=ledger.attempt(context.attempt.attempt_id))

@@ -1,4 +1,4 @@
-"""What a run waits for at this moment, to be shown."""
+"""What a run waits for at this moment, for displays."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from batchgen.admission.provider_queue import ProviderQueue
 
-SHOWN_FROM_S = 5.0
-"""Shorter pauses belong to every run."""
+MIN_PAUSE_S = 5.0
+"""Shorter pauses are normal and not shown."""
 
 
 def wait_reasons(queues: Iterable[ProviderQueue]) -> list[str]:
-    """Return why a run goes on more slowly than it could, the gravest first."""
+    """Return why a run is slower than it could be, in the order of the queues."""
     return [reason for queue in queues for reason in _reasons(queue)]
 
 
@@ -20,7 +20,7 @@ def _reasons(queue: ProviderQueue) -> Iterator[str]:
         yield f"{queue.name} stopped"
     elif queue.breaker.is_open:
         yield f"{queue.name} does not answer"
-    elif (pause_s := queue.rate_limiter.pause_left_s()) >= SHOWN_FROM_S:
+    elif (pause_s := queue.rate_limiter.pause_left_s()) >= MIN_PAUSE_S:
         yield f"{queue.name} lets nothing through for {pause_s:.0f} s"
     for host in queue.link_hosts.waited_for():
         noun = "purchase" if host.waiting == 1 else "purchases"

@@ -1,1 +1,1 @@
-"""What a run keeps on disk: commits in groups, its outputs, and room for both."""
+"""What a run writes to disk: commits in groups, its outputs, and the room for both."""

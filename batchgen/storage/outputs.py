@@ -37,18 +37,18 @@ def write_outputs(
 ) -> int | None:
     """Write the ZIP's directory and the tables; only the folder's owner may.
 
-    The ledger says `writing` meanwhile, and `fresh` when all is on disk. So the next
-    process writes them again after a kill.
+    The ledger says `writing` in the meantime, and `fresh` when all is on disk. So the
+    next process writes them again after a kill.
 
     Args:
         ledger: Of the run.
         archive: The ZIP.
         folder: Where they go.
-        min_rows: If given, the result table is only begun: it has so many rows, and
-            more where some further down were bought. Then it does not count as `fresh`.
+        min_rows: If given, the result table is partial: it has at least so many rows,
+            and ends behind the last row bought. Then it does not count as `fresh`.
 
     Returns:
-        How many rows the result table has, where it is only begun.
+        How many rows the result table has, if it is partial.
 
     Raises:
         StorageError: a file cannot be written; the old one still stands.
@@ -64,7 +64,7 @@ def write_outputs(
 
 
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
-    """Say whether all outputs stand, and nothing has changed since."""
+    """Say whether all outputs exist, and nothing has changed since."""
     is_whole = archive.has_directory or not archive.is_begun
     tables = all((folder / name).exists() for name in _TABLES)
     return is_whole and tables and ledger.meta.outputs == "fresh"
@@ -74,14 +74,14 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
     """Write the tables while another process runs in the folder.
 
     Returns:
-        False if that process writes its outputs by now: then its tables stand.
+        False if that process writes its outputs itself: then its tables stay.
     """
     mark = f".{os.getpid()}"
     try:
         with reader.snapshot():
             write_tables(reader, folder, mark)
-        # The owner says `writing` in a commit before it begins. No commit can be made
-        # while we hold this one, so an older table never replaces its own.
+        # The owner commits `writing` before it begins. It cannot commit during this
+        # transaction, so an older table never replaces one of its own.
         with closing(Ledger(reader.path)) as ledger, ledger.transaction():
             if ledger.meta.outputs != "stale":
                 return False
@@ -96,7 +96,7 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
 def write_tables(
     ledger: Reader, folder: Path, mark: str = "", end: int | None = None
 ) -> None:
-    """Write both tables to a folder; `mark` stands behind their names."""
+    """Write both tables to a folder; `mark` is appended to their names."""
     _write_results(ledger, folder / f"{TABLE}{mark}", end)
     path = folder / f"{PURCHASES}{mark}"
     source = ledger.meta.source
@@ -134,8 +134,8 @@ def _second(seconds: int) -> datetime:
 def metadata_lines(ledger: Reader) -> Iterator[bytes]:
     """Yield the lines that make the ZIP a Hugging Face `imagefolder`, many at once.
 
-    Written by hand, as the directory is: a million dictionaries take as long as all
-    the rest.
+    The JSON is assembled by hand: a million dictionaries would take as long as all
+    other work.
     """
     lines = map(_line, directory_images(ledger))
     while part := "".join(islice(lines, _LINES)):

@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 MAX_GROUP = 64
 MAX_GROUP_BYTES = 64 * 1024 * 1024
-QUEUE = 64
+MAX_QUEUED = 64
 """How many entries may wait in each queue before the callers wait, too."""
 
 
-class _Job(Generic[T]):
-    """Work for a thread that holds neither the work nor its result afterwards.
+class _ThreadWork(Generic[T]):
+    """Work that no thread refers to afterwards, neither to it nor to its result.
 
     The threads of older anyio keep a reference to their last work and its result, which
     would be an image for each thread, until they get other work.
@@ -52,18 +52,18 @@ class _Job(Generic[T]):
 
 
 async def to_thread(work: Callable[[], T]) -> T:
-    """Run work in a thread, or in this one where the system starts no more threads.
+    """Run work in a thread, or in this one if the system starts no more threads.
 
-    That is slow, but an image that was paid for is stored.
+    The second is slow, but a paid image is stored.
     """
-    job = _Job(work)
+    thread_work = _ThreadWork(work)
     try:
-        await anyio.to_thread.run_sync(job.run)
+        await anyio.to_thread.run_sync(thread_work.run)
     except RuntimeError:
-        if job.has_begun:
+        if thread_work.has_begun:
             raise
-        job.run()
-    return job.take_result()
+        thread_work.run()
+    return thread_work.take_result()
 
 
 @dataclass(slots=True, eq=False)
@@ -71,8 +71,8 @@ class _Entry:
     """A step, and the images that it names.
 
     Attributes:
-        end: Where the archive ends behind its images; None where it has none.
-        may_wait: Whether all others that wait go first, in a commit without it.
+        end: Where the archive ends behind its images; None without images.
+        may_wait: Whether all other waiting entries go first, in a commit without it.
         then: Called with the result once that is on disk, in the order of the steps.
     """
 
@@ -114,9 +114,9 @@ class Writer:
         Args:
             ledger: The run's.
             archive: The run's.
-            offload: Where it waits for the disk.
-            lost: Called after each commit to a ledger that is not in its place any
-                more.
+            offload: Runs what waits for the disk.
+            lost: Called after each commit if the ledger's file was moved, replaced or
+                deleted.
         """
         self._lost = lost
         self._ledger = ledger
@@ -125,8 +125,12 @@ class Writer:
         self._failed: BaseException | None = None
         self._full: DiskFull | None = None
         self._open: set[_Entry] = set()
-        self._images, self._to_append = anyio.create_memory_object_stream[_Entry](QUEUE)
-        self._steps, self._to_commit = anyio.create_memory_object_stream[_Entry](QUEUE)
+        self._images, self._to_append = anyio.create_memory_object_stream[_Entry](
+            MAX_QUEUED
+        )
+        self._steps, self._to_commit = anyio.create_memory_object_stream[_Entry](
+            MAX_QUEUED
+        )
         # Entries with images come only from here, in the order of their images in the
         # archive. So the committed end never passes bytes that no step has named.
         self._appended = self._steps.clone()
@@ -140,16 +144,15 @@ class Writer:
     ) -> T:
         """Make a step in the ledger; on disk when this returns.
 
-        A cancellation does not cut the step short: once begun, it is written.
+        A cancellation does not interrupt the step: once begun, it is written.
 
         Args:
-            step: What is done.
-            may_wait: Whether steps that are asked for meanwhile go first: for long ones
-                that no purchase waits for. All that wait when its turn comes go before
-                it, and none that come later, so it is never put off for good.
-            then: What follows from the result in memory. It is called once the step is
-                on disk, in the order of the steps, before anybody else goes on. A step
-                itself touches nothing but the ledger. What it raises is raised here.
+            step: Changes the ledger, and nothing else.
+            may_wait: Whether other steps go first: for long steps that no purchase
+                waits for. Steps that wait when its turn comes go before it, later ones
+                do not, so it cannot be delayed forever.
+            then: Applies the result in memory. It is called once the step is on disk,
+                in the order of the steps, before any caller goes on.
 
         Raises:
             StorageError: nothing more can be written by this process.
@@ -168,8 +171,8 @@ class Writer:
         """Append images and make the step that names them; on disk on return.
 
         Raises:
-            DiskFull: there is no room for the images, nor for any that follow in this
-                process; steps without images are still made.
+            DiskFull: there is no room for these images; later images of this process
+                are refused, too, but steps without images are still made.
             StorageError: nothing more can be written by this process.
         """
         result: T = await self._put(_Entry(step, images, then=then))
@@ -177,7 +180,7 @@ class Writer:
 
     async def _put(self, entry: _Entry) -> Any:  # what the entry's step returns
         with anyio.CancelScope(shield=True):
-            # One error for all: it must not hold the images of each.
+            # All callers raise one error, whose traceback must not hold their images.
             if self._failed is not None:
                 raise self._failed.with_traceback(None)
             if self._full is not None and entry.images:
@@ -252,17 +255,17 @@ class Writer:
             try:
                 members = await self._offload(append)
             except DiskFull as error:
-                # The ledger names none of these bytes. Its log has room of its own, so
-                # the links of the delivered images are kept there.
+                # The ledger names none of these bytes. Room for its log is reserved, so
+                # it can still store the links of delivered images.
                 self._full = error
         if self._full is not None:
             self._refuse(group, self._full)
             return
         starts = [*(member.offset for member in members), self._archive.end]
-        taken = 0
+        end = 0
         for entry in group:
-            first, taken = taken, taken + len(entry.images)
-            entry.members, entry.end = members[first:taken], starts[taken]
+            first, end = end, end + len(entry.images)
+            entry.members, entry.end = members[first:end], starts[end]
             try:
                 await self._appended.send(entry)
             except anyio.BrokenResourceError:
@@ -277,9 +280,9 @@ class Writer:
     async def _write(self, group: list[_Entry]) -> None:
         """Make the steps here, and wait for the disk in a thread.
 
-        A thread that runs many short statements gives up the interpreter's lock at each
-        of them, and then waits for the lock behind the event loop. There a step of
-        0.1 ms took milliseconds, and every purchase waits for a step.
+        A thread releases the interpreter's lock at each short statement, and then waits
+        for the event loop to release it. A step of 0.1 ms took milliseconds there, and
+        every purchase waits for a step.
         """
         self._ledger.begin()
         try:

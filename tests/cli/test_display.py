@@ -27,7 +27,7 @@ def progress() -> Progress:
 
 
 def succeed(progress: Progress, rows: int, images: int, cents: int) -> None:
-    progress.bought += images
+    progress.stored_images += images
     progress.spent += cents * CENT
     for _ in range(rows):
         progress.settle(Status.SUCCEEDED)

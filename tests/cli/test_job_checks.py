@@ -11,7 +11,7 @@ from batchgen.ledger import Reader
 from batchgen.runner.credentials import key_problem
 from batchgen.runner.folder import open_folder
 from tests.cli.command import KEY, Shop, batchgen
-from tests.ledger.books import prompts, row_ids, sent
+from tests.ledger.books import prompts, row_ids, send_part
 
 TABLE = "id,prompt\na,a lamp\n"
 
@@ -30,7 +30,7 @@ def test_a_setting_that_no_provider_has_holds_up_nothing_that_is_under_way(
     with open_folder(tmp_path / "out/m", tmp_path / "m.csv", "real") as folder:
         prompts(folder.ledger, ["a lamp"], ["a"])
         with folder.ledger.transaction():
-            sent(folder.ledger, row_ids(folder.ledger)[0])
+            send_part(folder.ledger, row_ids(folder.ledger)[0])
 
     code, stderr = check(tmp_path, *options)
 

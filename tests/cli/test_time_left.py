@@ -19,7 +19,7 @@ def running(rows: int) -> Progress:
 
 
 def end_rows(progress: Progress, count: int) -> None:
-    progress.bought += count
+    progress.stored_images += count
     for _ in range(count):
         progress.settle(Status.SUCCEEDED)
 

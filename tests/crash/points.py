@@ -29,7 +29,7 @@ from batchgen.output.diskfile import DiskFile
 from batchgen.providers import PROVIDERS
 from batchgen.providers.base import PollSchedule, TaskProvider
 from batchgen.runner import folder as folders
-from batchgen.runner import resume
+from batchgen.runner import unfinished
 from batchgen.wire.sender import Wire
 from batchgen.wire.transport import AiohttpTransport
 
@@ -107,7 +107,7 @@ def hurry() -> None:
     for provider in PROVIDERS.values():
         if isinstance(provider, TaskProvider):
             type(provider).polling = QUICK
-    resume.SPREAD_S = 0.01
+    unfinished.SPREAD_S = 0.01
 
 
 def around(

@@ -163,11 +163,11 @@ def image(number: int = 1, name: str = "cup.png") -> StoredImage:
     )
 
 
-def sent(ledger: Ledger, row_id: int, first: int = 1, images: int = 1) -> int:
+def send_part(ledger: Ledger, row_id: int, first: int = 1, images: int = 1) -> int:
     return ledger.mark_sent(start(row_id, first, images))
 
 
-def bought(
+def buy_images(
     ledger: Ledger,
     row_id: int,
     cost: int | None = PRICE,

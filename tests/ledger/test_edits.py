@@ -23,7 +23,7 @@ from batchgen.output.member_names import folded_base_names
 from tests.ledger.books import (
     PRICE,
     bad,
-    bought,
+    buy_images,
     ended,
     entry,
     new_ledger,
@@ -32,7 +32,7 @@ from tests.ledger.books import (
     read,
     rename,
     row_ids,
-    sent,
+    send_part,
 )
 
 EVERY = 1 << 62
@@ -54,7 +54,7 @@ def buy(ledger: Ledger, positions: Iterable[int]) -> None:
     chosen = set(positions)
     for row in ledger.waiting("acme", -1, EVERY, EVERY):
         if row.position in chosen:
-            bought(ledger, row.row.row_id)
+            buy_images(ledger, row.row.row_id)
             ledger.settle(row.row.row_id, Status.SUCCEEDED, None, None)
 
 
@@ -201,7 +201,7 @@ def test_no_more_is_taken_over_than_was_paid_for(ledger: Ledger) -> None:
 
 def test_what_was_not_paid_for_is_bought_like_a_new_row(ledger: Ledger) -> None:
     prompts(ledger, ["cup", "lamp"], ids="ab")
-    attempt_id = sent(ledger, row_ids(ledger)[0])
+    attempt_id = send_part(ledger, row_ids(ledger)[0])
     ledger.mark_ended(attempt_id, ended(State.FAILED, Charge.NONE, 0))
     buy(ledger, [1])
 
@@ -217,7 +217,7 @@ def test_what_may_have_been_paid_for_is_taken_over_as_it_stands(
 ) -> None:
     prompts(ledger, ["cup"], ids="a")
     [row_id] = row_ids(ledger)
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     if state is State.ACCEPTED:
         ledger.mark_accepted(attempt_id, "t", "t", 1)
     else:
@@ -562,7 +562,7 @@ def test_no_two_rows_keep_one_image(ledger: Ledger) -> None:
 
 def test_where_nothing_came_of_a_payment_nothing_is_kept(ledger: Ledger) -> None:
     prompts(ledger, ["cup"], ids="a")
-    attempt_id = sent(ledger, row_ids(ledger)[0])
+    attempt_id = send_part(ledger, row_ids(ledger)[0])
     ledger.mark_ended(attempt_id, ended(State.FAILED, Charge.REPORTED, 7))
 
     kept(ledger, ["a red cup"], ids="a")

@@ -31,13 +31,13 @@ from tests.ledger.books import (
     PRICE,
     STEPS,
     WAYS,
-    bought,
+    buy_images,
     ended,
     image,
     new_ledger,
     prompts,
     row_ids,
-    sent,
+    send_part,
     start,
 )
 
@@ -52,7 +52,7 @@ def row_id(ledger: Ledger) -> int:
 
 
 def brought_to(ledger: Ledger, row_id: int, state: State) -> int:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     for step in WAYS[state]:
         STEPS[step](ledger, attempt_id)
     assert ledger.attempt(attempt_id).state is state
@@ -128,7 +128,7 @@ def test_open_attempts_are_those_with_money_in_flight_or_images_to_come(
 def test_a_delivered_attempt_keeps_the_links_that_are_still_to_be_fetched(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id, images=2)
+    attempt_id = send_part(ledger, row_id, images=2)
     old = [(1, Link("https://old/1")), (2, Link("https://old/2"))]
     fresh = [(1, Link("https://new/1")), (2, Link("https://new/2"))]
     charge = (Charge.REPORTED, PRICE)
@@ -161,7 +161,7 @@ def test_a_group_of_steps_that_fails_leaves_nothing_behind(
 ) -> None:
     def group() -> None:
         with ledger.transaction():
-            sent(ledger, row_id)
+            send_part(ledger, row_id)
             ledger.mark_accepted(99, "t", None, AT)
 
     with pytest.raises(StorageError):
@@ -172,10 +172,10 @@ def test_a_group_of_steps_that_fails_leaves_nothing_behind(
 
 def test_a_step_makes_the_outputs_stale(ledger: Ledger, row_id: int) -> None:
     for step in (
-        lambda: sent(ledger, row_id),
+        lambda: send_part(ledger, row_id),
         lambda: ledger.settle(row_id, Status.FAILED, "refused", "no"),
-        lambda: bought(ledger, row_id),
-        lambda: ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED)),
+        lambda: buy_images(ledger, row_id),
+        lambda: ledger.mark_ended(send_part(ledger, row_id), ended(State.FAILED)),
     ):
         ledger.meta.outputs = "fresh"
 
@@ -213,17 +213,17 @@ def test_a_dear_model_that_kept_its_price_makes_no_other_dearer(
     ledger.mark_delivered(
         ledger.mark_sent(dear), [], (Charge.REPORTED, 9 * CEILING), None, None
     )
-    assert ledger.dearest() == []
+    assert ledger.highest_charges() == []
 
-    bought(ledger, row_id, CEILING + 1)
+    buy_images(ledger, row_id, CEILING + 1)
 
-    assert ledger.dearest() == [("acme", "1K", CEILING + 1)]
+    assert ledger.highest_charges() == [("acme", "1K", CEILING + 1)]
 
 
 def test_departures_of_the_last_minute_are_found_by_provider(
     ledger: Ledger, row_id: int
 ) -> None:
-    sent(ledger, row_id)
+    send_part(ledger, row_id)
 
     assert ledger.sent_since("acme", AT - 1) == [AT]
     assert ledger.sent_since("acme", AT) == []
@@ -260,7 +260,7 @@ def test_every_step_is_safe_from_a_power_loss(ledger: Ledger) -> None:
 def test_money_and_time_are_integers_by_the_schema_itself(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
 
     with pytest.raises(StorageError, match="cannot store TEXT"):
         ledger.mark_ended(
@@ -391,7 +391,7 @@ def test_a_ledger_can_be_read_while_it_is_written(ledger: Ledger) -> None:
     prompts(ledger, ["a cup"])
 
     with closing(Reader(ledger.path)) as reader, ledger.transaction():
-        sent(ledger, row_ids(ledger)[0])
+        send_part(ledger, row_ids(ledger)[0])
 
         assert not reader.has_attempts()
         assert row_ids(reader) == row_ids(ledger)
@@ -450,15 +450,15 @@ def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_unde
 ) -> None:
     images = range(1, 2)
     assert ledger.may_be_sent(row_id, images, "acme")
-    way = Candidate(
+    candidate = Candidate(
         provider="other", model="m", resolution="1K", estimate=None, warning=None
     )
 
-    ledger.move(row_id, way)
+    ledger.move(row_id, candidate)
 
     assert not ledger.may_be_sent(row_id, images, "acme")
     assert ledger.may_be_sent(row_id, images, "other")
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     assert not ledger.may_be_sent(row_id, images)
     assert ledger.may_be_sent(row_id, range(2, 3))
     ledger.mark_ended(attempt_id, ended(State.FAILED))
@@ -470,7 +470,7 @@ def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_unde
 def test_what_was_just_sent_is_known_without_reading_it_again(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
 
     assert just_sent(attempt_id, start(row_id)) == ledger.attempt(attempt_id)
 
@@ -482,7 +482,7 @@ def test_a_link_with_a_key_in_it_is_never_written(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
     ledger.holds_key = lambda text: "secret" in text
-    attempt_id = sent(ledger, row_id, images=2)
+    attempt_id = send_part(ledger, row_id, images=2)
     links = [(1, Link("https://x/secret")), (2, Link("https://x/2", from_text=True))]
     place = ("acme", "https://api.acme.example")
 
@@ -498,7 +498,7 @@ def test_a_link_with_a_key_in_it_is_never_written(
 def test_an_attempt_whose_link_was_lost_is_delivered_again_at_its_charge(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     links = [(1, Link("https://x/1"))]
     ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, PRICE), "r", 1.0)
     ledger.mark_ended(attempt_id, replace(ended(State.FAILED), cost=PRICE))

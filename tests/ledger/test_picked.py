@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchgen.ledger import Ledger, directory_images, result_slices
 from batchgen.ledger.picked import reject_images, rows_named, try_again
 from batchgen.model import Status
-from tests.ledger.books import PRICE, bad, bought, entry, prompts, read, row_ids
+from tests.ledger.books import PRICE, bad, buy_images, entry, prompts, read, row_ids
 
 EVERY = 1 << 62
 
@@ -29,7 +29,7 @@ def test_a_repeated_id_means_the_row_that_can_run(ledger: Ledger) -> None:
 def test_what_was_shared_is_tried_again_for_all_who_share_it(ledger: Ledger) -> None:
     read(ledger, [entry(0, id="a")], dedupe=True)
     [source] = row_ids(ledger)
-    bought(ledger, source)
+    buy_images(ledger, source)
     ledger.settle(source, Status.SUCCEEDED, None, None)
     sharing = [entry(0, id="b"), entry(1, id="c")]
     read(ledger, sharing, dedupe=True)
@@ -45,7 +45,7 @@ def test_what_was_shared_is_tried_again_for_all_who_share_it(ledger: Ledger) -> 
 def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     read(ledger, [entry(0, id="a", n=3)])
     [row_id] = row_ids(ledger)
-    bought(ledger, row_id, numbers=(1, 2, 3))
+    buy_images(ledger, row_id, numbers=(1, 2, 3))
     ledger.settle(row_id, Status.SUCCEEDED, None, None)
 
     assert reject_images(ledger, row_id, 2)

@@ -26,7 +26,7 @@ from tests.ledger.books import (
     PRICE,
     STEPS,
     bad,
-    bought,
+    buy_images,
     ended,
     entry,
     new_ledger,
@@ -35,7 +35,7 @@ from tests.ledger.books import (
     read,
     rename,
     row_ids,
-    sent,
+    send_part,
 )
 
 EVERY = 1 << 62
@@ -44,7 +44,7 @@ EVERY = 1 << 62
 def buy_all(ledger: Ledger) -> None:
     """Buy whatever waits, and let it succeed."""
     for waiting in ledger.waiting("acme", -1, EVERY, EVERY):
-        bought(ledger, waiting.row.row_id)
+        buy_images(ledger, waiting.row.row_id)
         ledger.settle(waiting.row.row_id, Status.SUCCEEDED, None, None)
 
 
@@ -134,7 +134,7 @@ def test_rebuy_is_asked_for_where_the_old_version_may_have_cost_something(
     ledger: Ledger, state: State, charge: Charge, cost: int | None, asks: int
 ) -> None:
     prompts(ledger, ["cup"], ids="a")
-    attempt_id = sent(ledger, row_ids(ledger)[0])
+    attempt_id = send_part(ledger, row_ids(ledger)[0])
     if state is State.ACCEPTED:
         STEPS[state](ledger, attempt_id)
     else:
@@ -158,7 +158,7 @@ def test_rebuy_is_agreed_to_once(ledger: Ledger) -> None:
     prompts(ledger, ["cup"], ids="a")
     buy_all(ledger)
     prompts(ledger, ["a red cup"], ids="a")
-    attempt_id = sent(ledger, row_ids(ledger)[0])
+    attempt_id = send_part(ledger, row_ids(ledger)[0])
     ledger.mark_ended(attempt_id, ended(State.UNKNOWN, Charge.UNKNOWN, None))
 
     prompts(ledger, ["a red cup"], ids="a")
@@ -443,7 +443,7 @@ def test_the_directory_lists_each_image_once_and_only_of_planned_rows(
     prompts(ledger, ["cup", "lamp"], ids="ab")
     buy_all(ledger)
     first, second = row_ids(ledger)
-    bought(ledger, second)  # an unknown outcome that came after all: bought twice
+    buy_images(ledger, second)  # an unknown outcome that came after all: bought twice
     prompts(ledger, ["lamp"], ids="b")
 
     listed = list(directory_images(ledger))
@@ -542,7 +542,7 @@ def test_a_row_for_one_provider_shares_nothing_that_another_may_make(
     read(ledger, [free], dedupe=True)
     [source] = row_ids(ledger)
     if made_by is not None:
-        bought(ledger, source, provider=made_by)
+        buy_images(ledger, source, provider=made_by)
         ledger.settle(source, Status.SUCCEEDED, None, None)
 
     read(ledger, [free, alone], dedupe=True)

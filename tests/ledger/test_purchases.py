@@ -20,11 +20,11 @@ from tests.ledger.books import (
     CEILING,
     PRICE,
     STEPS,
-    bought,
+    buy_images,
     ended,
     prompts,
     row_ids,
-    sent,
+    send_part,
     start,
 )
 
@@ -69,7 +69,7 @@ def test_each_attempt_says_what_it_cost_and_how_that_is_known(
     ledger: Ledger,
     row_id: int,
 ) -> None:
-    ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED, *charged))
+    ledger.mark_ended(send_part(ledger, row_id), ended(State.FAILED, *charged))
 
     (purchase,) = purchases(ledger)
 
@@ -81,7 +81,7 @@ def test_each_attempt_says_what_it_cost_and_how_that_is_known(
 def test_what_is_under_way_is_at_risk_and_its_cost_is_null(
     ledger: Ledger, row_id: int
 ) -> None:
-    STEPS[State.ACCEPTED](ledger, sent(ledger, row_id))
+    STEPS[State.ACCEPTED](ledger, send_part(ledger, row_id))
     ledger.mark_sent(replace(start(row_id), expected=None, ceiling=None))
 
     accepted, unpriced = purchases(ledger)
@@ -98,7 +98,7 @@ def test_attempts_are_counted_within_their_row_and_stand_in_their_order(
     prompts(ledger, ["cup", "lamp"])
     cup, lamp = row_ids(ledger)
     for row_id in (cup, lamp, cup, cup):
-        bought(ledger, row_id)
+        buy_images(ledger, row_id)
 
     numbers = [
         (purchase.attempt_id, purchase.row, purchase.id, purchase.attempt)
@@ -111,7 +111,7 @@ def test_attempts_are_counted_within_their_row_and_stand_in_their_order(
 def test_what_was_paid_for_a_row_that_left_the_manifest_stays_and_is_called_retired(
     ledger: Ledger, row_id: int
 ) -> None:
-    bought(ledger, row_id)
+    buy_images(ledger, row_id)
     prompts(ledger, ["lamp", "cup"], ids="ba")
     assert [
         (purchase.row, purchase.id, purchase.retired) for purchase in purchases(ledger)
@@ -149,13 +149,13 @@ def test_a_settled_bill_is_taken_back_to_the_last_field(
     ledger: Ledger, row_id: int
 ) -> None:
     for state, charge, cost in CHARGES:
-        ledger.mark_ended(sent(ledger, row_id), ended(state, charge, cost))
+        ledger.mark_ended(send_part(ledger, row_id), ended(state, charge, cost))
     before, money = attempts(ledger), ledger.money()
 
     for nano in (3 * CEILING, 5):  # the second bill corrects the first
         for attempt_id in range(1, len(CHARGES) + 1):
             settle_charge(ledger, attempt_id, nano)
-        for highest in ledger.dearest():  # as each run does that begins
+        for highest in ledger.highest_charges():  # as each run does that begins
             ledger.raise_ceiling(*highest)
     assert ledger.money().spent == len(CHARGES) * 5
 
@@ -168,15 +168,15 @@ def test_a_settled_bill_is_taken_back_to_the_last_field(
 def test_a_ceiling_that_a_wrong_bill_raised_is_lowered_again(
     ledger: Ledger, row_id: int
 ) -> None:
-    settled, lost = sent(ledger, row_id), sent(ledger, row_id)
+    settled, lost = send_part(ledger, row_id), send_part(ledger, row_id)
     ledger.mark_ended(settled, ended(State.FAILED, Charge.REPORTED, 2 * CEILING))
     ledger.mark_ended(lost, ended(State.UNKNOWN, Charge.UNKNOWN, None))
-    for highest in ledger.dearest():
+    for highest in ledger.highest_charges():
         ledger.raise_ceiling(*highest)
     assert ledger.money().at_risk == 2 * CEILING
 
     settle_charge(ledger, settled, 9 * CEILING)
-    for highest in ledger.dearest():
+    for highest in ledger.highest_charges():
         ledger.raise_ceiling(*highest)
     assert ledger.money().at_risk == 9 * CEILING
 
@@ -189,7 +189,7 @@ def test_a_ceiling_that_a_wrong_bill_raised_is_lowered_again(
 def test_a_task_that_was_settled_before_its_end_is_at_risk_when_that_is_taken_back(
     ledger: Ledger, row_id: int
 ) -> None:
-    late, stored = sent(ledger, row_id), sent(ledger, row_id)
+    late, stored = send_part(ledger, row_id), send_part(ledger, row_id)
     for attempt_id in (late, stored):
         ledger.mark_accepted(attempt_id, "t", None, 1)
         settle_charge(ledger, attempt_id, PRICE)
@@ -206,10 +206,10 @@ def test_a_task_that_was_settled_before_its_end_is_at_risk_when_that_is_taken_ba
 def test_a_charge_below_a_ceiling_that_was_raised_before_holds_it_up_by_itself(
     ledger: Ledger, row_id: int
 ) -> None:
-    settled, charged, lost = (sent(ledger, row_id) for _ in range(3))
+    settled, charged, lost = (send_part(ledger, row_id) for _ in range(3))
     ledger.mark_ended(lost, ended(State.UNKNOWN, Charge.UNKNOWN, None))
     settle_charge(ledger, settled, 9 * CEILING)
-    for highest in ledger.dearest():
+    for highest in ledger.highest_charges():
         ledger.raise_ceiling(*highest)
     ledger.mark_ended(charged, ended(State.FAILED, Charge.REPORTED, 2 * CEILING))
 
@@ -240,7 +240,9 @@ def test_only_the_bills_of_one_provider_are_taken_back(
 def test_what_an_older_batchgen_settled_is_counted_and_left(
     ledger: Ledger, row_id: int
 ) -> None:
-    ledger.mark_ended(sent(ledger, row_id), ended(State.FAILED, Charge.BILLED, PRICE))
+    ledger.mark_ended(
+        send_part(ledger, row_id), ended(State.FAILED, Charge.BILLED, PRICE)
+    )
 
     assert unsettle_charges(ledger, None) == 0
     assert settled_without_note(ledger, None) == 1

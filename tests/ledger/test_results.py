@@ -33,14 +33,14 @@ from tests.ledger.books import (
     PRICE,
     STEPS,
     bad,
-    bought,
+    buy_images,
     ended,
     entry,
     new_ledger,
     prompts,
     read,
     row_ids,
-    sent,
+    send_part,
     start,
 )
 
@@ -67,7 +67,7 @@ def fail(
     *,
     counts: bool = True,
 ) -> int:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     ledger.mark_ended(attempt_id, ended(state, charge, cost, counts=counts))
     return attempt_id
 
@@ -107,7 +107,7 @@ def test_the_newest_attempt_decides_for_a_row_that_has_no_image(
 def test_a_row_that_succeeded_says_what_when_and_for_how_much(
     ledger: Ledger, row_id: int
 ) -> None:
-    bought(ledger, row_id)
+    buy_images(ledger, row_id)
     ledger.settle(row_id, Status.SUCCEEDED, None, None)
 
     (row,) = table(ledger)
@@ -184,7 +184,7 @@ def test_cost_is_the_sum_of_all_attempts_at_its_weakest_basis(
 def test_what_has_no_known_outcome_is_at_risk_at_its_ceiling(
     ledger: Ledger, row_id: int, state: State
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     if state is not State.SENT:
         STEPS[state](ledger, attempt_id)
 
@@ -245,7 +245,7 @@ def test_a_reported_cost_stands_beside_a_risk_of_the_same_row(
     ledger: Ledger, row_id: int
 ) -> None:
     fail(ledger, row_id, Charge.UNKNOWN, None, State.UNKNOWN)
-    bought(ledger, row_id)
+    buy_images(ledger, row_id)
 
     (row,) = table(ledger)
 
@@ -258,7 +258,7 @@ def test_an_attempt_that_was_surely_not_processed_is_no_purchase(
     ledger: Ledger, row_id: int
 ) -> None:
     fail(ledger, row_id, Charge.NONE, 0, State.REJECTED, counts=False)
-    bought(ledger, row_id)
+    buy_images(ledger, row_id)
 
     (row,) = table(ledger)
 
@@ -268,11 +268,11 @@ def test_an_attempt_that_was_surely_not_processed_is_no_purchase(
 def test_the_request_id_is_that_of_the_success_else_of_the_last_attempt(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     ledger.mark_accepted(attempt_id, "task-7", None, AT)
     assert table(ledger)[0].request_id == "task-7"
 
-    bought(ledger, row_id)
+    buy_images(ledger, row_id)
     fail(ledger, row_id, Charge.NONE, 0)
 
     assert table(ledger)[0].request_id == "r2"
@@ -281,8 +281,8 @@ def test_the_request_id_is_that_of_the_success_else_of_the_last_attempt(
 def test_an_image_that_was_bought_twice_stands_once_and_is_paid_twice(
     ledger: Ledger, row_id: int
 ) -> None:
-    bought(ledger, row_id)
-    bought(ledger, row_id)
+    buy_images(ledger, row_id)
+    buy_images(ledger, row_id)
 
     (row,) = table(ledger)
 
@@ -295,8 +295,8 @@ def test_an_image_that_was_bought_twice_stands_once_and_is_paid_twice(
 def test_images_of_several_parts_stand_in_their_order(ledger: Ledger) -> None:
     read(ledger, [entry(0, n=3)])
     (row_id,) = row_ids(ledger)
-    bought(ledger, row_id, numbers=[3])
-    bought(ledger, row_id, numbers=[1, 2])
+    buy_images(ledger, row_id, numbers=[3])
+    buy_images(ledger, row_id, numbers=[1, 2])
 
     (row,) = table(ledger)
 
@@ -321,7 +321,7 @@ def test_an_invalid_row_names_row_line_and_column(ledger: Ledger) -> None:
 
 
 def test_a_warning_of_an_attempt_reaches_the_table(ledger: Ledger, row_id: int) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
     ledger.mark_stored(attempt_id, (), "image 1 is 10x10 px", AT)
 
@@ -331,7 +331,7 @@ def test_a_warning_of_an_attempt_reaches_the_table(ledger: Ledger, row_id: int) 
 def test_a_delivery_with_a_warning_keeps_it_beside_the_one_of_its_size(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     ledger.warn(attempt_id, "a draft")
     ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
     ledger.mark_stored(attempt_id, (), "image 1 is 10x10 px", AT)
@@ -342,7 +342,7 @@ def test_a_delivery_with_a_warning_keeps_it_beside_the_one_of_its_size(
 def test_a_delivery_with_a_warning_keeps_it_where_its_size_is_right(
     ledger: Ledger, row_id: int
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     ledger.warn(attempt_id, "a draft")
     ledger.mark_delivered(attempt_id, (), (Charge.REPORTED, 1), None, None)
     ledger.mark_stored(attempt_id, (), None, AT)
@@ -355,7 +355,7 @@ def test_the_table_has_each_row_once_in_manifest_order(ledger: Ledger) -> None:
     prompts(ledger, sorted(texts))
     prompts(ledger, texts)
     ids = row_ids(ledger)
-    bought(ledger, ids[3])
+    buy_images(ledger, ids[3])
 
     rows = table(ledger)
 
@@ -407,7 +407,7 @@ def lives(draw: st.DrawFn) -> Lived:
 
 
 def write_down(ledger: Ledger, row_id: int, lived: Lived) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     if lived.state in (State.ACCEPTED, State.OVERDUE):
         ledger.mark_accepted(attempt_id, "t", None, AT)
     if lived.state in (State.DELIVERED, State.STORED):
@@ -460,7 +460,7 @@ def test_the_law_of_money_holds_for_every_history(
 def test_what_cost_something_that_nobody_named_is_counted_apart(
     ledger: Ledger, row_id: int
 ) -> None:
-    bought(ledger, row_id, cost=None, charge=Charge.PRICE_LIST)
+    buy_images(ledger, row_id, cost=None, charge=Charge.PRICE_LIST)
 
     totals = ledger.totals(EVERY)
 
@@ -473,7 +473,7 @@ def test_rows_behind_the_limit_do_not_count_but_their_money_does(
 ) -> None:
     prompts(ledger, ["cup", "lamp", "vase"])
     for row_id in row_ids(ledger):
-        bought(ledger, row_id)
+        buy_images(ledger, row_id)
 
     totals = ledger.totals(2)
 

@@ -32,7 +32,7 @@ def plain(content: bytes | str) -> Iterator[bytes]:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> KeptFiles:
+def kept_files(tmp_path: Path) -> KeptFiles:
     return KeptFiles(tmp_path, plain)
 
 
@@ -40,28 +40,30 @@ def content(folder: Path) -> set[str]:
     return {path.name for path in (folder / "kept").iterdir()}
 
 
-def test_a_reply_comes_back_as_it_came(kept: KeptFiles, tmp_path: Path) -> None:
+def test_a_reply_comes_back_as_it_came(kept_files: KeptFiles, tmp_path: Path) -> None:
     reply = Reply(200, HEADERS, BODY)
 
-    assert kept.keep_reply(12, "acme", "poll", reply) == "kept/12.json"
+    assert kept_files.keep_reply(12, "acme", "poll", reply) == "kept/12.json"
 
     headers = {"content-type": "application/json"}
-    again = kept.read_reply(12)
+    again = kept_files.read_reply(12)
     assert again == KeptReply("acme", "poll", Reply(200, headers, BODY))
     assert content(tmp_path) == {"12.json", "12-body-1.bin", "12-body-2.txt"}
     document = json.loads((tmp_path / "kept/12.json").read_bytes())
     assert document["status"] == 200
-    assert kept.replies() == [12]
-    assert kept.name_of(12) == "kept/12.json"
-    assert kept.images_of(12) == {}
+    assert kept_files.replies() == [12]
+    assert kept_files.name_of(12) == "kept/12.json"
+    assert kept_files.images_of(12) == {}
 
 
-def test_the_bytes_of_what_was_read_as_text_come_back_too(kept: KeptFiles) -> None:
+def test_the_bytes_of_what_was_read_as_text_come_back_too(
+    kept_files: KeptFiles,
+) -> None:
     reply = Reply(200, {}, "a text", whole=Blob(b"a text\xff\0"))
 
-    kept.keep_reply(12, "acme", "purchase", reply)
+    kept_files.keep_reply(12, "acme", "purchase", reply)
 
-    assert kept.read_reply(12) == KeptReply("acme", "purchase", reply)
+    assert kept_files.read_reply(12) == KeptReply("acme", "purchase", reply)
 
 
 @pytest.mark.parametrize(
@@ -79,15 +81,15 @@ def test_the_bytes_of_what_was_read_as_text_come_back_too(kept: KeptFiles) -> No
     ],
 )
 def test_an_image_is_named_so_that_a_person_can_open_it(
-    kept: KeptFiles, tmp_path: Path, data: bytes, extension: str
+    kept_files: KeptFiles, tmp_path: Path, data: bytes, extension: str
 ) -> None:
-    name = kept.keep_image(12, 3, data)
+    name = kept_files.keep_image(12, 3, data)
 
     assert name == f"kept/12-3.{extension}"
-    assert kept.images_of(12) == {3: f"12-3.{extension}"}
+    assert kept_files.images_of(12) == {3: f"12-3.{extension}"}
     assert (tmp_path / name).read_bytes() == data
-    assert kept.name_of(12) == name
-    assert kept.name_of(1) is None
+    assert kept_files.name_of(12) == name
+    assert kept_files.name_of(1) is None
 
 
 def test_what_is_written_went_through_the_mask_piece_by_piece(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_what_is_written_went_through_the_mask_piece_by_piece(tmp_path: Path) ->
 
 
 def test_without_room_nothing_is_kept_and_nothing_is_left(
-    kept: KeptFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept_files: KeptFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Usage(NamedTuple):
         free: int
@@ -112,21 +114,21 @@ def test_without_room_nothing_is_kept_and_nothing_is_left(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 20))
 
     with pytest.raises(DiskFull):
-        kept.keep_image(1, 1, SVG)
+        kept_files.keep_image(1, 1, SVG)
     with pytest.raises(DiskFull):
-        kept.keep_reply(1, "acme", "purchase", Reply(200, HEADERS, BODY))
+        kept_files.keep_reply(1, "acme", "purchase", Reply(200, HEADERS, BODY))
 
     assert content(tmp_path) == set()
 
 
 def test_a_file_where_the_folder_belongs_is_told(
-    kept: KeptFiles, tmp_path: Path
+    kept_files: KeptFiles, tmp_path: Path
 ) -> None:
     (tmp_path / "kept").write_text("")
 
     with pytest.raises(StorageError):
-        kept.keep_image(1, 1, SVG)
-    assert kept.replies() == []
+        kept_files.keep_image(1, 1, SVG)
+    assert kept_files.replies() == []
 
 
 @pytest.mark.parametrize(
@@ -142,18 +144,18 @@ def test_a_file_where_the_folder_belongs_is_told(
     ],
 )
 def test_a_file_that_somebody_wrote_is_passed_over(
-    kept: KeptFiles, tmp_path: Path, text: str
+    kept_files: KeptFiles, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/1.json").write_text(text)
 
-    assert kept.read_reply(1) is None
+    assert kept_files.read_reply(1) is None
 
 
 def test_neither_a_link_nor_a_pipe_nor_a_path_is_followed(
-    kept: KeptFiles, tmp_path: Path
+    kept_files: KeptFiles, tmp_path: Path
 ) -> None:
-    kept.keep_reply(1, "acme", "poll", Reply(200, {}, {"a": Blob(b"x")}))
+    kept_files.keep_reply(1, "acme", "poll", Reply(200, {}, {"a": Blob(b"x")}))
     outside = tmp_path / "outside"
     outside.write_bytes(b"secret")
     body = tmp_path / "kept/1-body-1.bin"
@@ -162,16 +164,16 @@ def test_neither_a_link_nor_a_pipe_nor_a_path_is_followed(
     os.mkfifo(tmp_path / "kept/2.json")
     (tmp_path / "kept/..%2fx.json").write_text("{}")
 
-    assert kept.read_reply(1) is None
-    assert kept.read_reply(2) is None
-    assert kept.replies() == [1, 2]
+    assert kept_files.read_reply(1) is None
+    assert kept_files.read_reply(2) is None
+    assert kept_files.replies() == [1, 2]
 
 
-def test_a_body_that_says_what_batchgen_says_is_a_body(kept: KeptFiles) -> None:
+def test_a_body_that_says_what_batchgen_says_is_a_body(kept_files: KeptFiles) -> None:
     body: Json = {"batchgen:file": 1, "is_text": "maybe", "x": 1}
-    kept.keep_reply(1, "acme", "poll", Reply(200, {}, body))
+    kept_files.keep_reply(1, "acme", "poll", Reply(200, {}, body))
 
-    again = kept.read_reply(1)
+    again = kept_files.read_reply(1)
 
     assert again is not None
     assert again.reply.body == body

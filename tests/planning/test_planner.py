@@ -24,7 +24,7 @@ from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
 from batchgen.storage.writer import Writer, to_thread
-from tests.ledger.books import bought, row_ids
+from tests.ledger.books import buy_images, row_ids
 from tests.planning.test_routing import router_for
 from tests.references.pictures import written
 
@@ -195,7 +195,7 @@ def bought_first(table: Table, rows: int) -> None:
     """Let the first rows of the plan that counts have their images."""
     with closing(Ledger(table.folder / "run.db")) as ledger, ledger.transaction():
         for row_id in row_ids(ledger)[:rows]:
-            bought(ledger, row_id)
+            buy_images(ledger, row_id)
             ledger.settle(row_id, Status.SUCCEEDED, None, None)
 
 

@@ -25,7 +25,7 @@ from batchgen.output.archive import NewImage, Tag
 from batchgen.output.member_names import folded_base_names
 from batchgen.report.page import write_page
 from batchgen.runner.folder import RunFolder, open_folder
-from tests.ledger.books import AT, PRICE, ended, entry, sent
+from tests.ledger.books import AT, PRICE, ended, entry, send_part
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -83,7 +83,7 @@ def read(ledger: Ledger, rows: Sequence[Row]) -> None:
 
 def _end(folder: RunFolder, row_id: int, row: Row) -> None:
     ledger = folder.ledger
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     if row.picture is None:
         end = ended(State.FAILED, error=row.error)
         ledger.mark_ended(attempt_id, replace(end, message=row.message))

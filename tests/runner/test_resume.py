@@ -20,12 +20,12 @@ from tests.ledger.books import (
     CEILING,
     PRICE,
     STEPS,
-    bought,
+    buy_images,
     new_ledger,
     prompts,
     read,
     row_ids,
-    sent,
+    send_part,
 )
 from tests.ledger.books import entry as row_of
 from tests.runs.shop import draw_png
@@ -68,7 +68,7 @@ def row_id(ledger: Ledger) -> int:
 def test_an_image_behind_the_last_commit_is_adopted_with_its_cost(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     end = append(tmp_path, picture(attempt_id))
 
     assert recovered(ledger, tmp_path) == 1
@@ -89,7 +89,7 @@ def test_an_image_behind_the_last_commit_is_adopted_with_its_cost(
 def test_an_adopted_image_that_reported_no_cost_leaves_the_rest_of_it_at_risk(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     append(tmp_path, picture(attempt_id, cost=None))
 
     recovered(ledger, tmp_path)
@@ -97,20 +97,20 @@ def test_an_adopted_image_that_reported_no_cost_leaves_the_rest_of_it_at_risk(
     attempt = ledger.attempt(attempt_id)
     # Its price varies: the least that it costs is certain, the rest up to the ceiling
     # is not; but its outcome is known.
-    least = 2 * PRICE - CEILING
-    assert (attempt.charge, attempt.cost) == (Charge.PRICE_LIST, least)
-    assert attempt.uncertain == CEILING - least > 0
+    min_cost = 2 * PRICE - CEILING
+    assert (attempt.charge, attempt.cost) == (Charge.PRICE_LIST, min_cost)
+    assert attempt.uncertain == CEILING - min_cost > 0
     assert not attempt.at_risk
     totals = ledger.totals(EVERY)
     assert (totals.spent, totals.at_risk, totals.at_risk_attempts) == (
-        *(least, CEILING - least, 0),
+        *(min_cost, CEILING - min_cost, 0),
     )
 
 
 def test_an_adopted_image_of_a_delivered_attempt_keeps_the_charge_of_the_ledger(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     charge = (Charge.REPORTED, 12_345)
     ledger.mark_delivered(attempt_id, [(1, Link("https://x"))], charge, "r-9", 1.5)
     append(tmp_path, picture(attempt_id, cost=None))
@@ -128,7 +128,7 @@ def test_an_adopted_image_of_a_delivered_attempt_keeps_the_charge_of_the_ledger(
 def test_what_was_sent_and_has_no_answer_is_an_unknown_outcome_at_risk(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
 
     assert recovered(ledger, tmp_path) == 0
 
@@ -147,7 +147,7 @@ def test_what_was_sent_and_has_no_answer_is_an_unknown_outcome_at_risk(
 def test_what_the_provider_accepted_or_made_stays_open(
     ledger: Ledger, row_id: int, tmp_path: Path, state: State
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     if state is State.OVERDUE:
         STEPS[State.ACCEPTED](ledger, attempt_id)
     STEPS[state](ledger, attempt_id)
@@ -160,7 +160,7 @@ def test_what_the_provider_accepted_or_made_stays_open(
 def test_a_torn_image_is_not_adopted_and_the_next_one_is_written_in_its_place(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    whole, torn = sent(ledger, row_id), sent(ledger, row_id)
+    whole, torn = send_part(ledger, row_id), send_part(ledger, row_id)
     end = append(tmp_path, picture(whole))
     append(tmp_path, picture(torn), committed=end)
     path = tmp_path / "images.zip"
@@ -194,7 +194,7 @@ def test_an_image_of_an_attempt_that_the_ledger_does_not_know_is_left_alone(
 def test_an_image_of_an_attempt_that_is_stored_already_is_left_alone(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    attempt_id = bought(ledger, row_id)
+    attempt_id = buy_images(ledger, row_id)
     append(tmp_path, picture(attempt_id))
 
     assert recovered(ledger, tmp_path) == 0
@@ -209,7 +209,7 @@ def test_half_of_an_attempts_images_are_kept_and_its_whole_charge(
 ) -> None:
     read(ledger, [row_of(0, n=2)])
     (row_id,) = row_ids(ledger)
-    attempt_id = sent(ledger, row_id, images=2)
+    attempt_id = send_part(ledger, row_id, images=2)
     append(tmp_path, picture(attempt_id, 1, 2))
 
     assert recovered(ledger, tmp_path) == 1
@@ -226,7 +226,7 @@ def test_half_of_a_delivered_attempt_is_kept_and_only_the_rest_downloaded_again(
 ) -> None:
     read(ledger, [row_of(0, n=2)])
     (row_id,) = row_ids(ledger)
-    attempt_id = sent(ledger, row_id, images=2)
+    attempt_id = send_part(ledger, row_id, images=2)
     links = [(1, Link("https://x/1")), (2, Link("https://x/2"))]
     ledger.mark_delivered(attempt_id, links, (Charge.REPORTED, 12_345), None, None)
     append(tmp_path, picture(attempt_id, 1, 2))
@@ -244,7 +244,7 @@ def test_a_row_of_several_images_waits_for_those_that_are_missing(
 ) -> None:
     read(ledger, [row_of(0, n=2)])
     (row_id,) = row_ids(ledger)
-    attempt_id = sent(ledger, row_id, first=2)
+    attempt_id = send_part(ledger, row_id, first=2)
     append(tmp_path, picture(attempt_id, image=2))
 
     assert recovered(ledger, tmp_path) == 1
@@ -256,7 +256,7 @@ def test_a_row_of_several_images_waits_for_those_that_are_missing(
 def test_an_adopted_image_of_a_dropped_row_is_retired(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    attempt_id = sent(ledger, row_id)
+    attempt_id = send_part(ledger, row_id)
     append(tmp_path, picture(attempt_id))
     prompts(ledger, ["lamp"])
 
@@ -269,7 +269,7 @@ def test_an_adopted_image_of_a_dropped_row_is_retired(
 def test_recovering_twice_changes_nothing_more(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    adopted, unknown = sent(ledger, row_id), sent(ledger, row_id)
+    adopted, unknown = send_part(ledger, row_id), send_part(ledger, row_id)
     append(tmp_path, picture(adopted))
     recovered(ledger, tmp_path)
     before = ledger.attempts_of(row_id)
@@ -297,8 +297,8 @@ def test_an_archive_that_is_shorter_than_the_ledger_knows_stops_everything(
 def test_a_charge_that_was_seen_before_the_kill_values_what_is_at_risk(
     ledger: Ledger, row_id: int, tmp_path: Path
 ) -> None:
-    unknown = sent(ledger, row_id)
-    dear = sent(ledger, row_id)
+    unknown = send_part(ledger, row_id)
+    dear = send_part(ledger, row_id)
     append(tmp_path, picture(dear, cost=3 * CEILING))
 
     recovered(ledger, tmp_path)
@@ -316,7 +316,7 @@ def test_a_kill_at_any_byte_loses_no_whole_image_and_guesses_none(
         folder = Path(name)
         with closing(new_ledger(folder)) as ledger:
             prompts(ledger, [f"cup {number}" for number in range(count)])
-            ids = [sent(ledger, row_id) for row_id in row_ids(ledger)]
+            ids = [send_part(ledger, row_id) for row_id in row_ids(ledger)]
             ends = [0]
             for attempt_id in ids:
                 item = picture(attempt_id)

@@ -231,7 +231,7 @@ async def test_an_image_that_is_lost_beside_stored_ones_is_tried_again_before_bo
 async def test_waiting_for_a_link_holds_up_no_other_row(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "DOWNLOADS", 1_000_000)
+    monkeypatch.setattr(fetching, "MAX_ROUNDS", 1_000_000)
     desk.write(*(f"cup {number}" for number in range(20)))
     lost: set[str] = set()
 

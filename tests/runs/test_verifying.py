@@ -12,8 +12,8 @@ import pytest
 from batchgen.errors import SpecError
 from batchgen.ledger import Ledger
 from batchgen.output import zipformat
+from batchgen.output.directory_check import directory_damage
 from batchgen.output.diskfile import DiskFile
-from batchgen.output.listing import directory_damage
 from batchgen.report.archive_verification import Verification, verify
 from batchgen.runner.folder import open_folder
 from batchgen.storage.outputs import directory_entries, write_outputs

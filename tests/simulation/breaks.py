@@ -15,10 +15,9 @@ from batchgen.admission.permit import Permit
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, PriceOf, Run
 from batchgen.attempts import charges, finish, purchase
-from batchgen.attempts.charges import ChargedAs
 from batchgen.budget import Budget, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
-from batchgen.ledger import AttemptRecord, Ledger
+from batchgen.ledger import AttemptRecord, Charged, Ledger
 from batchgen.limits import Outage, RateLimiter
 from batchgen.limits import rate_limiter as departing
 from batchgen.model import PriceKey, State
@@ -89,9 +88,9 @@ def _take_unknown_for_free(put: Put) -> None:
 
     def charge(
         price_of: PriceOf, context: AttemptContext, error: AttemptError
-    ) -> ChargedAs:
+    ) -> Charged:
         found = charge_of(price_of, context, error)
-        return ChargedAs(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
+        return Charged(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
 
     put(finish, "charge_of_failure", charge)
 

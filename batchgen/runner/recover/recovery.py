@@ -29,9 +29,9 @@ from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LOG, bind, hold_folder
+from batchgen.runner.recover.attempt_factory import AttemptFactory
 from batchgen.runner.recover.ledger_filler import LedgerFiller
 from batchgen.runner.recover.ledger_swap import clear_new, new_ledger, put_in_place
-from batchgen.runner.recover.recovered_attempts import AttemptFactory
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains, refuse_whole_ledger
 from batchgen.runner.resume import recover

@@ -1,4 +1,4 @@
-"""Read members one after the other, in pieces, to check or to copy them."""
+"""Check or copy members, reading them in pieces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ExpectedMember:
     """A member as the ledger has it.
 
     Attributes:
-        sha256: None where it is not to be checked.
+        sha256: None if it is not to be checked.
     """
 
     name: str
@@ -31,7 +31,7 @@ class ExpectedMember:
 
 
 def damage_of(file: DiskFile, expected: ExpectedMember) -> str | None:
-    """Read a member whole and say what is wrong with it; None if nothing is."""
+    """Read a whole member; return its damage, None if there is none."""
     header = header_at(file, expected.offset)
     if header is None or (damage := header_damage(header, expected)):
         return damage if header is not None else _without_header(file, expected)
@@ -53,7 +53,7 @@ def copy_member(
     """Copy a member with its header, unchanged.
 
     Returns:
-        Where it stands in the target, and what is wrong with it, if anything.
+        Its offset in the target, and its damage, None if there is none.
     """
     offset = target.offset
     header = header_at(file, expected.offset)
@@ -72,11 +72,11 @@ def copy_member(
 
 
 def header_damage(header: LocalHeader, expected: ExpectedMember) -> str | None:
-    """Say what is wrong with a local header; None if nothing is."""
+    """Return the damage of a local header; None if there is none."""
     if header.tag is None:
         return "its header has changed"
-    stated = (header.name, header.size_bytes, header.crc32)
-    if stated != (expected.name, expected.size_bytes, expected.crc32):
+    facts = (header.name, header.size_bytes, header.crc32)
+    if facts != (expected.name, expected.size_bytes, expected.crc32):
         return f"the header of another image stands in its place ({header.name})"
     return None
 

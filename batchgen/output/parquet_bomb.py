@@ -12,7 +12,7 @@ MAX_RATIO = 500
 
 
 def bomb_message(path: Path) -> str | None:
-    """Say what a file claims to hold if that is more than its bytes can, else None.
+    """Return a message if a file claims more content than its size allows, else None.
 
     Raises:
         OSError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Read the directory of a finished archive, entry by entry."""
+"""Compare the directory of a finished archive with the ledger."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import zip_longest
 from isal import isal_zlib
 
 from batchgen.errors import ArchiveDamaged
-from batchgen.output.copying import PIECE_BYTES
 from batchgen.output.diskfile import DiskFile
+from batchgen.output.member_copy import PIECE_BYTES
 from batchgen.output.walk import header_at
 from batchgen.output.zip_directory import METADATA
 from batchgen.output.zipformat import (
@@ -33,19 +33,19 @@ def directory_damage(
     Args:
         file: The ZIP.
         committed: Where the last image ends, and `metadata.jsonl` begins.
-        entries: What the directory should list behind it, in order.
+        entries: The expected entries behind `metadata.jsonl`, in order.
 
     Returns:
-        What is wrong; None if nothing is.
+        The damage; None if there is none.
     """
     try:
-        listed = _listed(file)
-        first = next(listed, None)
+        members = _read_directory(file)
+        first = next(members, None)
         if first is None or first.name != METADATA or first.offset != committed:
             return f"the directory does not begin with {METADATA}"
         if damage := _metadata_damage(file, first):
             return damage
-        for member, entry in zip_longest(listed, entries):
+        for member, entry in zip_longest(members, entries):
             if member is None or entry is None or member[:4] != entry[:4]:
                 name = (entry or member or first).name
                 return f"the directory has {name} otherwise than the ledger"
@@ -54,7 +54,7 @@ def directory_damage(
     return None
 
 
-def _listed(file: DiskFile) -> Iterator[Member]:
+def _read_directory(file: DiskFile) -> Iterator[Member]:
     directory = _find(file)
     position = directory.offset
     end = directory.offset + directory.size_bytes

@@ -1,4 +1,4 @@
-"""What the rows of a reading are in the ledger: their keys, versions and names."""
+"""Match the rows of a reading with the ledger: their keys, versions and names."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ REPEATED = "repeats the id of an earlier row; ids must differ"
 
 @dataclass(slots=True, kw_only=True)
 class JudgedRow:
-    """A row of the manifest, and what it is in the ledger.
+    """A row of the manifest, and its match in the ledger.
 
     Attributes:
         key: None for a row that has no identity, or repeats another's.
-        row_id: None for one that was never read without a problem.
-        base_name: Its name in the archive, where the row is new.
+        row_id: None for a row that was never read without a problem.
+        base_name: Its name in the archive, if the row is new.
         others: Rows that are other versions of it.
         rebuy: Whether one of them was paid for, and this one was not.
-        is_done: What is bought stays bought, whatever the provider can do now.
+        is_done: Whether it has succeeded: then new problems of the row are ignored.
         regroup: Whether its money counts for another budget than before.
     """
 
@@ -43,10 +43,10 @@ class JudgedRow:
 
 
 class RowJudge:
-    """Judges one slice after the other; nothing is written.
+    """Matches one slice after the other; writes nothing.
 
     Attributes:
-        id_column: What the manifest calls the column of ids, for messages.
+        id_column: The manifest's name of the column of ids, for messages.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RowJudge:
         self._dedupe = dedupe
 
     def judge(self, entries: Sequence[PlanEntry], index: PlanIndex) -> list[JudgedRow]:
-        """Say what the rows of the next slice are, in order."""
+        """Return the matches of the next slice's rows, in order."""
         rows = [JudgedRow(entry=entry) for entry in entries]
         self._identify(rows, index)
         whole = [row for row in rows if row.key is not None and row.entry.fingerprint]
@@ -76,25 +76,27 @@ class RowJudge:
 
     def _identify(self, rows: Sequence[JudgedRow], index: PlanIndex) -> None:
         """Give rows their keys; a row that repeats an id gets none."""
-        named = [(row, row.entry.id) for row in rows if row.entry.id is not None]
-        keys = [self._key_of(id, b"", 0) for _, id in named]
+        with_id = [(row, row.entry.id) for row in rows if row.entry.id is not None]
+        keys = [self._key_of(id, b"", 0) for _, id in with_id]
         repeats = index.add_keys(keys)
-        for (row, _), key, is_repeat in zip(named, keys, repeats, strict=True):
+        for (row, _), key, is_repeat in zip(with_id, keys, repeats, strict=True):
             if is_repeat:
                 row.entry = replace(
                     row.entry, problem=REPEATED, at_column=self.id_column
                 )
             else:
                 row.key = key
-        unnamed = [
+        without_id = [
             (row, row.entry.fingerprint)
             for row in rows
             if row.entry.id is None and row.entry.fingerprint is not None
         ]
-        first_keys = [self._key_of(None, fingerprint, 0) for _, fingerprint in unnamed]
+        first_keys = [
+            self._key_of(None, fingerprint, 0) for _, fingerprint in without_id
+        ]
         counts = index.count_occurrences(first_keys)
         for (row, fingerprint), key, above in zip(
-            unnamed, first_keys, counts, strict=True
+            without_id, first_keys, counts, strict=True
         ):
             row.key = self._key_of(None, fingerprint, above) if above else key
 
@@ -115,7 +117,7 @@ class RowJudge:
             self._compare(row, standings)
 
     def _compare(self, row: JudgedRow, standings: Mapping[int, sqlite3.Row]) -> None:
-        """Note what was bought for a row, and for its other versions."""
+        """Note the purchases of a row and of its other versions."""
         is_bought = False
         if row.row_id is not None:
             standing = standings[row.row_id]
@@ -136,17 +138,17 @@ class RowJudge:
         return {row["row_id"]: row for row in rows}
 
     def _as_moved(self, entry: PlanEntry, row_id: int) -> PlanEntry:
-        """Return the entry with the provider that a row moved on to, if it did."""
-        route = load_route(entry.route)
-        moved_to = self._reader.planned_provider(row_id) if route else None
-        for way in route:
-            if way.provider == moved_to:
+        """Return the entry with the provider that a row moved to, if it did."""
+        candidates = load_route(entry.route)
+        provider = self._reader.planned_provider(row_id) if candidates else None
+        for candidate in candidates:
+            if candidate.provider == provider:
                 return replace(
                     entry,
-                    provider=way.provider,
-                    model=way.model,
-                    resolution=way.resolution,
-                    warning=way.warning,
+                    provider=candidate.provider,
+                    model=candidate.model,
+                    resolution=candidate.resolution,
+                    warning=candidate.warning,
                 )
         return entry
 
@@ -181,7 +183,7 @@ class RowJudge:
 
 
 def _as_started(entry: PlanEntry) -> PlanEntry:
-    """Return the entry of a row that has attempts: some problems spare it."""
+    """Return the entry of a row with attempts: some problems do not stop it."""
     if not entry.spares_started:
         return entry
     return replace(entry, problem=None, at_column=None)
