@@ -90,7 +90,8 @@ class Provider(Protocol):
 
     Attributes:
         prices: Of one image, by resolution; empty where none is published.
-        rates: Of one unit in which replies report what was charged (`credit`), by unit.
+        rates: Of one unit in which replies report what was charged (`credit`), by unit:
+            a list for each, since they may differ by model.
     """
 
     name: str

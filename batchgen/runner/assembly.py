@@ -188,9 +188,8 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
     for provider, resolution, per_image in run.ledger.highest_charges():
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
-    replies = await read_kept_replies(run, queues, files)
-    reopened = [*replies, *await reopen(run, queues)]
-    carry_on(run, [*await ask_first(run, contexts), *reopened])
+    first = [*await read_kept_replies(run, queues, files), *await reopen(run, queues)]
+    carry_on(run, [*await ask_first(run, contexts), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
     waiting = [each for each in unreachable if each.attempt_id in open_ids]
     return _unreachable_tasks(waiting, config)

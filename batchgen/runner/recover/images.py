@@ -19,10 +19,7 @@ from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
 from batchgen.runner.recover.attempt_factory import AttemptFactory
-from batchgen.runner.recover.recovered_attempts import (
-    MAX_IMAGES,
-    micros_of,
-)
+from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, micros_of
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID

@@ -15,10 +15,7 @@ from batchgen.model import Basis, State, Status
 from batchgen.output.reading import TableRow, WrittenTable
 from batchgen.providers.base import TaskProvider
 from batchgen.runner.recover.attempt_factory import AttemptFactory
-from batchgen.runner.recover.recovered_attempts import (
-    micros_of,
-    nano_of,
-)
+from batchgen.runner.recover.recovered_attempts import micros_of, nano_of
 from batchgen.runner.recover.row_finder import RowFinder
 
 _CHARGES = {
