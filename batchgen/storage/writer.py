@@ -152,7 +152,8 @@ class Writer:
                 waits for. Steps that wait when its turn comes go before it, later ones
                 do not, so it cannot be delayed forever.
             then: Applies the result in memory. It is called once the step is on disk,
-                in the order of the steps, before any caller goes on.
+                in the order of the steps, before any caller goes on. Its exceptions
+                are raised here.
 
         Raises:
             StorageError: nothing more can be written by this process.
@@ -299,7 +300,7 @@ class Writer:
             self._lost()
         self._open.difference_update(group)
         for entry in group:
-            entry.images = ()  # whoever held memory for them gives it back now
+            entry.images = ()  # frees their memory
             entry.follow()
             entry.done.set()
 
