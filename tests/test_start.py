@@ -94,7 +94,7 @@ LATE = {
     "api.jobs._is_stored: polars": "likewise",
     "api.jobs._write_frame: polars": "likewise",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
-    "cli.providers.command: batchgen.cli.verification": (
+    "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
     "cli.report._write_page: batchgen.report.page": (
