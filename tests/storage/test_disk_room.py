@@ -113,6 +113,6 @@ def test_more_than_the_most_that_is_held_is_a_margin(
     hold(held, 16, MEGABYTE)
 
     assert held.look(16, MEGABYTE) is DiskRoomState.HELD
-    taken = before - shutil.disk_usage(disk).free
-    assert taken < 16 * MEGABYTE + disk_room.LOG_BYTES
+    used_bytes = before - shutil.disk_usage(disk).free
+    assert used_bytes < 16 * MEGABYTE + disk_room.LOG_BYTES
     assert held.look(60, MEGABYTE) is DiskRoomState.FULL

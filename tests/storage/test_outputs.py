@@ -71,8 +71,8 @@ def test_each_image_has_a_line_that_json_reads_as_the_prompt_was(
     with Archive(tmp_path / "images.zip", 0) as archive:
         members = archive.append(incoming(number) for number in rows)
         for row_id, member in zip(rows, members, strict=True):
-            sent = replace(start(row_id, 1, 1), aspect_ratio=None)
-            attempt_id = ledger.mark_sent(sent)
+            attempt = replace(start(row_id, 1, 1), aspect_ratio=None)
+            attempt_id = ledger.mark_sent(attempt)
             charge = (Charge.REPORTED, PRICE)
             ledger.mark_delivered(attempt_id, (), charge, "r", 1.0)
             ledger.mark_stored(attempt_id, [_stored(member)], None, AT)
