@@ -37,7 +37,7 @@ def new_lane() -> ProviderQueue:
 def new_run(queue: ProviderQueue) -> Run:
     budget = Budget(Limits(run=1000), lambda _: 10, lambda: 0)
     fields = dict.fromkeys(
-        ("job", "folder", "policy", "ledger", "writer", "wire", "price", "scrubber"),
+        ("job", "folder", "policy", "ledger", "writer", "wire", "price", "redactor"),
         NOTHING,
     )
     others = dict.fromkeys(
