@@ -92,7 +92,7 @@ def test_a_still_image_is_taken(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         pytest.param(b"", "a.png: no usable image (empty)", id="empty"),
         pytest.param(b"Not found", "a.png: no usable image (text)", id="text"),
@@ -111,7 +111,7 @@ def test_a_still_image_is_taken(tmp_path: Path, data: bytes) -> None:
     ],
 )
 def test_what_no_provider_could_use_is_refused(
-    tmp_path: Path, data: bytes, words: str
+    tmp_path: Path, data: bytes, message: str
 ) -> None:
     (tmp_path / "a.png").write_bytes(data)
 
@@ -119,11 +119,11 @@ def test_what_no_provider_could_use_is_refused(
         Inspector(tmp_path).facts_of("a.png")
 
     assert str(caught.value).startswith("a.png: ")
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("reference", "words"),
+    ("reference", "message"),
     [
         pytest.param("gone.png", "gone.png: no such file", id="missing"),
         pytest.param("a.png/b.png", "a.png/b.png: no such file", id="below-a-file"),
@@ -141,7 +141,7 @@ def test_what_no_provider_could_use_is_refused(
     ],
 )
 def test_what_cannot_be_read_is_refused(
-    tmp_path: Path, reference: str, words: str
+    tmp_path: Path, reference: str, message: str
 ) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "folder").mkdir()
@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_refused(
     with pytest.raises(Unusable) as caught:
         Inspector(tmp_path).facts_of(reference)
 
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_absurdly_long_data_uri_is_refused_unread(

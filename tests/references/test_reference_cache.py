@@ -45,10 +45,10 @@ class Web:
 
     def __init__(self, **pages: bytes) -> None:
         self.pages = pages
-        self.asked: list[str] = []
+        self.urls: list[str] = []
 
     async def fetch(self, url: str) -> bytes:
-        self.asked.append(url)
+        self.urls.append(url)
         await anyio.lowlevel.checkpoint()
         return self.pages[url.partition("?")[0].rpartition("/")[2]]
 
@@ -119,7 +119,7 @@ async def test_a_url_is_fetched_and_judged_like_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "words"),
+    ("reference", "message"),
     [
         pytest.param("gone.png", "gone.png: no such file", id="missing"),
         pytest.param("cut.png", "cut.png: no usable image", id="truncated"),
@@ -128,7 +128,7 @@ async def test_a_url_is_fetched_and_judged_like_a_file(tmp_path: Path) -> None:
     ],
 )
 async def test_what_cannot_be_used_is_refused_by_name(
-    tmp_path: Path, reference: str, words: str
+    tmp_path: Path, reference: str, message: str
 ) -> None:
     (tmp_path / "cut.png").write_bytes(PNG[:-5])
     (tmp_path / "a.png").write_bytes(PNG[:9432].ljust(9432, b"\0"))
@@ -138,7 +138,7 @@ async def test_what_cannot_be_used_is_refused_by_name(
     with pytest.raises(Unusable) as caught:
         await cache_of(tmp_path).attachment(reference, rules, 1)
 
-    assert str(caught.value).startswith(words)
+    assert str(caught.value).startswith(message)
 
 
 async def test_an_image_is_shrunk_where_that_is_allowed(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ async def test_a_url_is_fetched_once(tmp_path: Path) -> None:
         for _ in range(20):
             rows.start_soon(cache.inline, "https://a.example/a", RULES, 1)
 
-    assert web.asked == ["https://a.example/a"]
+    assert web.urls == ["https://a.example/a"]
 
 
 async def test_a_failed_fetch_is_passed_on_and_tried_again(tmp_path: Path) -> None:

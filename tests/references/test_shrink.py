@@ -37,10 +37,10 @@ def test_any_type_becomes_any_wanted_one(kind: str, target: str) -> None:
     data = written(noise(), kind)
     source = f"image/{kind.lower()}"
 
-    made = shrink(data, source, (target,), None)
+    smaller = shrink(data, source, (target,), None)
 
     assert can_convert(source, (target,))
-    facts = inspect(made)
+    facts = inspect(smaller)
     assert (facts.media_type, facts.width_px, facts.height_px) == (target, 64, 48)
 
 
@@ -50,10 +50,10 @@ def test_a_file_over_the_limit_is_brought_below_it(target: str, share: int) -> N
     data = written(noise((600, 400)), "PNG")
     max_bytes = len(data) // share
 
-    made = shrink(data, "image/png", (target,), max_bytes)
+    smaller = shrink(data, "image/png", (target,), max_bytes)
 
-    facts = inspect(made)
-    assert max_bytes * 0.5 < len(made) <= max_bytes
+    facts = inspect(smaller)
+    assert max_bytes * 0.5 < len(smaller) <= max_bytes
     assert facts.media_type == target
     assert facts.width_px / facts.height_px == pytest.approx(1.5, rel=0.02)
 
@@ -61,17 +61,17 @@ def test_a_file_over_the_limit_is_brought_below_it(target: str, share: int) -> N
 def test_quality_goes_down_before_size_does() -> None:
     data = written(noise((600, 400)), "JPEG", quality=95)
 
-    made = shrink(data, "image/jpeg", ALL, len(data) * 3 // 4)
+    smaller = shrink(data, "image/jpeg", ALL, len(data) * 3 // 4)
 
-    assert (inspect(made).width_px, inspect(made).height_px) == (600, 400)
+    assert (inspect(smaller).width_px, inspect(smaller).height_px) == (600, 400)
 
 
 def test_the_same_image_is_made_each_time() -> None:
     data = written(noise((300, 200)), "PNG")
 
-    made = {shrink(data, "image/png", ALL, 9000) for _ in range(3)}
+    smaller = {shrink(data, "image/png", ALL, 9000) for _ in range(3)}
 
-    assert len(made) == 1
+    assert len(smaller) == 1
 
 
 @pytest.mark.parametrize("max_bytes", [None, 1500], ids=["whole", "scaled"])
@@ -96,9 +96,9 @@ def test_transparency_is_kept_where_it_can_be(
 def test_what_is_transparent_is_white_where_it_cannot_be_kept(kind: str) -> None:
     data = written(logo(), kind)
 
-    made = shrink(data, f"image/{kind.lower()}", ("image/jpeg",), None)
+    smaller = shrink(data, f"image/{kind.lower()}", ("image/jpeg",), None)
 
-    picture = opened(made)
+    picture = opened(smaller)
     assert close(picture.getpixel((1, 1)), (255, 255, 255))
     assert close(picture.getpixel((100, 50)), (255, 0, 0))
 
@@ -124,17 +124,17 @@ def test_an_image_stands_upright(orientation: int) -> None:
     exif[MAKER] = "Camera of a person"
     data = written(picture, "JPEG", exif=exif, quality=95)
 
-    made = shrink(data, "image/jpeg", ALL, None)
+    smaller = shrink(data, "image/jpeg", ALL, None)
 
     # Where the red corner comes to lie for somebody who looks at it.
-    upright = opened(made)
+    upright = opened(smaller)
     right = orientation in (2, 3, 6, 7)
     is_below = orientation in (3, 4, 7, 8)
     assert upright.size == ((32, 64) if orientation > 4 else (64, 32))
     at = (upright.width - 4 if right else 4, upright.height - 4 if is_below else 4)
     assert close(upright.getpixel(at), (255, 0, 0))
     assert ORIENTATION not in upright.getexif()
-    assert b"Camera of a person" not in made
+    assert b"Camera of a person" not in smaller
 
 
 def test_words_in_a_file_are_left_behind() -> None:
@@ -162,17 +162,17 @@ def test_a_profile_of_inks_is_not_kept_with_colours() -> None:
 def test_greys_of_16_bits_stay_greys() -> None:
     picture = Image.new("I;16", (64, 64), 0x4000)
 
-    made = opened(shrink(written(picture, "PNG"), "image/png", ALL, None))
+    smaller = opened(shrink(written(picture, "PNG"), "image/png", ALL, None))
 
-    assert close(made.getpixel((5, 5)), (0x40, 0x40, 0x40))
+    assert close(smaller.getpixel((5, 5)), (0x40, 0x40, 0x40))
 
 
 def test_a_side_too_long_for_webp_is_made_shorter() -> None:
     data = written(Image.new("RGB", (20_000, 40)), "PNG")
 
-    made = shrink(data, "image/png", ("image/webp",), None)
+    smaller = shrink(data, "image/png", ("image/webp",), None)
 
-    assert inspect(made).width_px == 16_383
+    assert inspect(smaller).width_px == 16_383
 
 
 def test_what_would_become_too_small_is_refused() -> None:

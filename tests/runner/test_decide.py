@@ -219,17 +219,17 @@ HISTORIES = st.lists(
     st.integers(0, 3),
 )
 def test_no_history_allows_more_purchases_than_the_job(
-    history: list[AttemptRecord], most: int, on_unknown: str, unknown: int
+    history: list[AttemptRecord], max_attempts: int, on_unknown: str, unknown: int
 ) -> None:
     policy = Policy(
-        max_attempts=most,
+        max_attempts=max_attempts,
         on_unknown="retry" if on_unknown == "retry" else "hold",
         max_unknown=unknown,
     )
 
     if isinstance(decide(history, policy, "acme"), Buy):
         last = history[-1] if history else None
-        assert sum(attempt.counts for attempt in history) < most
+        assert sum(attempt.counts for attempt in history) < max_attempts
         assert sum(attempt.error == "no_image" for attempt in history) < 2
         assert last not in (OVERDUE, REFUSED, NO_KEY)
         assert last != UNKNOWN or on_unknown == "retry"
@@ -284,14 +284,14 @@ def test_only_attempts_at_the_same_images_are_history() -> None:
 
 
 def parts(
-    n: int, have: set[int], busy: Sequence[AttemptRecord] = (), most: int = 1
+    n: int, have: set[int], busy: Sequence[AttemptRecord] = (), max_images: int = 1
 ) -> list[tuple[int, int]]:
-    found = missing_parts(7, n, have, busy, most)
-    return [(entry.first_image, entry.images) for entry in found]
+    missing = missing_parts(7, n, have, busy, max_images)
+    return [(part.first_image, part.images) for part in missing]
 
 
 @pytest.mark.parametrize(
-    ("n", "have", "most", "expected"),
+    ("n", "have", "max_images", "expected"),
     [
         pytest.param(1, set(), 1, [(1, 1)], id="one"),
         pytest.param(1, {1}, 1, [], id="none-missing"),
@@ -303,16 +303,16 @@ def parts(
     ],
 )
 def test_what_is_missing_is_bought_in_parts_that_the_provider_takes(
-    n: int, have: set[int], most: int, expected: list[tuple[int, int]]
+    n: int, have: set[int], max_images: int, expected: list[tuple[int, int]]
 ) -> None:
-    assert parts(n, have, most=most) == expected
+    assert parts(n, have, max_images=max_images) == expected
 
 
 @pytest.mark.parametrize("state", list(State))
 def test_what_an_open_attempt_may_still_bring_is_not_missing(state: State) -> None:
     busy = [replace(attempt(state), first_image=2, images=2)]
 
-    missing = parts(4, set(), busy, most=4)
+    missing = parts(4, set(), busy, max_images=4)
 
     assert missing == ([(1, 1), (4, 1)] if state in OPEN else [(1, 4)])
 
@@ -320,14 +320,16 @@ def test_what_an_open_attempt_may_still_bring_is_not_missing(state: State) -> No
 @given(
     n=st.integers(1, 10),
     have=st.sets(st.integers(1, 10)),
-    most=st.integers(1, 5),
+    max_images=st.integers(1, 5),
 )
-def test_parts_cover_exactly_what_is_missing(n: int, have: set[int], most: int) -> None:
-    found = list(missing_parts(7, n, have, [], most))
+def test_parts_cover_exactly_what_is_missing(
+    n: int, have: set[int], max_images: int
+) -> None:
+    missing = list(missing_parts(7, n, have, [], max_images))
 
-    images = [image for part in found for image in part.span]
+    images = [image for part in missing for image in part.span]
     assert images == [image for image in range(1, n + 1) if image not in have]
-    assert all(part.images <= most and part.row_id == 7 for part in found)
+    assert all(part.images <= max_images and part.row_id == 7 for part in missing)
 
 
 # -- waits
@@ -341,12 +343,12 @@ def test_parts_cover_exactly_what_is_missing(n: int, have: set[int], most: int) 
 def test_a_wait_grows_with_the_tries_to_a_minute_and_is_never_below_the_floor(
     tries: int, floor_s: float | None, seed: int
 ) -> None:
-    found = wait_s(tries, floor_s, random.Random(seed))
+    wait = wait_s(tries, floor_s, random.Random(seed))
 
     longest = min(0.5 * 2 ** min(tries - 1, 10), 60.0)
-    assert found >= (floor_s or 0.0)
-    assert found <= max(longest, floor_s or 0.0)
-    assert found >= longest / 2
+    assert wait >= (floor_s or 0.0)
+    assert wait <= max(longest, floor_s or 0.0)
+    assert wait >= longest / 2
 
 
 def test_the_first_purchase_waits_for_nothing_but_the_provider() -> None:

@@ -24,16 +24,16 @@ DEFAULTS = Defaults(
 AUTO = Terms(concurrency="auto", rpm="auto")
 
 
-def refused(start: float, taken: float) -> str:
+def refused(start: float, limit: float) -> str:
     aimd_limit = AimdLimit(start)
-    aimd_limit.record_refusal(taken, sent_at=1.0, now=2.0)
+    aimd_limit.record_refusal(limit, sent_at=1.0, now=2.0)
     text = aimd_limit.dump()
     assert text is not None
     return text
 
 
-def limiter(terms: Terms, found: object = None) -> ConcurrencyLimiter:
-    return limiters_of(terms, DEFAULTS, found, lambda: 0.0)[1]
+def limiter(terms: Terms, learnt: object = None) -> ConcurrencyLimiter:
+    return limiters_of(terms, DEFAULTS, learnt, lambda: 0.0)[1]
 
 
 @pytest.mark.parametrize(
@@ -49,23 +49,23 @@ def test_it_begins_with_what_is_known(terms: Terms, slots: int) -> None:
 
 
 def test_what_was_found_is_where_it_begins() -> None:
-    found = json.dumps({"concurrency": refused(16, 10)})
+    learnt = json.dumps({"concurrency": refused(16, 10)})
 
-    assert limiter(AUTO, found).slots == 9
-    assert limiter(Terms(concurrency=3), found).slots == 3
+    assert limiter(AUTO, learnt).slots == 9
+    assert limiter(Terms(concurrency=3), learnt).slots == 3
 
 
 def test_what_was_found_is_never_taken_beyond_the_end() -> None:
-    found = json.dumps({"concurrency": refused(10_000, 9_000)})
+    learnt = json.dumps({"concurrency": refused(10_000, 9_000)})
 
-    assert limiter(AUTO, found).slots == MAX_CONCURRENCY
+    assert limiter(AUTO, learnt).slots == MAX_CONCURRENCY
 
 
 def test_a_rate_that_was_found_is_kept_from_the_first_departure_on() -> None:
-    found = json.dumps({"rpm": refused(100, 67)})
+    learnt = json.dumps({"rpm": refused(100, 67)})
 
     async def work() -> None:
-        rate_limiter, _ = limiters_of(AUTO, DEFAULTS, found, anyio.current_time)
+        rate_limiter, _ = limiters_of(AUTO, DEFAULTS, learnt, anyio.current_time)
         began = anyio.current_time()
         for _ in range(61):
             await rate_limiter.grant()

@@ -87,10 +87,10 @@ def test_costs_add_up_bound_by_bound_and_leave_out_what_has_no_price() -> None:
         lowest=Decimal("0.02"),
         page="a page",
     )
-    price = Price.agreed(Decimal(1), "a letter")
+    agreed_price = Price.agreed(Decimal(1), "a letter")
     forecast = Forecast(
         rows=3,
-        groups=[group(10, "1K", price), group(2, "2K", price), group(5, "4K")],
+        groups=[group(10, "1K", price), group(2, "2K", agreed_price), group(5, "4K")],
     )
 
     assert forecast.cost() == Cost(2_200_000_000, 3_000_000_000, 3_500_000_000)

@@ -122,7 +122,7 @@ def _count_when_granted(put: Put) -> None:
     def record_sent(self: RateLimiter, at: float) -> None:
         self._granted -= 1
 
-    put(RateLimiter, "departed", record_sent)
+    put(RateLimiter, "record_sent", record_sent)
 
 
 BREAKS: Mapping[str, Callable[[Put], None]] = {

@@ -450,11 +450,11 @@ async def test_who_comes_at_the_moment_of_a_failure_is_told_what_failed(
 async def test_a_step_that_may_wait_lets_those_that_others_wait_for_go_first(
     ledger: Ledger, archive: Archive
 ) -> None:
-    gate, made = Gate(), list[str]()
+    gate, committed = Gate(), list[str]()
 
     def step(name: str) -> Callable[[Ledger], None]:
         def note(_: Ledger) -> None:
-            made.append(name)
+            committed.append(name)
 
         return note
 
@@ -472,19 +472,19 @@ async def test_a_step_that_may_wait_lets_those_that_others_wait_for_go_first(
         await anyio.wait_all_tasks_blocked()
         gate.open.set()
 
-    assert made == ["under way", "purchase", "another", "slice"]
+    assert committed == ["under way", "purchase", "another", "slice"]
     assert gate.passed == 3, "a slice has a commit of its own"
 
 
 async def test_a_step_that_may_wait_is_not_put_off_by_those_that_come_later(
     ledger: Ledger, archive: Archive
 ) -> None:
-    made = list[str]()
+    committed = list[str]()
 
     async def purchases(writer: Writer) -> None:
-        while "slice" not in made:
-            await writer.commit(lambda _: made.append("purchase"))
-            assert len(made) < 100, "it is put off for good"
+        while "slice" not in committed:
+            await writer.commit(lambda _: committed.append("purchase"))
+            assert len(committed) < 100, "it is put off for good"
 
     async with (
         writing(Writer(ledger, archive, to_thread)) as writer,
@@ -492,7 +492,7 @@ async def test_a_step_that_may_wait_is_not_put_off_by_those_that_come_later(
     ):
         for _ in range(4):
             tasks.start_soon(purchases, writer)
-        step: Callable[[Ledger], None] = lambda _: made.append("slice")  # noqa: E731
+        step: Callable[[Ledger], None] = lambda _: committed.append("slice")  # noqa: E731
         tasks.start_soon(partial(writer.commit, step, may_wait=True))
 
 
