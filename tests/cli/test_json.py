@@ -100,7 +100,7 @@ def test_each_kind_is_written_by_a_command_and_has_its_example(
 
 def test_every_document_is_as_its_example(documents: list[Document]) -> None:
     every = EXAMPLES["batchgen.providers/1"]["providers"]
-    provider = dict(EXAMPLES["batchgen.providers.base/1"])
+    provider = dict(EXAMPLES["batchgen.provider/1"])
     provider.pop("format")
     every[:] = [provider]
 

@@ -37,7 +37,7 @@ def test_one_provider_is_shown_with_every_fact_that_scripts_get(
     shown = " ".join(batchgen("providers", name, at=tmp_path).stdout.split())
     told = batchgen("providers", name, "--json", at=tmp_path).stdout
     facts = json.loads(told, parse_float=Decimal)
-    assert facts.pop("format") == "batchgen.providers.base/1"
+    assert facts.pop("format") == "batchgen.provider/1"
 
     for price in [*facts["prices"].values(), *facts["rates"].values()]:
         assert price is None or f"({price['page']}, read {price['read_on']})" in shown
@@ -83,7 +83,7 @@ def test_scripts_get_one_object_or_all_in_order(tmp_path: Path) -> None:
 
     assert every["format"] == "batchgen.providers/1"
     assert [provider["name"] for provider in every["providers"]] == list(PROVIDERS)
-    assert single == {"format": "batchgen.providers.base/1", **every["providers"][0]}
+    assert single == {"format": "batchgen.provider/1", **every["providers"][0]}
     assert single["key_variable"] == "AIMLAPI_API_KEY"
     price = single["prices"]["1K"]
     assert price["expected_usd"] == Decimal("0.0925")
