@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from batchgen.errors import SpecError
-from batchgen.model import Capabilities
+from batchgen.model import Capabilities, Price
 from batchgen.providers.base import Defaults, Provider
 
 if TYPE_CHECKING:
@@ -150,7 +150,17 @@ def _checked(provider: object) -> Provider:
         raise _UnusableProvider("`defaults` is no batchgen Defaults")
     if not isinstance(provider.capabilities, Capabilities):
         raise _UnusableProvider("`capabilities` is no batchgen Capabilities")
+    if not _are_prices(provider.prices):
+        raise _UnusableProvider("`prices` is no list of batchgen Prices")
+    rates = provider.rates
+    if not isinstance(rates, Mapping) or not all(map(_are_prices, rates.values())):
+        raise _UnusableProvider("`rates` has no list of batchgen Prices for each unit")
     return provider
+
+
+def _are_prices(prices: object) -> bool:
+    is_list = isinstance(prices, Sequence)
+    return is_list and all(isinstance(price, Price) for price in prices)
 
 
 _MEMBERS = (

@@ -31,8 +31,22 @@ class Numbered(Fal):
     name: Any = 7
 
 
+class Priced(Fal):
+    prices: Any = MappingProxyType({"1K": 1})
+
+
+class Rated(Fal):
+    rates: Any = MappingProxyType({"credit": Fal.prices[0]})
+
+
 @pytest.mark.parametrize(
-    ("provider", "message"), [(Fal, "is a class"), (Numbered(), "`name` is no text")]
+    ("provider", "message"),
+    [
+        (Fal, "is a class"),
+        (Numbered(), "`name` is no text"),
+        (Priced(), "`prices` is no list"),
+        (Rated(), "`rates` has no list"),
+    ],
 )
 def test_what_is_no_provider_is_not_added(provider: Any, message: str) -> None:
     with pytest.raises(SpecError, match=message):
