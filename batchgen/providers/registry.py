@@ -159,8 +159,9 @@ def _checked(provider: object) -> Provider:
 
 
 def _are_prices(prices: object) -> bool:
-    is_list = isinstance(prices, Sequence)
-    return is_list and all(isinstance(price, Price) for price in prices)
+    if not isinstance(prices, Sequence):
+        return False
+    return all(isinstance(price, Price) for price in prices)
 
 
 _MEMBERS = (
