@@ -175,7 +175,7 @@ def test_lines_that_fail_in_mid_finish_leave_an_archive_that_goes_on(
 APPENDER = """
 import os, sys
 from pathlib import Path
-from batchgen.output.archive import Archive, Incoming, Tag
+from batchgen.output.archive import Archive, NewImage, Tag
 
 path, committed, first = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 with Archive(path, committed) as archive:
@@ -183,7 +183,7 @@ with Archive(path, committed) as archive:
     for number in range(first + len(found), first + 100_000):
         tag = Tag(attempt_id=number, image=1, images=1)
         data = number.to_bytes(4, "big") * (300_000 + number % 7 * 100_000)
-        archive.append([Incoming(name=f"{number}.png", data=data, tag=tag)])
+        archive.append([NewImage(name=f"{number}.png", data=data, tag=tag)])
         archive.sync()
         print(number, archive.end, flush=True)
 """

@@ -137,7 +137,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let limits be such that a test can live to see them."""
     terms = replace(AimlApi.defaults, reply_timeout_s=2.0)
     monkeypatch.setattr(AimlApi, "defaults", terms)
-    monkeypatch.setattr(fetching, "DOWNLOADS", 2)
+    monkeypatch.setattr(fetching, "MAX_ROUNDS", 2)
     # Peers close without a word: a request that met that would be an unknown outcome.
     monkeypatch.setattr(transport, "KEEPALIVE_S", 0.0)
     backoff = wait_exponential(multiplier=0.005, exp_base=2, max=0.02)

@@ -188,7 +188,7 @@ async def test_what_was_paid_for_rows_that_are_gone_counts_for_their_value(
 async def test_what_was_delivered_at_an_unknown_price_counts_in_the_next_run(
     desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "DOWNLOADS", 1)
+    monkeypatch.setattr(fetch, "MAX_ROUNDS", 1)
     link = f"{shop.url}/images/1.png"
     shop.buy = lambda _: as_json({"data": [{"url": link}]})
     shop.image = lambda _: refused(503, "later")

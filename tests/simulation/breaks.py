@@ -140,6 +140,6 @@ BREAKS: Mapping[str, Callable[[Put], None]] = {
     "refused-again": lambda put: put(Refused, "default_again", Again.LATER),
     "lost-link-bought-again": lambda put: put(LinkLost, "default_again", Again.LATER),
     "outage-uses-rows-up": lambda put: put(
-        Outage, "excuses", property(lambda _: False)
+        Outage, "waives_failures", property(lambda _: False)
     ),
 }
