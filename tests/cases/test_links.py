@@ -155,8 +155,8 @@ def later(first: Answer, name: str) -> Callable[[Request], Answer]:
 
     def answer(request: Request) -> Answer:
         began.append(request.at_s)
-        probe_provider = request.at_s - began[0] > LATE_S
-        return picture(draw(name)) if probe_provider else first
+        is_there = request.at_s - began[0] > LATE_S
+        return picture(draw(name)) if is_there else first
 
     return answer
 

@@ -47,11 +47,11 @@ class Sellers(httpx.AsyncBaseTransport):
     """A provider that sells at once, and hosts of images, one of which may be gone.
 
     Attributes:
-        probe_provider: Whether the image of a row is at the host that answers.
+        is_there: Whether the image of a row is at the host that answers.
         failure: Why nobody connects to the other host.
     """
 
-    probe_provider: Callable[[int], bool]
+    is_there: Callable[[int], bool]
     failure: Callable[[], Exception] | None = refused
     bought: Counter[str] = field(default_factory=Counter)
     tried: int = 0
@@ -80,7 +80,7 @@ class Sellers(httpx.AsyncBaseTransport):
         self.bought[prompt] += 1
         await anyio.sleep(10.0)
         number = int(prompt.rpartition(" ")[2])
-        host = HOST if self.probe_provider(number) else GONE
+        host = HOST if self.is_there(number) else GONE
         document = {
             "data": [{"url": f"{host}/images/{number}.png"}],
             "meta": {"usage": {"credits_used": 100_000}},
