@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from batchgen.job.declaration import Setting
+from batchgen.job.expand_section import read_expansion
 from batchgen.job.layers import Origin, SettingsLayer, error_context
 from batchgen.job.names import check_names
 from batchgen.job.prices import read_limits, read_price, read_price_rule
@@ -60,6 +61,11 @@ class LayerReader:
         match setting:
             case Setting(section="columns") | Setting(name="columns"):
                 self._layer.settings["columns"] = self._columns()
+            case Setting(name="expand"):
+                with self._origin.context(section="expand"):
+                    self._layer.settings["expand"] = read_expansion(
+                        self._section("expand"), self._origin.folder
+                    )
             case Setting(name="options"):
                 self._layer.settings["options"] = self._options()
             case Setting(name="max_cost_by"):

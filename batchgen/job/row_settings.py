@@ -178,6 +178,15 @@ class ColumnSettings(TypedDict, total=False):
             example={"id": "SKU", "prompt": "Description"},
         ),
     ]
+    expand: Annotated[
+        Mapping[str, object],
+        Setting(
+            value=TABLE,
+            meaning="make several rows of each: all combinations of the values of "
+            "these columns ([manifest.md](manifest.md))",
+            example={"aspect_ratio": ["1:1", "16:9"], "background": ["white", "oak"]},
+        ),
+    ]
     options: Annotated[
         Mapping[str, object],
         Setting(

@@ -18,6 +18,7 @@ import polars as pl
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, interpret_columns
 from batchgen.manifest.embedded import holds_images
+from batchgen.manifest.expanded_source import expand
 from batchgen.manifest.files import FileState, are_unchanged
 from batchgen.manifest.first_rows import notices_of_prompts
 from batchgen.manifest.frame_rows import cells_of
@@ -92,7 +93,7 @@ class Manifest:
         """
         path = job.manifest
         with foreign_errors(path):
-            source = open_source(path, expected_names(job))
+            source = expand(job, open_source(path, expected_names(job)))
         layout = interpret_columns(
             source.names,
             job.columns,
@@ -136,14 +137,30 @@ class Manifest:
             "budget_by": sorted(job.max_cost_by),
             **({"options": dict(job.options)} if job.options else {}),
             **({"empty": job.empty} if job.empty == "skip" else {}),
+            **({"expand": self._expansion()} if job.expand else {}),
         }
-        with foreign_errors(self.path), self.path.open("rb") as file:
-            content = hashlib.sha256()
+        text = json.dumps([settings, self._digest_of(self.path)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _digest_of(self, path: Path) -> str:
+        content = hashlib.sha256()
+        with foreign_errors(path), path.open("rb") as file:
             while block := file.read(_BLOCK_BYTES):
                 self.checkpoint()
                 content.update(block)
-        text = json.dumps([settings, content.hexdigest()], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return content.hexdigest()
+
+    def _expansion(self) -> object:
+        """Return what `[expand]` says, with the content of its table."""
+        if (expansion := self._job.expand) is None:
+            return None
+        table = expansion.table
+        # In order: it is that of the rows.
+        return [
+            list(expansion.values.items()),
+            list(expansion.list_columns.items()),
+            None if table is None else self._digest_of(table),
+        ]
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Tell whether local references have not changed since an earlier reading."""

@@ -28,7 +28,7 @@ from batchgen.model.exchange import (
     Running,
     as_urls,
 )
-from batchgen.model.job import Job, OnUnknown, ReferenceTerms, Terms
+from batchgen.model.job import Expansion, Job, OnUnknown, ReferenceTerms, Terms
 from batchgen.model.model_limits import ModelLimits, PixelLimits, Shutdown
 from batchgen.model.moment import now_micros, utc
 from batchgen.model.option import OptionRule
@@ -77,6 +77,7 @@ __all__ = [
     "DataUri",
     "Delivered",
     "Endpoint",
+    "Expansion",
     "FileRecord",
     "ImageRequest",
     "Inline",

@@ -85,6 +85,23 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion:
+    """How one row of the table becomes several: all combinations of some values.
+
+    Attributes:
+        values: The values of a new column, by its name.
+        list_columns: The column of the table whose cells list the values of a new
+            column, by the name of the new one; both may have the same name.
+        table: A second table, each of whose rows is combined with each row; None if
+            there is none.
+    """
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    list_columns: Mapping[str, str] = field(default_factory=dict)
+    table: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One job, with every path absolute and every default filled in.
 
@@ -95,6 +112,7 @@ class Job:
         max_cost: None for no budget; so are the other amounts.
         max_cost_by: US dollars for each value of a column of the manifest, by column;
             `*` stands for values that are not named.
+        expand: None where each row of the table is one row.
         empty: None refuses the run where many rows lack values of the template.
         max_failures: None never stops a run because rows fail.
         memory_mb: None for what fits into the container, at most 256.
@@ -124,6 +142,7 @@ class Job:
     on_unknown: OnUnknown = "retry"
     max_unknown: int = 1
     max_failures: float | None = 0.9
+    expand: Expansion | None = None
     empty: Empty | None = None
     unsupported: Unsupported = "refuse"
     references: ReferenceTerms = field(default_factory=ReferenceTerms)

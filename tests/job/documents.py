@@ -21,7 +21,7 @@ from batchgen.job.row_settings import RowSettings
 from batchgen.job.run_settings import MoneySettings, PaceSettings
 from batchgen.job.service_settings import ServiceSettings
 from batchgen.job.settings import AT_PATH, KEYS, TERMS, declared_in, keys_of
-from batchgen.job.values import RESOLUTION, TEXT, any_of
+from batchgen.job.values import RATIO, RESOLUTION, TEXT, any_of
 from batchgen.manifest import KNOWN_COLUMNS
 from batchgen.model import Job, ReferenceTerms, Terms, type_of_option
 
@@ -202,6 +202,28 @@ def _plain(value: object) -> object:
             raise TypeError(type(value))
 
 
+def _expansion() -> dict[str, Any]:
+    scalar = {"type": ["string", "number", "boolean"], "pattern": r"\S"}
+    ratios = {"aspect_ratio": RATIO.schema, "resolution": RESOLUTION.schema}
+    values = any_of(
+        {"type": "string", "pattern": r"^[^|]*[^|\s][^|]*$"}, _list_of(scalar)
+    )
+    own = {
+        name: any_of({"type": "string", "pattern": r"^[^|]+$"}, _list_of(schema))
+        for name, schema in ratios.items()
+    }
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {"from": TEXT.schema, "id": False, **own},
+        "additionalProperties": values,
+    }
+
+
+def _list_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}
+
+
 _SIZE = any_of({"const": "*"}, RESOLUTION.schema)
 _SECTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -209,6 +231,7 @@ _SECTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "options": _closed(
             {name: _option(kind) for name, kind in type_of_option.items()}
         ),
+        "expand": _expansion(),
         "max_cost_by": _each(LIMITS.schema),
         "prices": _each(
             any_of(

@@ -29,7 +29,7 @@ FOLDED = {"provider", "price", "prices", "providers", "usd_per_credit", "id_colu
 BEYOND_SCHEMA = {
     *("ceiling", "no-such-folder", "folder-is-a-file", "rpm-nan", "model-of"),
     *("price-of-nobody", "endpoint-of-nobody", "cost-too-fine", "credit-twice"),
-    "credit-too-fine",
+    *("credit-too-fine", "expand-from", "expand-many"),
 }
 """Mistakes that no schema can tell: they concern other keys, files, or providers."""
 

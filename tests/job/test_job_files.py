@@ -9,7 +9,7 @@ import pytest
 
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
-from batchgen.model import Job, Price, ReferenceTerms, Terms
+from batchgen.model import Expansion, Job, Price, ReferenceTerms, Terms
 
 KNOWN = ("aimlapi", "foxapi")
 ALL = """
@@ -45,6 +45,9 @@ brand = 2.5
 kind = { "*" = 1, "a hat" = "0.5" }
 [columns]
 id = "SKU"
+[expand]
+scene = ["white", 7]
+view = "views"
 [options]
 quality = "High"
 web_search = true
@@ -159,6 +162,9 @@ def test_a_job_file_says_all(folder: Path) -> None:
             ),
         },
         columns={"id": "SKU"},
+        expand=Expansion(
+            values={"scene": ("white", "7")}, list_columns={"view": "views"}
+        ),
         options={"quality": "high", "web_search": True, "output_compression": 80},
         prompt="{{ name }}",
         aspect_ratio="16:9",
@@ -311,6 +317,38 @@ WRONG = [
         "[prices.foxap]",
         "[prices]: unknown provider `foxap`: did you mean `foxapi`?",
         id="price-of-nobody",
+    ),
+    pytest.param("[expand]", "[expand]: it is empty: name a column", id="no-expand"),
+    pytest.param(
+        '[expand]\nid = ["a"]', "[expand]: `id` cannot be expanded", id="expand-id"
+    ),
+    pytest.param(
+        '[expand]\naspect_ratio = ["1:1", "5/7"]',
+        "[expand]: `aspect_ratio`, a value of the list: '5/7' is no W:H",
+        id="expand-ratio",
+    ),
+    pytest.param(
+        '[expand]\nscene = ["oak", "oak"]',
+        "[expand]: `scene`: 'oak' stands there twice",
+        id="expand-twice",
+    ),
+    pytest.param(
+        "[expand]\nscene = []", "[expand]: `scene`: the list is empty", id="expand-none"
+    ),
+    pytest.param(
+        '[expand]\nscene = "a|b"',
+        "[expand]: `scene`: 'a|b' is neither a list of values nor a column",
+        id="expand-text",
+    ),
+    pytest.param(
+        '[expand]\nfrom = "viws.csv"',
+        "[expand]: `from`: no such file: jobs/viws.csv",
+        id="expand-from",
+    ),
+    pytest.param(
+        f"[expand]\na = {list(range(101))}\nb = {list(range(100))}",
+        "[expand]: each row would become 10,100 rows, more than 10,000",
+        id="expand-many",
     ),
     pytest.param(
         "[prices.foxapi]\n8K = 1", "[prices.foxapi], `8K`: '8K' is none", id="8K"
