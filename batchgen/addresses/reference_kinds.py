@@ -1,4 +1,4 @@
-"""What kind of reference a text is: a URL, a data URI, an image of a table, a path."""
+"""What kind of reference a text is: a URL, a data URI, a path, an image made here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Literal
 
 from batchgen.addresses.characters import marked
 
-ReferenceKind = Literal["url", "data_uri", "table_image", "path", "other"]
+ReferenceKind = Literal["url", "data_uri", "table_image", "row", "path", "other"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters: `C:\` is a path
 _ORIGIN_END = re.compile(r"[/?#]")
 _STORED = "sha256:"
 _STORED_REFERENCE = re.compile(rf"{_STORED}([0-9a-f]{{64}})")
+_ROW = "row:"
+_PARENT = re.compile(rf"{_ROW}([0-9a-f]{{32}}):(.*)", re.DOTALL)
+_IMAGE = "row-image:"
 _MAX_SHOWN_CHARACTERS = 200
 
 
@@ -24,6 +27,8 @@ def kind_of(reference: str) -> ReferenceKind:
         return "data_uri"
     if stored_digest(reference) is not None:
         return "table_image"
+    if reference.startswith(_ROW):
+        return "row"
     return "path" if _SCHEME.match(reference) is None else "other"
 
 
@@ -68,6 +73,37 @@ def stored_digest(reference: str) -> str | None:
     return match[1] if match else None
 
 
+def row_id_of(reference: str) -> str | None:
+    """Return the id of the row whose image `row:<id>` means; None for other texts."""
+    if kind_of(reference) != "row":
+        return None
+    return reference[len(_ROW) :].strip()
+
+
+def parent_reference(fingerprint: bytes, row_id: str) -> str:
+    """Return the reference to a row's image as a request holds it."""
+    return f"{_ROW}{fingerprint.hex()}:{row_id}"
+
+
+def parent_of(reference: str) -> tuple[bytes, str] | None:
+    """Return fingerprint and id of the row whose image a request needs, or None."""
+    match = _PARENT.fullmatch(reference)
+    return (bytes.fromhex(match[1]), match[2]) if match else None
+
+
+def row_image(digest: bytes, place: int) -> str:
+    """Return the reference to an image in the archive, by its SHA-256 and its place."""
+    return f"{_IMAGE}{digest.hex()}:{place}"
+
+
+def row_image_at(reference: str) -> tuple[bytes, int] | None:
+    """Return SHA-256 and place of an image in the archive; None for others."""
+    if not reference.startswith(_IMAGE):
+        return None
+    digest, _, place = reference.removeprefix(_IMAGE).partition(":")
+    return bytes.fromhex(digest), int(place)
+
+
 def shown(reference: str) -> str:
     """Return a reference as messages name it, a data URI by its beginning.
 
@@ -79,6 +115,11 @@ def shown(reference: str) -> str:
             return f"the image {digest[:8]}..."
         case "data_uri":
             return f"{marked(reference[:30])}..."
+        case "row":
+            parent = parent_of(reference)
+            reference = f"{_ROW}{parent[1]}" if parent else reference
+        case "other" if row_image_at(reference) is not None:
+            return "the image of the other row"
         case "url":
             reference = _without_login(reference).partition("?")[0]
         case _:

@@ -60,8 +60,8 @@ class WorkStealing:
         self._run = run
         self._queue = queue
         # From which position on a donor's rows were looked at; anew when one stops.
-        self._end: dict[tuple[str, int], int] = {}
-        self._emptied: set[tuple[str, int]] = set()
+        self._end: dict[tuple[str, int, int], int] = {}
+        self._emptied: set[tuple[str, int, int]] = set()
 
     async def take(self) -> bool:
         """Say whether some rows came."""
@@ -71,7 +71,7 @@ class WorkStealing:
         for donor in run.queues.values():
             gives = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and gives:
-                at = (donor.name, self._stopped())
+                at = (donor.name, self._stopped(), run.children_for_others)
                 if at in self._emptied:
                     break
                 end, row_ids = await run.writer.commit(self._step(donor, at))
@@ -88,7 +88,7 @@ class WorkStealing:
         return sum(queue.stopped is not None for queue in self._run.queues.values())
 
     def _step(
-        self, donor: ProviderQueue, at: tuple[str, int]
+        self, donor: ProviderQueue, at: tuple[str, int, int]
     ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
         limit = self._run.job.limit
         end = self._end.get(at, 1 << 62 if limit is None else limit)

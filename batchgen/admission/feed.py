@@ -234,6 +234,7 @@ class Feed:
                     self._rows.append(planned)
             if not self._rows:
                 self._rows.extend(self.scan.read())
+                self._queue.scanned_to = self.scan.scanned_to
             if not self._rows:
                 return None
             self._parts.extend(self._asked_now(self._rows.popleft()))

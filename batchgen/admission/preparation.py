@@ -81,10 +81,9 @@ class Preparation:
             pass
 
     async def _prepare(self, queued: QueuedPart, scope: anyio.CancelScope) -> None:
-        request = queued.planned.row.request
         try:
             with scope:
-                carried = await self._references.ready(self._queue, request)
+                carried = await self._references.ready(self._queue, queued.planned)
                 await self._run.reference_buffer.put(queued.part, carried)
                 if self._is_closed:
                     self._run.reference_buffer.drop(queued.part)

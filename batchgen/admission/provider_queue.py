@@ -40,7 +40,14 @@ memory [assumed]."""
 
 
 class ProviderQueue:
-    """Everything that requests to one provider share."""
+    """Everything that requests to one provider share.
+
+    Attributes:
+        moved_rows: Rows that come from another queue, or waited for another row.
+        scanned_to: Position of the last row that was read in the plan's order.
+    """
+
+    scanned_to: int = -1
 
     def __init__(
         self,
@@ -80,7 +87,7 @@ class ProviderQueue:
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
         self.retries = Retries(clock)
-        self.moved_rows: deque[int] = deque()  # rows that came from another queue
+        self.moved_rows: deque[int] = deque()
         self.deferred: deque[Part] = deque()  # asked again when nothing else is left
         self.is_exhausted = False  # whether nothing is left that it could begin with
         self.stopped: ProviderStopped | None = None

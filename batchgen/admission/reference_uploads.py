@@ -5,6 +5,7 @@ Nothing here costs money, so each failed request may be sent again.
 
 from __future__ import annotations
 
+import hashlib
 from weakref import WeakValueDictionary
 
 import anyio
@@ -15,7 +16,7 @@ from tenacity import (
     stop_after_attempt,
 )
 
-from batchgen.addresses import shown
+from batchgen.addresses import parent_of, row_image, row_image_at, shown
 from batchgen.addresses.url import problem_of_url, read_url
 from batchgen.admission.next_step import wait_s
 from batchgen.admission.provider_health import record_unreachable
@@ -23,6 +24,7 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_buffer import size_of
 from batchgen.admission.run_context import Run
 from batchgen.errors import (
+    ArchiveDamaged,
     AttemptError,
     NotConnected,
     OutcomeUnknown,
@@ -32,7 +34,7 @@ from batchgen.errors import (
     SpecError,
     Throttled,
 )
-from batchgen.ledger import Ledger
+from batchgen.ledger import Ledger, PlannedRow
 from batchgen.limits import SILENT_S
 from batchgen.model import Attachment, ImageRequest, Inline, Link, Payload
 from batchgen.providers.base import UploadProvider
@@ -92,18 +94,19 @@ class References:
             self._run.progress.notify_once(UNTRIED)
 
     async def ready(
-        self, queue: ProviderQueue, request: ImageRequest
+        self, queue: ProviderQueue, planned: PlannedRow
     ) -> tuple[Payload, ...]:
-        """Return the references of a request in the form that the provider gets.
+        """Return the references of a row in the form that the provider gets.
 
         Raises:
             ReferenceRejected: one of them cannot be loaded, or is not supported.
             ProviderStopped: the provider accepts no upload from this key.
         """
-        count = len(request.references)
+        references = planned.row.request.references
+        count = len(references)
         payloads = [
-            await self._payload(queue, reference, count)
-            for reference in request.references
+            await self._payload(queue, self._located(planned, reference), count)
+            for reference in references
         ]
         # The size of an image behind a URL is known only now.
         max_bytes = queue.capabilities.references.max_total_bytes
@@ -136,14 +139,38 @@ class References:
         except Unusable as error:
             raise ReferenceRejected(queue.name, str(error)) from error
 
+    # -- images of other rows
+
+    def _located(self, planned: PlannedRow, reference: str) -> str:
+        """Return where the image of another row is; other references as they are."""
+        if (parent := parent_of(reference)) is None:
+            return reference
+        fingerprint, parent_id = parent
+        image = self._run.ledger.parent_image(planned.position, parent_id, fingerprint)
+        if image is None:
+            message = f"{shown(reference)}: that row has no image"
+            raise ReferenceRejected(planned.provider, message)
+        return row_image(image.sha256, image.place)
+
+    async def _from_archive(self, digest: bytes, place: int) -> bytes:
+        try:
+            data = await self._run.offload(lambda: self._run.writer.image_at(place))
+        except ArchiveDamaged as error:
+            raise Unusable(f"the image of the other row is damaged: {error}") from error
+        if hashlib.sha256(data).digest() != digest:
+            raise Unusable("the image of the other row has changed in the ZIP")
+        return data
+
     # -- fetching a URL of the user
 
     async def _fetch(self, url: str) -> bytes:
-        """Return the content of a URL.
+        """Return the content of a URL, or of an image in the archive.
 
         Raises:
             Unusable: it cannot be fetched.
         """
+        if (image := row_image_at(url)) is not None:
+            return await self._from_archive(*image)
         if (problem := problem_of_url(url)) is not None:
             # The row was planned, and tried, by a version without this check.
             raise Unusable(f"{shown(url)} {problem}")

@@ -69,6 +69,11 @@ class RowScan:
         self._looked_at = 0
         self.may_have_more = True
 
+    @property
+    def scanned_to(self) -> int:
+        """Position of the last row that was read in order."""
+        return self._after
+
     def read(self) -> list[PlannedRow]:
         """Return rows of the next slice, without those of closed groups."""
         again = self._again

@@ -83,6 +83,8 @@ class Run:
         fails_too_often: Whether so many of them failed that it is better to stop.
         gives_up: Whether nothing more is bought, because nearly every row fails.
         full_column_values: Budgets by column that kept rows from being bought.
+        children_for_others: Rows that waited for another one, and whose provider has
+            stopped.
         all_queues: Where attempts can be asked for, by provider and base URL.
         end: Ends the run by an error; what is in flight comes in.
     """
@@ -117,6 +119,7 @@ class Run:
     gives_up: bool = False
     full_column_values: set[ColumnValue] = field(default_factory=set)
     all_queues: dict[tuple[str, str], ProviderQueue] = field(default_factory=dict)
+    children_for_others: int = 0
     cut_short_scopes: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 

@@ -157,6 +157,7 @@ class Folder:
         *,
         status: str | Iterable[str] | None = None,
         ids: Iterable[str] | None = None,
+        with_children: bool = False,
     ) -> int:
         """Mark rows to be tried again by the next run, and return how many.
 
@@ -165,6 +166,8 @@ class Folder:
                 `succeeded`, which gives up images and buys others. None for the rows
                 that can succeed when they are tried again.
             ids: Only these rows.
+            with_children: Whether rows that were made from images which are bought
+                again (`row:<id>`) are bought again, too.
 
         Raises:
             UsageError: there is no such status, or no row has such an id.
@@ -182,7 +185,9 @@ class Folder:
             open_folder(self.path, None, None) as run_folder,
             run_folder.ledger.transaction(),
         ):
-            return mark_rows(run_folder.ledger, statuses, selection)
+            return mark_rows(
+                run_folder.ledger, statuses, selection, with_children=with_children
+            )
 
     def costs(self, by: str | Iterable[str] = ()) -> pl.DataFrame:
         """Sum the cost of the rows, grouped by any columns of the result table.

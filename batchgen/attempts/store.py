@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from batchgen.admission.children import queue_children
 from batchgen.admission.next_step import Settled, missing_parts
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
@@ -99,10 +100,22 @@ async def store(
     run.progress.stored_images += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
     log_stored(run.log, context)
-    is_whole = change is not None and change.now is Status.SUCCEEDED
-    if ends and lost is None and not is_whole:
-        _queue_missing(run.queues, run.ledger, context)
+    if ends:
+        _queue_next(run, context, change, lost)
     run.wake()
+
+
+def _queue_next(
+    run: Run,
+    context: AttemptContext,
+    change: RowChange | None,
+    lost: AttemptError | None,
+) -> None:
+    """Queue the rows that waited for this one, or the images that it still lacks."""
+    if change is not None and change.now is Status.SUCCEEDED:
+        queue_children(run, context.part.row_id)
+    elif lost is None:
+        _queue_missing(run.queues, run.ledger, context)
 
 
 def _shapes(checked: Sequence[Checked]) -> list[Shape]:

@@ -14,7 +14,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import outstanding_after_retry
-from batchgen.ledger.picked import rows_named
+from batchgen.ledger.picked import rows_named, stale_children
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import Status, dollars, to_usd
 from batchgen.output.spreadsheet_cells import plain_cell
@@ -41,7 +41,15 @@ from batchgen.runner.row_causes import Cause, causes_of
     help="A file with one id a line, or a .csv with a column `id`, and maybe `image`, "
     "such as report.html makes.",
 )
-def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
+@click.option(
+    "--with-children",
+    is_flag=True,
+    help="Also buy rows again that were made from images which are bought again "
+    "(`row:<id>` among their references).",
+)
+def command(
+    run: Path, statuses: tuple[str, ...], ids: Path | None, *, with_children: bool
+) -> None:
     """Mark rows of RUN to be tried again, and print the command that does it.
 
     With --ids, only those rows; with --status, too, those of them that have it.
@@ -56,10 +64,24 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     selection = None if ids is None else read_selection(ids)
     with open_folder(folder, None, None) as opened, opened.ledger.transaction():
         selected, others = _causes(opened.ledger, statuses, selection)
-        marked_rows = mark_rows(opened.ledger, statuses, selection)
+        marked_rows = mark_rows(
+            opened.ledger, statuses, selection, with_children=with_children
+        )
+        stale = len(stale_children(opened.ledger))
     verb = "is" if marked_rows == 1 else "are"
     click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
     _show_causes(selected, others)
+    if stale:
+        stays = (
+            "was made from an image that is"
+            if stale == 1
+            else ("were made from images that are")
+        )
+        click.echo(
+            f"{counted(stale, 'row')} {stays} bought again, and "
+            f"{'stays as it is' if stale == 1 else 'stay as they are'}; to make "
+            f"{'that row' if stale == 1 else 'those'} anew, too, add --with-children"
+        )
     if marked_rows:
         _show_price(folder)
     if selection is not None and REJECT not in statuses:

@@ -28,7 +28,7 @@ from batchgen.ledger.soundness import (
 )
 from batchgen.ledger.sqlite_errors import lock_refusal, not_local, translated
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 _STATEMENTS = (
     *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
     *("members.sql", "edits.sql", "rebuilding.sql"),

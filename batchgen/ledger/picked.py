@@ -44,6 +44,12 @@ def try_again(ledger: Ledger, row_id: int) -> None:
         ledger.meta.plan_digest = None
 
 
+def stale_children(ledger: Reader) -> list[int]:
+    """Return rows with images that were made from images which are bought again."""
+    values = {"generation": ledger.generation}
+    return [row_id for (row_id,) in ledger.execute("picked_children", values)]
+
+
 def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
     """Give up one image of a row, or all; return False if there is none.
 

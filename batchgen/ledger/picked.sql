@@ -6,6 +6,17 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
     tries_from = coalesce((SELECT max(attempt_id) FROM attempts
                            WHERE attempts.row_id = rows.row_id), 0)
   WHERE row_id = ?;
+-- name: picked_children
+-- Rows with images that were made from images which are to be bought again.
+WITH RECURSIVE stale (position) AS (
+  SELECT position FROM waiting_rows WHERE generation = :generation
+  UNION
+  SELECT parents.position FROM parents JOIN stale ON parents.parent = stale.position
+    WHERE parents.generation = :generation)
+SELECT plan.row_id FROM stale
+  JOIN plan ON plan.generation = :generation AND plan.position = stale.position
+  JOIN rows ON rows.row_id = plan.row_id
+  WHERE rows.status = 'succeeded' ORDER BY plan.position;
 -- name: picked_reject
 -- An image without a name is missing: the ZIP does not list it, and the row lacks it. What
 -- was paid for it, and where its bytes lie, stays.

@@ -29,6 +29,11 @@ from batchgen.ledger.row_judge import JudgedRow, RowJudge
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
 
+_PARTS_OF_A_GENERATION = (
+    *("plan_drop_others", "parents_drop_others"),
+    *("own_drop_others", "files_drop_others"),
+)
+
 MAX_SOURCES = 4096
 """Shared purchases that are cached: thousands of rows may have the same request."""
 
@@ -189,6 +194,14 @@ class PlanWriter:
                 # If this reading is refused, the next run makes a new plan.
                 self._ledger.meta.plan_digest = None
         self._ledger.execute_many(
+            "parents_add",
+            [
+                (self.generation, row.entry.position, parent)
+                for row in rows
+                for parent in row.entry.parents
+            ],
+        )
+        self._ledger.execute_many(
             "plan_add",
             [
                 plan_values(
@@ -235,7 +248,7 @@ class PlanWriter:
         self._forget_others_than(self.generation)
 
     def _forget_others_than(self, generation: int) -> None:
-        for name in ("plan_drop_others", "own_drop_others", "files_drop_others"):
+        for name in _PARTS_OF_A_GENERATION:
             self._ledger.execute(name, (generation,))
 
     def _row_to_share(self, row: JudgedRow) -> int | None:

@@ -15,6 +15,36 @@ SELECT coalesce(max(generation), 0) FROM plan;
 DELETE FROM plan WHERE generation <> ?;
 -- name: own_drop_others
 DELETE FROM own_columns WHERE generation <> ?;
+-- name: parents_drop_others
+DELETE FROM parents WHERE generation <> ?;
+-- name: parents_add
+INSERT OR IGNORE INTO parents (generation, position, parent) VALUES (?, ?, ?);
+-- name: children_ready
+-- Rows that need wait no longer, since this one has its images.
+SELECT child.row_id, child.position, child.provider
+  FROM plan AS done
+    JOIN parents ON parents.generation = done.generation AND parents.parent = done.position
+    JOIN plan AS child ON child.generation = parents.generation
+                      AND child.position = parents.position
+    JOIN rows ON rows.row_id = child.row_id
+  WHERE done.generation = :generation AND (done.row_id = :row_id OR done.shares = :row_id)
+    AND child.problem IS NULL AND child.shares IS NULL AND rows.status = 'pending'
+    AND NOT EXISTS (SELECT 1 FROM waiting_rows
+                    WHERE waiting_rows.generation = child.generation
+                      AND waiting_rows.position = child.position)
+  ORDER BY child.position;
+-- name: parent_image
+-- The first image of a parent: the one that is named, which may have another id meanwhile.
+SELECT images.name, images.place, images.sha256
+  FROM parents
+    JOIN plan ON plan.generation = parents.generation AND plan.position = parents.parent
+    JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)
+    JOIN attempts ON attempts.row_id = rows.row_id
+    JOIN images ON images.attempt_id = attempts.attempt_id AND images.name IS NOT NULL
+  WHERE parents.generation = :generation AND parents.position = :position
+  ORDER BY plan.id IS :id DESC, rows.fingerprint IS :fingerprint DESC,
+           images.image, images.attempt_id DESC
+  LIMIT 1;
 -- name: plan_add
 INSERT INTO plan (generation, position, line, row_id, id, request, provider, route, shares, model,
                   resolution, estimate, rebuy, at_column, problem, warning, key, fingerprint)
@@ -109,6 +139,9 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   WHERE plan.generation = :generation AND plan.position > :after AND plan.position < :end
     AND plan.provider = :provider AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL
+    AND NOT EXISTS (SELECT 1 FROM waiting_rows
+                    WHERE waiting_rows.generation = plan.generation
+                      AND waiting_rows.position = plan.position)
     AND (:groups IS NULL OR rows.budget_group IN (SELECT value FROM json_each(:groups)))
   ORDER BY plan.position LIMIT :max_rows;
 -- name: row_planned
@@ -126,6 +159,9 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   WHERE plan.generation = :generation AND plan.position < :end
     AND plan.provider = :giver AND plan.problem IS NULL AND rows.status = 'pending'
     AND plan.shares IS NULL AND instr(plan.route, :taker)
+    AND NOT EXISTS (SELECT 1 FROM waiting_rows
+                    WHERE waiting_rows.generation = plan.generation
+                      AND waiting_rows.position = plan.position)
   ORDER BY plan.position DESC LIMIT :max_rows;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;
@@ -316,6 +352,22 @@ SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
              THEN coalesce(shared.status, rows.status) IN ('failed', 'refused', 'held')
              ELSE coalesce(rows.status, '') <> 'succeeded' END
   ORDER BY plan.position;
+-- name: rows_waiting_for_others
+-- Rows without images, and the row on whose image each builds.
+SELECT parents.position, coalesce(parent.id, parent.position) AS parent,
+       CASE WHEN parent.problem IS NULL THEN source.status ELSE 'invalid' END AS status,
+       own.line, own.row_id, own.provider
+  FROM parents
+    JOIN plan AS own ON own.generation = parents.generation AND own.position = parents.position
+    JOIN rows ON rows.row_id = own.row_id
+    LEFT JOIN plan AS parent ON parent.generation = parents.generation
+                             AND parent.position = parents.parent
+    LEFT JOIN rows AS source ON source.row_id = coalesce(parent.shares, parent.row_id)
+  WHERE parents.generation = :generation
+    AND parents.position >= :first AND parents.position < :end
+    AND own.problem IS NULL AND own.shares IS NULL AND rows.status = 'pending'
+    AND (parent.problem IS NOT NULL OR source.status IS NOT 'succeeded')
+  ORDER BY parents.position, parents.parent;
 -- name: images_stored
 SELECT count(*) FROM images JOIN attempts USING (attempt_id)
   WHERE images.name IS NOT NULL

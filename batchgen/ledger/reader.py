@@ -14,7 +14,9 @@ from batchgen.ledger.query_runner import QueryRunner
 from batchgen.ledger.records import (
     AttemptRecord,
     OpenAttempts,
+    ParentImage,
     PlannedRow,
+    ReadyChild,
     RowRecord,
 )
 from batchgen.ledger.route import Candidate, load_route
@@ -99,6 +101,32 @@ class Reader(QueryRunner):
         """Return how a row is to be bought; None if it cannot run or left the plan."""
         row = self.execute("row_planned", (row_id, self.generation)).fetchone()
         return None if row is None else planned_row(row)
+
+    def children_ready(self, row_id: int) -> list[ReadyChild]:
+        """Return rows that wait no longer, now that a row has its images."""
+        values = {"generation": self.generation, "row_id": row_id}
+        return [ReadyChild(*row) for row in self.execute("children_ready", values)]
+
+    def parent_image(
+        self, position: int, parent_id: str, fingerprint: bytes
+    ) -> ParentImage | None:
+        """Return the image of a row on which another one builds; None without one.
+
+        Args:
+            position: Of the row that builds on it.
+            parent_id: Of the other row, when the request was made.
+            fingerprint: Of the other row, likewise.
+        """
+        row = self.execute(
+            "parent_image",
+            {
+                "generation": self.generation,
+                "position": position,
+                "id": parent_id,
+                "fingerprint": fingerprint,
+            },
+        ).fetchone()
+        return None if row is None else ParentImage(*row)
 
     def route(self, row_id: int) -> list[Candidate]:
         """Return the providers that can make a row, best first; empty for one alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
@@ -38,6 +39,7 @@ class PlanEntry:
         route: Providers that can make it, best first, as JSON; None for one alone.
         warning: The part of the request that will not be done, if the row can run.
         budget_group: Its values of the columns that have budgets, as JSON.
+        parents: Positions of the rows whose images its request uses.
     """
 
     position: int
@@ -57,6 +59,7 @@ class PlanEntry:
     warning: str | None = None
     route: str | None = None
     budget_group: str | None = None
+    parents: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,26 @@ class PlannedRow:
     provider: str
     model: str
     resolution: str
+
+
+class ReadyChild(NamedTuple):
+    """A row whose parents all have their images."""
+
+    row_id: int
+    position: int
+    provider: str
+
+
+class ParentImage(NamedTuple):
+    """An image in the archive on which a row builds.
+
+    Attributes:
+        place: Offset of its local header.
+    """
+
+    name: str
+    place: int
+    sha256: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from batchgen.ledger.attempt_money import MONEY_FIELDS, money_of, usd_of
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.request_json import prompt_of
+from batchgen.ledger.waiting import waiting_messages
 from batchgen.model import FileRecord, ResultRow, State, Status, utc
 
 Slice = tuple[list[ResultRow], bytes | None]
@@ -113,12 +114,16 @@ def _rows(
     ledger: Reader, generation: int, span: tuple[int, int], archive: str
 ) -> list[ResultRow]:
     lines = ledger.stream("result_lines", (generation, *span))
-    return [
+    waiting = waiting_messages(ledger, *span)
+    rows = [
         _result(
             _Row._make(lines[0][:_ATTEMPT]), _attempts(lines), _files(lines, archive)
         )
         for lines in (list(of_row) for _, of_row in groupby(lines, _POSITION))
     ]
+    for row in rows if waiting else ():
+        row.message = row.message or waiting.get(row.row)
+    return rows
 
 
 def _attempts(lines: list[_Line]) -> list[_Attempt]:

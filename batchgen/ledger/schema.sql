@@ -62,6 +62,17 @@ CREATE INDEX plan_by_row  ON plan (row_id);
 CREATE INDEX plan_by_shared ON plan (shares) WHERE shares IS NOT NULL;
 CREATE INDEX plan_by_kept ON plan (kept_for) WHERE kept_for IS NOT NULL;
 
+-- Rows whose requests use the images of other rows, by their positions: a row waits for its
+-- parents, and an edit may put another version of a parent in its place.
+CREATE TABLE parents (
+  generation INTEGER NOT NULL,
+  position   INTEGER NOT NULL,
+  parent     INTEGER NOT NULL,
+  PRIMARY KEY (generation, position, parent)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX parents_by_parent ON parents (generation, parent);
+
 -- Former keys of rows, from before a row with another key took over what was bought.
 CREATE TABLE former_keys (
   key    INTEGER NOT NULL,
@@ -182,3 +193,11 @@ CREATE VIEW removed_images AS
                     WHERE later.row_id = attempts.row_id
                       AND later.attempt_id > attempts.attempt_id
                       AND later.state NOT IN ('rejected', 'failed'));
+
+-- Rows that wait: the image of a parent is not there (yet).
+CREATE VIEW waiting_rows AS
+  SELECT parents.generation, parents.position FROM parents
+    LEFT JOIN plan ON plan.generation = parents.generation
+                   AND plan.position = parents.parent AND plan.problem IS NULL
+    LEFT JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)
+  WHERE rows.status IS NOT 'succeeded';

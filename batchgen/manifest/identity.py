@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from batchgen.addresses import is_local, stored_digest
+from batchgen.addresses import is_local, parent_of, stored_digest
 from batchgen.model import ImageRequest
 
 VERSION = 1
@@ -66,6 +66,10 @@ def key_of(id: str | None, fingerprint: bytes, occurrence: int) -> int:
 def _canonical_reference(reference: str, contents: Contents) -> object:
     if (digest := stored_digest(reference)) is not None:
         return {"sha256": digest}
+    if (parent := parent_of(reference)) is not None:
+        # Neither its id nor its image: a row that is renamed, or bought again, leaves
+        # those that build on it as they are.
+        return {"row": parent[0].hex()}
     if is_local(reference) and (digest := contents(reference)):
         return {"sha256": digest}
     return reference

@@ -9,6 +9,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +27,8 @@ from batchgen.manifest.gap_count import count_gaps
 from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.id_column import IdCandidates
 from batchgen.manifest.opening import expected_names, foreign_errors, open_source
+from batchgen.manifest.parent_reading import ParentReader
+from batchgen.manifest.parents import NO_PARENTS, Parents
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.row_reader import RowReader, stated_model
@@ -184,7 +187,7 @@ class Manifest:
             SpecError: the rest of the file cannot be read reliably. Slices that were
                 yielded before remain valid.
         """
-        reader = RowReader(self._layout, self._template, self._job)
+        reader = self._row_reader()
         candidates = self._id_candidates()
         for position, full_batch in self._batches(size):
             candidates.watch(full_batch.frame)
@@ -206,7 +209,7 @@ class Manifest:
         Raises:
             SpecError: the rest of the file cannot be read reliably.
         """
-        reader = RowReader(self._layout, self._template, self._job)
+        reader = self._row_reader()
         remaining = iter(positions)
         next_position = next(remaining, None)
         if next_position is None:
@@ -219,6 +222,18 @@ class Manifest:
                 next_position = next(remaining, None)
             if next_position is None:
                 return
+
+    def _row_reader(self) -> RowReader:
+        return RowReader(self._layout, self._template, self._job, self._parents)
+
+    @cached_property
+    def _parents(self) -> Parents:
+        """The rows on whose images others build."""
+        with foreign_errors(self.path):
+            reader = ParentReader(self._layout, self._template, self._job)
+            if not reader.may_have_parents():
+                return NO_PARENTS
+        return reader.read(self._batches(1000), self._batches(1000))
 
     def _batches(self, size: int) -> Iterator[tuple[int, Batch]]:
         """Yield the batches of the file, each with the position of its first row."""

@@ -19,6 +19,7 @@ from batchgen.addresses import (
 from batchgen.addresses.url import problem_of_url
 from batchgen.manifest.identity import Contents
 from batchgen.manifest.missing_values import is_missing
+from batchgen.manifest.parents import Parents
 from batchgen.model import MAX_REFERENCE_BYTES, Job, too_large_message
 from batchgen.providers._decoding import decode_data_uri
 
@@ -33,10 +34,11 @@ _WINDOWS_PATH = re.compile(r"(?i)[a-z]:[\\/]|[^/]*\\")
 class ReferenceLocator:
     """Checks where references are; opens only files, and only in the allowed folder."""
 
-    def __init__(self, job: Job, contents: Contents) -> None:
+    def __init__(self, job: Job, contents: Contents, parents: Parents) -> None:
         self._folder = job.manifest.parent
         self._allowed_folder = (job.references.folder or self._folder).resolve()
         self._contents = contents
+        self._parents = parents
 
     def is_file(self, reference: str) -> bool:
         """Tell whether a path leads to a file anywhere; nothing is opened."""
@@ -47,11 +49,17 @@ class ReferenceLocator:
 
     def problem(self, reference: str) -> str | None:
         """Return what is wrong with a reference, None if nothing is."""
-        kind = kind_of(reference)
-        if kind == "table_image":
-            return None
-        if kind != "path":
-            return _problem_of_address(reference)
+        match kind_of(reference):
+            case "table_image":
+                return None
+            case "row":
+                return self._parents.problem(reference)
+            case "path":
+                return self._problem_of_path(reference)
+            case _:
+                return _problem_of_address(reference)
+
+    def _problem_of_path(self, reference: str) -> str | None:
         try:
             path = (self._folder / reference).resolve()
         except (OSError, RuntimeError, ValueError):  # a cycle of links, or a NUL

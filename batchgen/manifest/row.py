@@ -41,6 +41,7 @@ class Row:
         fingerprint: 16 bytes that identify the request.
         budget_group: Values of the columns with budgets, as JSON; None if the job has
             no budgets by column.
+        parents: Positions of the rows whose images it uses.
         names: The manifest's names of the standard columns, for messages.
     """
 
@@ -56,6 +57,7 @@ class Row:
     budget_group: str | None = None
     warning: str | None = None
     missing_columns: Sequence[str] = ()
+    parents: Sequence[int] = ()
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
-from batchgen.addresses import is_local, is_url
+from batchgen.addresses import is_local, is_url, row_id_of
 from batchgen.manifest.cell_values import (
     read_count,
     read_option,
@@ -19,6 +19,7 @@ from batchgen.manifest.columns import Layout
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint
+from batchgen.manifest.parents import NO_PARENTS, Parents
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.reference_locator import ReferenceLocator
 from batchgen.manifest.row import Row
@@ -45,14 +46,27 @@ class RowReader:
     """Reads the rows of one manifest; bad content of a row never raises."""
 
     def __init__(
-        self, layout: Layout, template: PromptTemplate | None, job: Job
+        self,
+        layout: Layout,
+        template: PromptTemplate | None,
+        job: Job,
+        parents: Parents = NO_PARENTS,
     ) -> None:
+        """Prepare to read.
+
+        Args:
+            layout: What the columns mean.
+            template: Of the prompt; None if a column has it.
+            job: The job.
+            parents: The rows on whose images others build.
+        """
         self._layout = layout
+        self._parents = parents
         self._prompts = PromptReader(layout, template, job)
         self._job = job
         self._model = stated_model(job)
         self._contents = FileContents(job.manifest.parent)
-        self._locator = ReferenceLocator(job, self._contents)
+        self._locator = ReferenceLocator(job, self._contents, parents)
         self._store = ImageStore(job.images_folder)
         self._names: Mapping[str | None, Mapping[str, str]] = {
             column: {**layout.name_of, "references": column}
@@ -96,6 +110,7 @@ class RowReader:
             budget_group=self._budget_group(cells),
             warning=prompt.warning,
             missing_columns=prompt.missing_columns,
+            parents=self._parents.positions(request) if request else (),
             names=self._names.get(row.reference_column, self._layout.name_of),
         )
 
@@ -122,6 +137,16 @@ class RowReader:
             model=model,
             options=options,
         )
+
+    def named_rows(self, cells: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the ids of the rows on whose images a row builds, as it says."""
+        row = RowCells(self._layout.name_of, cells)
+        references = chain.from_iterable(
+            row.references(column, self._locator.is_file, self._store)
+            for column in self._layout.references
+        )
+        named = map(row_id_of, references)
+        return tuple(row_id for row_id in named if row_id is not None)
 
     def files_read(self) -> list[FileState]:
         """Return the local references that were read since the last call."""
@@ -155,7 +180,7 @@ class RowReader:
             row.report(other, f"`{column}` has references in this row, too: use one")
         problem = self._problem_of(references)
         if problem is None:
-            return references
+            return self._parents.as_stored(references)
         # Earlier versions split at `|` alone: what they bought must not be lost.
         earlier = row.references_by_bars(column) or references
         was_accepted = all(map(self._was_accepted, earlier))

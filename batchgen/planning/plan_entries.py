@@ -33,6 +33,7 @@ def plan_entry(row: Row, router: Router) -> PlanEntry:
         spares_started=bool(candidates) and problem is not None,
         warning=best.warning if best else None,
         route=dump_route(candidates),
+        parents=row.parents,
     )
 
 

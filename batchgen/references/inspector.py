@@ -6,7 +6,7 @@ from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
-from batchgen.addresses import is_url
+from batchgen.addresses import kind_of
 from batchgen.references.facts import Facts, Unusable, examine
 from batchgen.references.loading import Identity, identify, read, with_name
 
@@ -32,12 +32,14 @@ class Inspector:
         self._lock = Lock()
 
     def facts_of(self, reference: str) -> Facts | None:
-        """Return what a local file or a data URI is, None for an http(s) URL.
+        """Return what a local file or a data URI is.
+
+        None for an http(s) URL, and for the image of another row.
 
         Raises:
             Unusable: it cannot be read, or is not one whole, still image of sane size.
         """
-        if is_url(reference):
+        if kind_of(reference) in ("url", "row"):
             return None
         with with_name(reference):
             result = self._inspect(reference)

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import anyio
 import pybase64
 
-from batchgen.addresses import is_url, shown, stored_digest
+from batchgen.addresses import is_url, row_image_at, shown, stored_digest
 from batchgen.model import Attachment, Inline, ReferenceRules
 from batchgen.references.conversions import can_convert
 from batchgen.references.facts import Facts, Unusable, examine
@@ -101,7 +101,8 @@ class ReferenceCache:
             allowed_folder: Local files must be inside it.
             shrink: Whether unsupported images may be re-encoded or scaled down.
             offload: Runs slow work: reading, shrinking, base64.
-            fetch: Downloads a URL; its errors are passed on.
+            fetch: Returns the content of a URL, or of an image in the archive; its
+                errors are passed on.
             images: The folder of images that came in cells of the table.
             max_bytes: Of prepared images that are kept.
         """
@@ -160,7 +161,7 @@ class ReferenceCache:
         raise Unusable(f"{shown(reference)}: {reason}")
 
     async def _identify(self, reference: str) -> Identity | str:
-        if is_url(reference):
+        if is_url(reference) or row_image_at(reference) is not None:
             return reference
         with with_name(reference):
             if len(reference) < _LONG_CHARACTERS:

@@ -12,6 +12,7 @@ from batchgen.ledger.picked import (
     retry_status,
     retry_status_unless,
     rows_named,
+    stale_children,
     try_again,
 )
 from batchgen.model import Status
@@ -39,7 +40,11 @@ class SelectedRow:
 
 
 def mark_rows(
-    ledger: Ledger, statuses: Collection[str], selection: Sequence[SelectedRow] | None
+    ledger: Ledger,
+    statuses: Collection[str],
+    selection: Sequence[SelectedRow] | None,
+    *,
+    with_children: bool = False,
 ) -> int:
     """Mark rows for a retry, within a transaction; return how many.
 
@@ -48,6 +53,8 @@ def mark_rows(
         statuses: Mark only rows with these. If empty: rows that a retry can help, or of
             the selected rows all that did not succeed.
         selection: The rows that the user selected; None for no selection.
+        with_children: Whether rows that were made from images which are bought again
+            are bought again, too.
 
     Raises:
         UsageError: a selected row does not exist.
@@ -56,6 +63,8 @@ def mark_rows(
         count = _mark(ledger, statuses)
     else:
         count = _mark_selected(ledger, statuses, selection)
+    if with_children:
+        count += _mark_children(ledger)
     if count:
         ledger.meta.outputs = "stale"
     return count
@@ -98,6 +107,14 @@ def _mark_selected(
             try_again(ledger, row_id)
             marked_ids.add(row_id)
     return len(marked_ids)
+
+
+def _mark_children(ledger: Ledger) -> int:
+    children = stale_children(ledger)
+    for row_id in children:
+        reject_images(ledger, row_id, None)
+        try_again(ledger, row_id)
+    return len(children)
 
 
 def _ids(count: int) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from batchgen.errors import (
@@ -20,6 +21,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Reader
 from batchgen.ledger.plan_findings import rows_without_success
+from batchgen.ledger.waiting import rows_without_parents
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.providers._reasons import blames_reference, split_identifiers
 from batchgen.runner.message_parts import INVALID, MessageParts, split_message
@@ -97,13 +99,15 @@ class Cause:
     @property
     def retry_helps(self) -> bool:
         """Whether `batchgen retry` can help while the rows stay as they are."""
-        return self.status is not Status.INVALID and (
+        return self.status not in (Status.INVALID, Status.PENDING) and (
             self.error not in kinds_without_help()
         )
 
     @property
     def advice(self) -> str:
         """What the user can do, as one sentence without its full stop."""
+        if self.status is Status.PENDING:
+            return "It is bought when that row has its image"
         where = f"`{self.column}`" if self.column else "the row"
         return _ADVICE.get(self.error, MAY_HELP).format(where=where)
 
@@ -143,7 +147,7 @@ def causes_among(
 def causes_of(
     ledger: Reader, end: int, among: Container[int] | None = None
 ) -> Sequence[Cause]:
-    """Return why rows before a position are invalid, failed, refused or held.
+    """Return why rows before a position are invalid, failed, refused, held, or wait.
 
     Messages that differ only in numbers and links are one cause. Messages of invalid
     rows may also differ in the value of the cell. The most frequent cause comes first.
@@ -154,7 +158,8 @@ def causes_of(
         among: Only these versions of rows; None for all.
     """
     causes: dict[object, Cause] = {}
-    for position, line, row_id, status, *reasons in rows_without_success(ledger, end):
+    rows = chain(rows_without_success(ledger, end), rows_without_parents(ledger, end))
+    for position, line, row_id, status, *reasons in rows:
         if among is not None and row_id not in among:
             continue
         provider, error, message, column = reasons

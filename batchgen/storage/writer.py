@@ -135,6 +135,17 @@ class Writer:
         # archive. So the committed end never passes bytes that no step has named.
         self._appended = self._steps.clone()
 
+    def image_at(self, place: int) -> bytes:
+        """Return an image of the archive; may be called from any thread.
+
+        Args:
+            place: Offset of its local header.
+
+        Raises:
+            ArchiveDamaged: there is no whole image.
+        """
+        return self._archive.read(place)
+
     async def commit(
         self,
         step: Callable[[Ledger], T],

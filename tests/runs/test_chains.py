@@ -1,0 +1,245 @@
+"""Rows that build on rows: bought in order, from the image of the other row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from batchgen.model import Status
+from batchgen.runner.folder import open_folder
+from batchgen.runner.retry_marks import SelectedRow, mark_rows
+from tests.runs.desk import Desk, statuses
+from tests.runs.shop import Answer, Shop, draw_png, refused
+
+pytestmark = pytest.mark.anyio
+
+HERO, BANNER, STORY = "hero mug", "its banner", "its story"
+
+
+def image_of(task: str) -> bytes:
+    """Return an image that tells tasks apart."""
+    number = int(task.removeprefix("task-").removesuffix(".png"))
+    return draw_png((8 + number, 6))
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    shop.image = lambda request: Answer(
+        200, image_of(request.name), {"content-type": "image/png"}
+    )
+    return shop
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """A hero below its banner, and a story from the banner above both."""
+    write(desk, story="row:banner", banner="row:hero", hero="")
+    return desk
+
+
+def write(desk: Desk, **references: str) -> None:
+    prompts = {"hero": HERO, "banner": BANNER, "story": STORY}
+    desk.write_columns(
+        id=[*references],
+        prompt=[prompts.get(name, name) for name in references],
+        references=[*references.values()],
+    )
+
+
+def bought(shop: Shop) -> list[str]:
+    return [request.prompt for request in shop.buys]
+
+
+async def test_rows_are_bought_after_the_rows_that_they_build_on(
+    desk: Desk, shop: Shop
+) -> None:
+    result = await desk.run()
+
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert bought(shop) == [HERO, BANNER, STORY]
+    first, second = shop.uploads
+    assert image_of("task-1") in first.body
+    assert image_of("task-2") in second.body
+    desk.check_money()
+
+
+async def test_children_wait_while_others_are_bought(desk: Desk, shop: Shop) -> None:
+    write(desk, hero="", **{f"child{n}": "row:hero" for n in range(5)}, other="")
+
+    result = await desk.run(terms=desk.wide("foxapi", 4))
+
+    assert statuses(result) == {Status.SUCCEEDED: 7}
+    assert set(bought(shop)[:2]) == {HERO, "other"}
+    assert len(shop.uploads) == 1
+    desk.check_money()
+
+
+async def test_a_row_whose_parent_failed_is_not_bought_and_says_why(
+    desk: Desk, shop: Shop
+) -> None:
+    shop.buy = lambda request: (
+        refused(400, "no heroes") if HERO in str(request.body) else shop.accept(request)
+    )
+
+    result = await desk.run()
+
+    assert statuses(result) == {Status.FAILED: 1, Status.PENDING: 2}
+    story, banner, hero = desk.table()
+    assert banner["message"] == "it builds on row:hero, which failed"
+    assert story["message"] == "it builds on row:banner, which has no image yet"
+    assert hero["error"] == "request_invalid"
+    desk.check_money()
+
+
+async def test_what_waited_is_bought_when_the_parent_succeeds_later(
+    desk: Desk, shop: Shop
+) -> None:
+    shop.buy = lambda _: refused(400, "no heroes")
+    await desk.run()
+    shop.buy = shop.accept
+    desk.retry("failed")
+
+    result = await desk.run()
+
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert bought(shop) == [HERO, HERO, BANNER, STORY]
+    desk.check_money()
+
+
+async def test_a_limit_leaves_out_rows_whose_parents_are_left_out(
+    desk: Desk, shop: Shop
+) -> None:
+    result = await desk.run(limit=2)
+
+    assert statuses(result) == {Status.PENDING: 2}
+    assert not shop.buys
+
+    result = await desk.run()
+
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    desk.check_money()
+
+
+async def test_a_parent_with_another_id_leaves_its_children_as_they_are(
+    desk: Desk, shop: Shop
+) -> None:
+    await desk.run()
+
+    desk.write_columns(
+        id=["story", "banner", "champion"],
+        prompt=[STORY, BANNER, HERO],
+        references=["row:banner", "row:champion", ""],
+    )
+    result = await desk.run()
+
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert len(shop.buys) == 3
+    desk.check_money()
+
+
+async def test_a_changed_parent_changes_its_children(desk: Desk, shop: Shop) -> None:
+    await desk.run()
+    desk.write_columns(
+        id=["story", "banner", "hero"],
+        prompt=[STORY, BANNER, "another hero"],
+        references=["row:banner", "row:hero", ""],
+    )
+
+    result = await desk.run(rebuy=True)
+
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert bought(shop)[3:] == ["another hero", BANNER, STORY]
+    assert image_of("task-4") in shop.uploads[2].body
+    desk.check_money()
+
+
+def mark(desk: Desk, *ids: str, with_children: bool = False) -> int:
+    with open_folder(desk.out, None, None) as folder, folder.ledger.transaction():
+        selection = [SelectedRow(row_id) for row_id in ids]
+        return mark_rows(
+            folder.ledger, ("succeeded",), selection, with_children=with_children
+        )
+
+
+@pytest.mark.parametrize(
+    ("with_children", "again"), [(False, [HERO]), (True, [HERO, BANNER, STORY])]
+)
+async def test_a_parent_that_is_bought_again_leaves_its_children_unless_told(
+    desk: Desk, shop: Shop, *, with_children: bool, again: Sequence[str]
+) -> None:
+    await desk.run()
+
+    assert mark(desk, "hero", with_children=with_children) == len(again)
+    result = await desk.run()
+
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert bought(shop)[3:] == again
+    desk.check_money()
+
+
+async def test_a_child_has_the_image_of_its_parent_at_another_provider(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write_columns(
+        id=["banner", "hero"],
+        prompt=[BANNER, HERO],
+        references=["row:hero", ""],
+        provider=["foxapi", "aimlapi"],
+    )
+    shop.buy = lambda request: (
+        shop.sells(185_000, "task-9.png")(request)
+        if request.path.startswith("/aimlapi")
+        else shop.accept(request)
+    )
+
+    result = await desk.run(providers=("aimlapi", "foxapi"))
+
+    assert statuses(result) == {Status.SUCCEEDED: 2}
+    assert image_of("task-9") in shop.uploads[0].body
+    desk.check_money()
+
+
+async def test_rows_with_the_same_request_share_their_image_and_their_children(
+    desk: Desk, shop: Shop
+) -> None:
+    desk.write_columns(
+        id=["hero", "twin", "banner", "other"],
+        prompt=[HERO, HERO, BANNER, BANNER],
+        references=["", "", "row:twin", "row:hero"],
+    )
+
+    result = await desk.run(dedupe=True)
+
+    assert statuses(result) == {Status.SUCCEEDED: 4}
+    assert bought(shop) == [HERO, BANNER]
+    desk.check_money()
+
+
+async def test_rows_in_a_circle_are_invalid(desk: Desk, shop: Shop) -> None:
+    write(desk, hero="row:story", banner="row:hero", story="row:banner", other="")
+
+    result = await desk.run()
+
+    assert statuses(result) == {Status.INVALID: 3, Status.SUCCEEDED: 1}
+    for row in desk.table()[:3]:
+        assert "in a circle: hero -> story -> banner -> hero" in row["message"]
+
+
+async def test_a_damaged_parent_in_the_zip_is_not_sent(desk: Desk, shop: Shop) -> None:
+    await desk.run(limit=3)
+    _damage(desk, image_of("task-1"))
+    assert mark(desk, "banner") == 1
+
+    result = await desk.run()
+
+    assert statuses(result)[Status.FAILED] == 1
+    assert desk.table()[1]["error"] == "reference_rejected"
+    assert len(shop.buys) == 3
+
+
+def _damage(desk: Desk, image: bytes) -> None:
+    archive = desk.out / "images.zip"
+    data = archive.read_bytes()
+    place = data.index(image) + len(image) - 20
+    archive.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
