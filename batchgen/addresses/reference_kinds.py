@@ -80,6 +80,11 @@ def row_id_of(reference: str) -> str | None:
     return reference[len(_ROW) :].strip()
 
 
+def row_reference(row_id: str) -> str:
+    """Return the reference to the image of a row, as tables have it."""
+    return f"{_ROW}{row_id}"
+
+
 def parent_reference(fingerprint: bytes, row_id: str) -> str:
     """Return the reference to a row's image as a request holds it."""
     return f"{_ROW}{fingerprint.hex()}:{row_id}"

@@ -19,15 +19,13 @@ import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.cell_values import text_of
+from batchgen.manifest.expanded_columns import SOURCE_ID, SOURCE_ROW
 from batchgen.manifest.frame_rows import as_rows
 from batchgen.manifest.opening import foreign_errors, open_source
 from batchgen.manifest.slugs import slug
 from batchgen.manifest.table_source import SLICE_BYTES, Batch, TableSource
 from batchgen.manifest.wording import did_you_mean, listed, shown
 from batchgen.model import Expansion, Job
-
-SOURCE_ROW = "source_row"
-SOURCE_ID = "source_id"
 
 MAX_TABLE_ROWS = 10_000
 _BATCH_ROWS = 1000

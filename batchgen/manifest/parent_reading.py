@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.manifest.cell_values import text_of
+from batchgen.manifest.expanded_columns import SOURCE_ID
 from batchgen.manifest.frame_rows import cells_of
 from batchgen.manifest.parents import NO_PARENTS, Parent, Parents
 from batchgen.manifest.row_reader import RowReader
@@ -52,9 +53,12 @@ class ParentReader:
     ) -> None:
         self._layout = layout
         self._job = job
-        self._found: dict[str, Parent] = {}
+        self._by_id: dict[str, Parent] = {}
+        self._expanded: dict[str, list[str]] = {}
         self._id_column = layout.name_of.get("id")
-        parents = Parents(self._found, has_ids=self._id_column is not None)
+        parents = Parents(
+            self._by_id, self._expanded, has_ids=self._id_column is not None
+        )
         self._parents = parents
         self._reader = RowReader(layout, template, job, parents)
 
@@ -84,11 +88,12 @@ class ParentReader:
                 # A later row with the same id is invalid.
                 rows.setdefault(row_id, row)
         for row_id, problem in order_of(rows):
-            self._found[row_id] = self._parent(rows[row_id], problem)
+            self._by_id[row_id] = self._parent(rows[row_id], problem)
         return self._parents
 
     def _named_in(self, batch: Batch) -> Iterator[str]:
-        columns = [name for name in self._layout.references if name in batch.frame]
+        needed = {*self._layout.references, self._id_column, SOURCE_ID}
+        columns = [name for name in batch.frame.columns if name in needed]
         for cells in cells_of(batch, columns) if columns else ():
             yield from self._names(cells)
 
@@ -96,16 +101,18 @@ class ParentReader:
         in_cells = (cells.get(name) for name in self._layout.references)
         if not any(_MARK in str(cell) for cell in in_cells if cell is not None):
             return ()
-        absent = dict.fromkeys(self._layout.references)
-        return self._reader.named_rows({**absent, **cells})
+        return self._reader.named_rows(cells)
 
     def _rows(
         self, start: int, batch: Batch, ids: set[str]
     ) -> Iterator[tuple[str, NamedRow]]:
         column = self._id_column or ""
         for offset, cells in enumerate(cells_of(batch, self._reader.columns)):
-            row_id = _id_text(cells[column])
-            if row_id in ids:
+            row_id, source_id = _text(cells[column]), _text(cells.get(SOURCE_ID))
+            is_named = bool(source_id) and source_id in ids
+            if is_named:
+                self._expanded.setdefault(source_id, []).append(row_id)
+            if is_named or row_id in ids:
                 line = None if batch.lines is None else batch.lines[offset]
                 needs = self._names(cells)
                 yield row_id, NamedRow(start + offset, line, cells, needs)
@@ -159,7 +166,7 @@ def _circle(ids: Sequence[str]) -> str:
     return f"rows build on each other in a circle: {names}"
 
 
-def _id_text(cell: object) -> str:
+def _text(cell: object) -> str:
     try:
         return text_of(cell).strip()
     except ValueError:

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchgen.addresses import parent_of, parent_reference, row_id_of
+from batchgen.addresses import (
+    parent_of,
+    parent_reference,
+    row_id_of,
+    row_reference,
+)
 from batchgen.addresses.characters import visible_line
 from batchgen.manifest.wording import nearest
 from batchgen.model import ImageRequest
@@ -33,12 +38,47 @@ class Parent:
 class Parents:
     """All rows of a table on which others build, by their ids."""
 
-    def __init__(self, parents: Mapping[str, Parent], *, has_ids: bool = True) -> None:
+    def __init__(
+        self,
+        parents: Mapping[str, Parent],
+        expanded: Mapping[str, Sequence[str]] | None = None,
+        *,
+        has_ids: bool = True,
+    ) -> None:
+        """Look up rows in mappings that may still grow.
+
+        Args:
+            parents: The rows, by their ids.
+            expanded: Ids of the rows that `[expand]` made of a row, by its own id.
+            has_ids: Whether the table has a column of ids.
+        """
         self._parents = parents
+        self._expanded = {} if expanded is None else expanded
         self._has_ids = has_ids
 
     def __bool__(self) -> bool:
         return bool(self._parents)
+
+    def resolved(self, references: Sequence[str], suffix: str) -> tuple[str, ...]:
+        """Return references with the ids of expanded rows.
+
+        `row:hero` of a row that `[expand]` made is the row of the same values, or the
+        only one that was made of `hero`.
+
+        Args:
+            references: Of one row.
+            suffix: What `[expand]` added to its id.
+        """
+        return tuple(self._resolved(reference, suffix) for reference in references)
+
+    def _resolved(self, reference: str, suffix: str) -> str:
+        row_id = row_id_of(reference)
+        if row_id is None or row_id in self._parents:
+            return reference
+        if row_id + suffix in self._parents:
+            return row_reference(row_id + suffix)
+        ids = self._expanded.get(row_id, ())
+        return row_reference(ids[0]) if len(ids) == 1 else reference
 
     def problem(self, reference: str) -> str | None:
         """Return what is wrong with a reference to a row, None if nothing is."""
@@ -51,6 +91,11 @@ class Parents:
             )
         parent = self._parents.get(row_id)
         if parent is None:
+            if ids := self._expanded.get(row_id):
+                return (
+                    f"{name}: [expand] makes {len(ids)} rows of {row_id!r}, none of "
+                    f"them with the values of this one: name one, as in row:{ids[0]}"
+                )
             similar = nearest(row_id, self._parents)
             hint = f": did you mean row:{similar}?" if similar else ""
             return f"{name}: no row has the id {row_id!r}{hint}"

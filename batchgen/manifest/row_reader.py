@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batchgen.addresses import is_local, is_url, row_id_of
@@ -17,6 +17,7 @@ from batchgen.manifest.cell_values import (
 )
 from batchgen.manifest.columns import Layout
 from batchgen.manifest.embedded import ImageStore
+from batchgen.manifest.expanded_columns import SOURCE_ID
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint
 from batchgen.manifest.parents import NO_PARENTS, Parents
@@ -79,6 +80,7 @@ class RowReader:
         }
         used = {*layout.name_of.values(), *layout.references, *job.max_cost_by}
         used |= set(template.columns) if template else set()
+        used |= {SOURCE_ID} if job.expand is not None else set()
         self.columns: tuple[str, ...] = tuple(
             name for name in layout.names if name in used
         )
@@ -139,14 +141,19 @@ class RowReader:
         )
 
     def named_rows(self, cells: Mapping[str, object]) -> tuple[str, ...]:
-        """Return the ids of the rows on whose images a row builds, as it says."""
+        """Return ids of the rows on whose images a row may build.
+
+        These are the ids that it names, with and without what `[expand]` adds to them.
+        """
         row = RowCells(self._layout.name_of, cells)
-        references = chain.from_iterable(
-            row.references(column, self._locator.is_file, self._store)
-            for column in self._layout.references
+        suffix = self._suffix(row)
+        named = (
+            row_id_of(reference)
+            for _, references in self._cells_of_references(row)
+            for reference in references
         )
-        named = map(row_id_of, references)
-        return tuple(row_id for row_id in named if row_id is not None)
+        ids = [row_id for row_id in named if row_id is not None]
+        return tuple(dict.fromkeys((*ids, *(row_id + suffix for row_id in ids))))
 
     def files_read(self) -> list[FileState]:
         """Return the local references that were read since the last call."""
@@ -165,12 +172,22 @@ class RowReader:
             row.report(self._layout.name_of["id"], "the id is empty")
         return row_id
 
+    def _cells_of_references(
+        self, row: RowCells
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for column in self._layout.references:
+            cell = row.references(column, self._locator.is_file, self._store)
+            yield column, cell
+
+    def _suffix(self, row: RowCells) -> str:
+        """Return what `[expand]` added to the id of a row."""
+        if "id" not in self._layout.name_of or SOURCE_ID not in row.cells:
+            return ""
+        row_id = row.stripped_text(self._layout.name_of["id"])
+        return row_id.removeprefix(row.stripped_text(SOURCE_ID))
+
     def _references(self, row: RowCells) -> tuple[str, ...]:
-        cells = (
-            (column, row.references(column, self._locator.is_file, self._store))
-            for column in self._layout.references
-        )
-        filled = [cell for cell in cells if cell[1]]
+        filled = [cell for cell in self._cells_of_references(row) if cell[1]]
         if not filled:
             return ()
         column, references = filled[0]
@@ -178,6 +195,7 @@ class RowReader:
         if len(filled) > 1:
             other = filled[1][0]
             row.report(other, f"`{column}` has references in this row, too: use one")
+        references = self._parents.resolved(references, self._suffix(row))
         problem = self._problem_of(references)
         if problem is None:
             return self._parents.as_stored(references)

@@ -45,10 +45,12 @@ class Batch:
         folder: Where the commands are given.
         options: Of every `run`, the provider among them.
         keys: What is added to an environment that holds no key.
+        job: The job file, if the commands name one.
     """
 
     folder: Path
     options: tuple[str, ...]
+    job: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -104,7 +106,7 @@ class Batch:
             writer.writerows(rows)
 
     def run_arguments(self, *more: str) -> tuple[str, ...]:
-        return ("run", "catalog.csv", "--out", "out", *self.options, *more)
+        return ("run", self.job or "catalog.csv", "--out", "out", *self.options, *more)
 
     def run(self, *more: str) -> Ended:
         """Run to the end."""
