@@ -11,6 +11,8 @@ from typing import Any
 import anyio
 import click
 
+from batchgen.addresses import parent_of
+from batchgen.addresses import shown as shown_reference
 from batchgen.admission.next_step import missing_parts
 from batchgen.cli.curl_script import REPLY, ReferencePreparation, Script
 from batchgen.cli.formatting import counted
@@ -75,6 +77,13 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
         raise SpecError(problem)
     if request is None or entry.provider is None or entry.model is None:
         raise SpecError(problem)
+    for reference in request.references:
+        if parent_of(reference) is not None:
+            raise SpecError(
+                f"{_where(job, entry)}, column `references`: "
+                f"{shown_reference(reference)} is an image that a run makes: name its "
+                "file instead, or show the request of that row"
+            )
     provider = PROVIDERS[entry.provider]
     capabilities = job.terms_of(provider.name).adapt(provider.capabilities)
     script = Script(provider, _endpoint(job, provider.name))

@@ -183,7 +183,7 @@ class ColumnSettings(TypedDict, total=False):
         Setting(
             value=TABLE,
             meaning="make several rows of each: all combinations of the values of "
-            "these columns ([manifest.md](manifest.md))",
+            "these columns ([more-images.md](more-images.md))",
             example={"aspect_ratio": ["1:1", "16:9"], "background": ["white", "oak"]},
         ),
     ]

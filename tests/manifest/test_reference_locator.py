@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.manifest.parents import NO_PARENTS
 from batchgen.manifest.reference_locator import ReferenceLocator
 from batchgen.model import ReferenceTerms
 from tests.manifest.conftest import MakeJob, ReadRows
@@ -93,7 +94,7 @@ def test_a_file_outside_is_not_even_opened(make_job: MakeJob, folder: Path) -> N
         return "digest"
 
     job = make_job("prompt\na\n", name="inside/m.csv")
-    locator = ReferenceLocator(job, contents)
+    locator = ReferenceLocator(job, contents, NO_PARENTS)
 
     assert "lies outside" in str(locator.problem("../beside/c.png"))
     assert locator.problem("a.png") is None
