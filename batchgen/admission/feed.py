@@ -21,7 +21,7 @@ from batchgen.admission.next_step import (
 from batchgen.admission.preparation import Preparation
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_uploads import References
-from batchgen.admission.row_scan import RowScan
+from batchgen.admission.row_scan import SLICE, RowScan
 from batchgen.admission.run_context import Run
 from batchgen.errors import (
     Again,
@@ -227,7 +227,8 @@ class Feed:
 
     def _fresh(self) -> QueuedPart | None:
         while not self._parts:
-            while self._queue.moved_rows:
+            # A row may free a million others: they are read a slice at a time.
+            while self._queue.moved_rows and len(self._rows) < SLICE:
                 if (
                     planned := self._planned(self._queue.moved_rows.popleft())
                 ) is not None:
