@@ -302,13 +302,6 @@ def test_a_key_is_never_shown() -> None:
     assert "sk-secret" not in repr(call)
 
 
-def test_a_part_of_a_row_asks_for_the_same_but_fewer() -> None:
-    row = ImageRequest(prompt="a", n=4, options={"web_search": True})
-
-    assert row.for_images(1) == dataclasses.replace(row, n=1)
-    assert row.n == 4
-
-
 def test_a_request_can_be_sent_to_another_process() -> None:
     row = ImageRequest(prompt="é", references=("https://x",), options={"top_k": 3})
 

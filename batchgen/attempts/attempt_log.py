@@ -1,7 +1,7 @@
 """The events of an attempt's life in `run.log`, from which a lost ledger is rebuilt.
 
-`sent` is logged before the request leaves, and `delivered` before anything is stored:
-events after the last tables were written are in no other file.
+`delivered` is logged before anything is stored, as `sent` (by `purchase`) before the
+request leaves: events after the last tables were written are in no other file.
 """
 
 from __future__ import annotations
@@ -10,28 +10,6 @@ from logging import Logger
 
 from batchgen.admission.run_context import AttemptContext
 from batchgen.ledger import AttemptEnd, Charged
-
-
-def log_sent(log: Logger, context: AttemptContext) -> None:
-    """Log that a request is about to leave; the ledger has recorded that already."""
-    attempt = context.attempt
-    log.info(
-        "sent",
-        extra={
-            "attempt": attempt.attempt_id,
-            "image": context.base_name,
-            "provider": attempt.provider,
-            "model_id": attempt.model,
-            "url": attempt.base_url,
-            "resolution": attempt.resolution,
-            "ratio": attempt.aspect_ratio,
-            "first": attempt.first_image,
-            "images": attempt.images,
-            "floor_nano": attempt.floor,
-            "expected_nano": attempt.expected,
-            "ceiling_nano": attempt.ceiling,
-        },
-    )
 
 
 def log_accepted(log: Logger, attempt_id: int, handle: str, request_id: str) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from logging import Logger
 
 from batchgen.admission.found_limits import remember
 from batchgen.admission.permit import Permit
 from batchgen.admission.provider_health import record_success
+from batchgen.admission.row_faults import RUN_WIDE_ERRORS
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_accepted, log_sent
+from batchgen.attempts.accepted_task import accept
 from batchgen.attempts.deliver import deliver
-from batchgen.attempts.fence import fenced
-from batchgen.attempts.finish import fail, leave_at_risk, leave_open
+from batchgen.attempts.fence import end_by_fault
+from batchgen.attempts.finish import fail
 from batchgen.attempts.kept_replies import read_or_keep
-from batchgen.attempts.polling import follow
 from batchgen.attempts.unavailable import Failure, record_unavailable
 from batchgen.errors import (
     AttemptError,
+    Charge,
     ModelGone,
     OutcomeUnknown,
     ProviderDown,
@@ -47,11 +49,16 @@ async def buy(run: Run, permit: Permit) -> None:
         context = await _mark_sent(run, permit)
         if context is None:
             return
-        log_sent(run.log, context)
+        _log_sent(run.log, context.attempt, context.base_name)
         # Memory for images in the reply is leased until they are on disk.
         with run.wire.lease() as lease:
-            async with fenced(run, context, lambda: permit.has_left):
+            try:
                 await _send_and_handle(run, permit, context, lease)
+            except RUN_WIDE_ERRORS:
+                raise
+            except Exception as fault:  # noqa: BLE001 - it ends this row alone
+                charge = Charge.UNKNOWN if permit.has_left else Charge.NONE
+                await end_by_fault(run, context, fault, charge)
 
 
 async def _send_and_handle(
@@ -81,7 +88,7 @@ async def _send_and_handle(
     queue.proof.add(model)
     if isinstance(outcome, Accepted):
         queue.verdicts.record_task()
-        await _accepted(run, context, outcome, lease, is_first=is_first)
+        await accept(run, context, outcome, lease, is_first=is_first)
         return
     permit.free_slot()
     await deliver(run, context, outcome, lease)
@@ -167,11 +174,32 @@ def _start_of(run: Run, permit: Permit, aspect_ratio: str | None) -> AttemptStar
     )
 
 
+def _log_sent(log: Logger, attempt: AttemptRecord, base_name: str) -> None:
+    """Log that a request is about to leave; the ledger has recorded that already."""
+    log.info(
+        "sent",
+        extra={
+            "attempt": attempt.attempt_id,
+            "image": base_name,
+            "provider": attempt.provider,
+            "model_id": attempt.model,
+            "url": attempt.base_url,
+            "resolution": attempt.resolution,
+            "ratio": attempt.aspect_ratio,
+            "first": attempt.first_image,
+            "images": attempt.images,
+            "floor_nano": attempt.floor,
+            "expected_nano": attempt.expected,
+            "ceiling_nano": attempt.ceiling,
+        },
+    )
+
+
 async def _send(
     run: Run, permit: Permit, context: AttemptContext, lease: MemoryLease
 ) -> Accepted | Delivered:
     queue, model = permit.queue, context.attempt.model
-    request = context.request.for_images(context.part.images)
+    request = replace(context.request, n=context.part.images)
     timeout_s = queue.provider.defaults.reply_timeout_s
     with run.reference_buffer.take(context.part) as references:
         call = queue.provider.encode(request, model, queue.endpoint, references)
@@ -226,59 +254,3 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
         except AttemptError as refusal:
             return refusal.request_id
     return None
-
-
-async def _accepted(
-    run: Run,
-    context: AttemptContext,
-    accepted: Accepted,
-    lease: MemoryLease,
-    *,
-    is_first: bool,
-) -> None:
-    attempt_id, at = context.attempt.attempt_id, run.time.now()
-    # This run polls with the handle itself; the ledger gets it without a key.
-    handle = run.redactor.redact_id(accepted.handle)
-    request_id = run.redactor.redact_id(accepted.request_id or accepted.handle)
-
-    def step(ledger: Ledger) -> None:
-        ledger.mark_accepted(attempt_id, handle, request_id, at)
-        if is_first:
-            context.queue.proof.record(ledger, context.attempt.model)
-
-    await run.writer.commit(step)
-    log_accepted(run.log, attempt_id, handle, request_id)
-    lease.shrink(0)
-    context = replace(context, task_id=accepted.handle)
-    await follow_and_fetch(run, context, accepted.estimate_s, lease)
-
-
-async def follow_and_fetch(
-    run: Run, context: AttemptContext, estimate_s: float | None, lease: MemoryLease
-) -> None:
-    """Poll a task to its end and download its images; frees the slot.
-
-    When the run stops, the task stays in the ledger for the next run.
-
-    Args:
-        run: The run.
-        context: The attempt with the task.
-        estimate_s: When the provider expects it to end.
-        lease: Memory of images in the replies, until they are stored.
-    """
-    delivered = None
-    with run.cut_short():
-        try:
-            delivered = await follow(run, context, estimate_s, lease)
-        except ProviderStopped as error:
-            await leave_open(run, context, error)
-            return
-        except AttemptError as error:
-            await fail(run, context, error)
-            return
-        finally:
-            context.free_slot()
-    if delivered is None:
-        leave_at_risk(run, context)
-    else:
-        await deliver(run, context, delivered, lease)

@@ -11,12 +11,12 @@ from batchgen.admission.next_step import Part
 from batchgen.admission.permit import Presence
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
+from batchgen.attempts.accepted_task import follow_and_fetch
 from batchgen.attempts.deliver import deliver
 from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import fetch
 from batchgen.attempts.finish import fail, leave_at_risk, leave_open
 from batchgen.attempts.polling import Poller
-from batchgen.attempts.purchase import follow_and_fetch
 from batchgen.budget import Reservation, column_values_of, day_of
 from batchgen.errors import (
     AttemptError,
