@@ -11,7 +11,7 @@ from math import inf
 
 import anyio
 
-from batchgen.addresses.url import read_url
+from batchgen.addresses.url import is_loopback_host, read_url
 from batchgen.admission.link_hosts import LinkHost, LinkHosts
 from batchgen.admission.next_step import Part
 from batchgen.admission.proof import FIRST_ANSWER_S, Proof
@@ -27,7 +27,7 @@ from batchgen.limits import (
 from batchgen.model import Endpoint, Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers.base import PollSchedule, Provider
-from batchgen.wire import LinkSource, is_loopback_host
+from batchgen.wire import LinkSource
 
 POLLS_AT_ONCE = 32
 

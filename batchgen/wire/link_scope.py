@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from batchgen.addresses.url import join_url, read_url
+from batchgen.addresses.url import is_loopback_host, join_url, read_url
 from batchgen.wire.address_scope import (
     DEFAULT_PORTS,
     AddressForbidden,
     AddressScope,
     check_host,
-    is_loopback_host,
 )
 
 

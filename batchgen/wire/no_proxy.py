@@ -9,7 +9,8 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
 
-from batchgen.wire.address_scope import DEFAULT_PORTS, read_address
+from batchgen.addresses.url import read_address
+from batchgen.wire.address_scope import DEFAULT_PORTS
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -11,9 +11,9 @@ from urllib.request import getproxies
 import httpx
 import pybase64
 
-from batchgen.addresses.url import read_url
+from batchgen.addresses.url import is_loopback_host, read_url
 from batchgen.errors import SpecError
-from batchgen.wire.address_scope import DEFAULT_PORTS, is_loopback_host
+from batchgen.wire.address_scope import DEFAULT_PORTS
 from batchgen.wire.no_proxy import goes_direct
 
 _SCHEMES = ("http", "https")

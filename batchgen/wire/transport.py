@@ -30,7 +30,7 @@ from batchgen.wire.certificates import create_tls_context
 from batchgen.wire.connect_errors import proxy_error_of
 from batchgen.wire.payload import BodyPayload, patient_socket
 from batchgen.wire.proxies import Proxy, find_proxy, read_proxies
-from batchgen.wire.request_body import RequestBody
+from batchgen.wire.request_builder import RequestBody
 from batchgen.wire.resolver import ScopedResolver
 from batchgen.wire.send_tracker import (
     AIOHTTP_ERRORS,
