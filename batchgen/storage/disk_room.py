@@ -94,6 +94,7 @@ class DiskRoom:
         self._log = log
         self._log_held_to = 0
         self._offload = offload
+        self._max_file_bytes = max_file_bytes()
         self._can_hold = True
         self._refused_at = -1  # free bytes when the file system last refused to hold
         self._turn = anyio.Lock()
@@ -171,7 +172,8 @@ class DiskRoom:
             raise StorageError(
                 f"cannot look at {self._folder}: {reason_of(error)}"
             ) from error
-        held, log_size = self._archive.held_bytes, self._log_size()
+        held = max(0, self._archive.file.held_to - self._archive.end)
+        log_size = self._log_size()
         total_bytes = images * image_bytes
         for_images = max(0, min(total_bytes, MAX_HELD_BYTES) - held)
         for_log = max(0, _max_log_bytes(images) - (self._log_held_to - log_size))
@@ -188,10 +190,9 @@ class DiskRoom:
         The end of the ZIP and the ledger's log are counted, and the tables not: they
         are smaller than the ZIP.
         """
-        max_bytes = max_file_bytes()
+        max_bytes, end = self._max_file_bytes, self._archive.end
         if max_bytes is None:
             return None
-        end = self._archive.end
         directory = SPARE_DIRECTORY_BYTES + end // DIRECTORY_SHARE
         if end + images * image_bytes + directory > max_bytes:
             return self._archive.path
