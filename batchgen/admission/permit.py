@@ -1,22 +1,52 @@
-"""What one purchase may use, and what it gives back in the end.
+"""Whether a part may be sent now, and what its purchase then uses.
+
+The questions are asked in this order. Is it still to be bought? Is there a slot at the
+provider, and room on the disk? Is there money? Does the rate let it leave? Does the
+provider answer? If one of them says no, whatever was taken before is given back.
 
 Six things are counted while a purchase is under way: its slot, that it is alive, the
 rate limiter's grant, its money, whether it is the probe, and its reference images. All
-are taken here, and all that was not used is given back here, in `close`. If one were
-forgotten, the run would wait for ever.
+are taken here, and all that was not used is given back here, in `Permit.close`. If one
+were forgotten, the run would wait for ever.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from batchgen.admission.next_step import Settled, decide, history_of
+from batchgen.admission.proof import FIRST_ANSWER_S
+from batchgen.admission.provider_probe import probe_wait_s
+from batchgen.admission.row_changes import end_row
+from batchgen.budget import Reservation, column_values_of
+from batchgen.errors import DayFull, GroupsFull, UsageError
+from batchgen.model import PriceKey, Status
+from batchgen.planning.routing import unpriced_message
+from batchgen.storage.disk_room import DiskRoomState
 
 if TYPE_CHECKING:
     from batchgen.admission.feed import QueuedPart
     from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.run_context import Run
-    from batchgen.budget import Reservation
     from batchgen.limits import Load
+    from batchgen.runner.progress import Progress
+
+IMAGE_BYTES = 8 * 1024 * 1024
+SURE_OF_SIZE = 16
+"""Room held on the disk for each image in flight [assumed], until so many images have
+shown their size."""
+
+UNSTORED_FACTOR = 3
+"""Attempts under way, downloads included, for each slot."""
+
+MAX_WAITING = 256
+"""Attempts that may wait for their links beside those that are bought: each takes some
+memory [assumed]."""
 
 
 class Presence:
@@ -151,3 +181,193 @@ class Permit(Presence):
         if self.queue.breaker.probing is self:
             self.queue.breaker.probing = None
         super().close()
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The part waits in its queue.
+
+    Attributes:
+        wait_s: For so many seconds.
+        too_much: Until there is money for this; None where it waits for time alone.
+        day: Until the next day, since the budget of this one is used up.
+    """
+
+    wait_s: float = 0.0
+    too_much: Reservation | None = None
+    day: DayFull | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing has to be bought for the part any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Nothing more is sent to the provider in this run."""
+
+
+Refusal = Later | Drop | Halt
+
+
+async def request(
+    run: Run, queue: ProviderQueue, queued: QueuedPart
+) -> Permit | Refusal:
+    """Wait until a part may be sent, or say why it may not.
+
+    Raises:
+        BudgetReached: it does not fit and nothing is in flight.
+        UsageError: there is a budget, and no price.
+        DiskFull: there is no room for one more image.
+    """
+    permit = Permit(run, queue, queued)
+    try:
+        refusal = await _refusal(run, queue, permit)
+    except BaseException:
+        permit.close()
+        raise
+    if refusal is not None:
+        permit.close()
+        return refusal
+    permit.begin()
+    return permit
+
+
+async def _refusal(run: Run, queue: ProviderQueue, permit: Permit) -> Refusal | None:
+    queued = permit.queued
+    if not await _is_to_be_bought(run, queued):
+        return Drop()
+    await _wait_for_slot(run, queue, queued.planned.model)
+    reservation = _reservation(run, queue, queued)
+    try:
+        permit.hold(await run.budget.reserve(reservation))
+    except GroupsFull:
+        return Later(too_much=reservation)
+    except DayFull as full:
+        if run.job.on_day_full == "stop":
+            raise
+        return Later(day=full)
+    if not await _may_depart(run, queue, permit):
+        return Halt()
+    if queued.as_probe:
+        wait_s = await probe_wait_s(run, queue, queued)
+        return None if wait_s is None else Later(wait_s)
+    # If it opened meanwhile: a row that was not tried yet risks less.
+    return Later() if queue.breaker.is_open else None
+
+
+# -- is it still to be bought?
+
+
+async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:
+    """Say whether a part is; ends its row if its attempts so far say so."""
+    row = queued.planned.row
+    if row.status is not Status.PENDING:
+        return False
+    if not queued.attempts:
+        return True
+    history = history_of(queued.attempts, queued.part, row.tries_from)
+    decision = decide(history, run.policy, queued.planned.provider)
+    if isinstance(decision, Settled):
+        await end_row(run, row.row_id, decision)
+        return False
+    # Or its provider had stopped in an earlier run: this run asks again.
+    return True
+
+
+# -- is there a slot, and room on the disk?
+
+
+async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
+    """Wait for a slot, and for room on the disk.
+
+    Where nothing has worked yet, the first answer is awaited, too.
+
+    Raises:
+        DiskFull: nothing is in flight that could be stored, and nothing more fits.
+    """
+    while True:
+        version = run.changed.version
+        wait_s = _slot_in_s(run, queue, model)
+        if run.fails_too_often:
+            # A refusal comes sooner than an image. So the run waits for the attempts
+            # under way, which may succeed.
+            if run.live == 0:
+                run.give_up()
+                return
+        elif queue.stopped is not None:
+            return  # `_may_depart` refuses it
+        elif not wait_s:
+            images, image_bytes = run.live + 1, _image_bytes(run.progress)
+            look = run.room.look(images, image_bytes)
+            if look is DiskRoomState.HELD:
+                return
+            if look is DiskRoomState.MISSING_ROOM:
+                # Much may have changed meanwhile, so everything is checked again.
+                await run.room.hold(images, image_bytes)
+                continue
+            if run.live == 0:
+                raise run.room.explain(images, image_bytes)
+        with anyio.move_on_after(wait_s or None):
+            await run.changed.wait(version)
+
+
+def _slot_in_s(run: Run, queue: ProviderQueue, model: str) -> float:
+    """Return for how long to wait for a slot: 0 if one is free.
+
+    It is infinite where only a change at the provider can free one.
+    """
+    is_first = not queue.is_answered and not queue.proof.held_before(model)
+    if is_first and queue.live:
+        answer_in_s = queue.alone_since + FIRST_ANSWER_S - run.time.monotonic()
+        if answer_in_s > 0:
+            return answer_in_s
+    # Those that wait for a link do not hold up new ones, unless no link works at all.
+    waits = min(queue.waiting, MAX_WAITING)
+    if waits and queue.link_outage.waives_failures:
+        waits = 0
+    slots = queue.limiter.slots
+    is_crowded = queue.live - waits >= UNSTORED_FACTOR * slots
+    is_free = queue.in_flight < slots and not is_crowded and not queue.breaker.probing
+    return 0.0 if is_free else inf
+
+
+def _image_bytes(progress: Progress) -> int:
+    """Return the room to keep for one image: twice what they have in this run."""
+    if progress.stored_images < SURE_OF_SIZE:
+        return IMAGE_BYTES
+    return 2 * progress.stored_bytes // progress.stored_images
+
+
+# -- is there money?
+
+
+def _reservation(run: Run, queue: ProviderQueue, queued: QueuedPart) -> Reservation:
+    planned = queued.planned
+    price_key = PriceKey.of(
+        queue.name, planned.row.request, planned.model, planned.resolution
+    )
+    reservation = Reservation(price_key=price_key, images=queued.part.images)
+    if run.budget.is_limited:
+        if run.budget.ceiling(price_key) is None:
+            raise UsageError(unpriced_message(price_key, elsewhere=queue.elsewhere))
+        reservation.column_values = column_values_of(planned.row.budget_group)
+    return reservation
+
+
+# -- does the rate let it leave?
+
+
+async def _may_depart(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
+    """Wait for the rate; False if nothing more is to be sent."""
+    if queue.stopped is not None or run.gives_up:
+        return False
+    if queue.rate_limiter.may_grant():
+        permit.may_depart = True
+        return True
+    with anyio.CancelScope() as queue.rate_wait:
+        await queue.rate_limiter.grant()
+        permit.may_depart = True
+        return queue.stopped is None and not run.gives_up
+    return False

@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
-from math import inf
 
 import anyio
 
 from batchgen.addresses.url import is_loopback_host, read_url
 from batchgen.admission.link_hosts import LinkHost, LinkHosts
 from batchgen.admission.next_step import Part
-from batchgen.admission.proof import FIRST_ANSWER_S, Proof
+from batchgen.admission.proof import Proof
 from batchgen.errors import ProviderStopped
 from batchgen.limits import (
     CircuitBreaker,
@@ -30,13 +29,6 @@ from batchgen.providers.base import PollSchedule, Provider
 from batchgen.wire import LinkSource
 
 POLLS_AT_ONCE = 32
-
-UNSTORED_FACTOR = 3
-"""Attempts under way, downloads included, for each slot."""
-
-MAX_WAITING = 256
-"""Attempts that may wait for their links beside those that are bought: each takes some
-memory [assumed]."""
 
 
 class ProviderQueue:
@@ -122,27 +114,6 @@ class ProviderQueue:
         """Whether the failures are, as far as is known, not about one row."""
         return self.breaker.has_lost_several or bool(self.reply_times.undecided)
 
-    def slot_in_s(self, model: str) -> float:
-        """Return for how long to wait for a slot: 0 if one is free.
-
-        It is infinite where only a change at the provider can free one.
-        """
-        if (first_answer_in_s := self._first_answer_in_s(model)) > 0:
-            return first_answer_in_s
-        slots = self.concurrency
-        is_crowded = self._crowd() >= UNSTORED_FACTOR * slots
-        is_free = self.in_flight < slots and not is_crowded and not self.breaker.probing
-        return 0.0 if is_free else inf
-
-    def _crowd(self) -> int:
-        """Return how many attempts under way hold up new ones.
-
-        Those that wait for a link do not, unless no link works at all.
-        """
-        if not self.waiting or self.link_outage.waives_failures:
-            return self.live
-        return self.live - min(self.waiting, MAX_WAITING)
-
     @property
     def elsewhere(self) -> str | None:
         """The base URL, where it is not the provider's own."""
@@ -177,12 +148,6 @@ class ProviderQueue:
         waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
         return (waits or not self.is_exhausted) and self.stopped is None
 
-    def _first_answer_in_s(self, model: str) -> float:
-        """Return how long others still wait for the first answer; 0 if not at all."""
-        if self.is_answered or not self.live or self.proof.held_before(model):
-            return 0.0
-        return max(0.0, self.alone_since + FIRST_ANSWER_S - self._clock())
-
     def stuck_s(self) -> float:
         """Return for how long it has refused all; call this at each refusal."""
         if self.stuck_since is None:
@@ -194,11 +159,6 @@ class ProviderQueue:
         if self._unreached_since is None:
             self._unreached_since = self._clock()
         return self._clock() - self._unreached_since
-
-    @property
-    def concurrency(self) -> int:
-        """Maximum of purchases between SENT and DELIVERED, as found so far."""
-        return self.limiter.slots
 
 
 class Retries:

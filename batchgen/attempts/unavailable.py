@@ -110,7 +110,7 @@ async def _was_throttled(run: Run, failure: Failure) -> bool:
 
 def _many_rows_wait(waiting: int | None, queue: ProviderQueue) -> bool:
     """Say whether twice as many rows wait as can be in flight at a time."""
-    return waiting is None or waiting > 2 * queue.concurrency
+    return waiting is None or waiting > 2 * queue.limiter.slots
 
 
 def _is_last(waiting: int | None, failure: Failure) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from batchgen.admission.decision import Drop, Halt, Later, Refusal, request
 from batchgen.admission.feed import Feed, QueuedPart
 from batchgen.admission.found_limits import remember
-from batchgen.admission.permit import Permit
+from batchgen.admission.permit import Drop, Halt, Later, Permit, Refusal, request
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References

@@ -17,7 +17,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from batchgen.admission import decision
+from batchgen.admission import permit as permits
+from batchgen.admission import provider_probe
 from batchgen.admission.feed import QueuedPart
 from batchgen.admission.next_step import Buy, Part
 from batchgen.admission.permit import Permit
@@ -97,10 +98,11 @@ class World:
         def history(attempts: Sequence[object], *_: object) -> Sequence[object]:
             return attempts
 
-        patch.setattr(decision, "probe_provider", probe)
-        patch.setattr(decision, "history_of", history)
-        patch.setattr(decision, "decide", lambda *_: Buy(0))
-        patch.setattr(decision, "may_lose", lambda *_: rng.random() < 0.5)
+        patch.setattr(provider_probe, "probe_provider", probe)
+        patch.setattr(permits, "history_of", history)
+        patch.setattr(provider_probe, "history_of", history)
+        patch.setattr(permits, "decide", lambda *_: Buy(0))
+        patch.setattr(provider_probe, "may_lose", lambda *_: rng.random() < 0.5)
 
     async def live(self) -> None:
         """Feed parts to their purchases, and cut all of that short somewhere."""
@@ -121,7 +123,7 @@ class World:
             images = [Attachment("a.png", "image/png", bytes(number))]
             await self.run.reference_buffer.put(part, images)
             try:
-                answer = await decision.request(self.run, self.queue, queued)
+                answer = await permits.request(self.run, self.queue, queued)
             except Fault:
                 self.run.reference_buffer.drop(part)  # nothing happens a second time
                 continue
