@@ -318,8 +318,7 @@ def _slot_in_s(run: Run, queue: ProviderQueue, model: str) -> float:
 
     It is infinite where only a change at the provider can free one.
     """
-    is_first = not queue.is_answered and not queue.proof.held_before(model)
-    if is_first and queue.live:
+    if queue.live and not queue.is_answered and not queue.proof.held_before(model):
         answer_in_s = queue.alone_since + FIRST_ANSWER_S - run.time.monotonic()
         if answer_in_s > 0:
             return answer_in_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from logging import Logger
 
@@ -34,6 +36,7 @@ from batchgen.model import (
     Accepted,
     Call,
     Delivered,
+    Payload,
     Reply,
 )
 from batchgen.providers._decoding import message_of
@@ -201,7 +204,10 @@ async def _send(
     queue, model = permit.queue, context.attempt.model
     request = replace(context.request, n=context.part.images)
     timeout_s = queue.provider.defaults.reply_timeout_s
-    with run.reference_buffer.take(context.part) as references:
+    buffered: AbstractContextManager[Sequence[Payload]] = nullcontext(())
+    if request.references:
+        buffered = run.reference_buffer.take(context.part)
+    with buffered as references:
         call = queue.provider.encode(request, model, queue.endpoint, references)
         queue.purchase_url = call.url
         try:
