@@ -20,7 +20,6 @@ from batchgen.model import (
     Basis,
     Call,
     Capabilities,
-    Endpoint,
     ImageRequest,
     OptionRule,
     OptionValue,
@@ -39,6 +38,7 @@ from batchgen.model import (
     type_of_option,
 )
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Endpoint
 
 ABLE = Capabilities(
     aspect_ratios=("1:1", "16:9"),

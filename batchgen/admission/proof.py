@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batchgen.errors import ProviderStopped
     from batchgen.ledger import Ledger, Reader
-    from batchgen.model import Endpoint
+    from batchgen.providers.base import Endpoint
 
 DIGEST_BYTES = 4
 

@@ -23,9 +23,9 @@ from batchgen.limits import (
     ReplyTimes,
     Verdicts,
 )
-from batchgen.model import Endpoint, Link, PriceKey, Terms, rates_for
+from batchgen.model import Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
-from batchgen.providers.base import PollSchedule, Provider
+from batchgen.providers.base import Endpoint, PollSchedule, Provider
 from batchgen.wire import LinkSource
 
 POLLS_AT_ONCE = 32

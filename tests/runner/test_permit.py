@@ -15,8 +15,9 @@ from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.admission.run_context import Run, Time
 from batchgen.budget import Budget, Limits, Reservation
 from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
-from batchgen.model import Attachment, Endpoint, PriceKey
+from batchgen.model import Attachment, PriceKey
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Endpoint
 from batchgen.runner.progress import Progress
 
 NOTHING = cast(Any, None)
