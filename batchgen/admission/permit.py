@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from batchgen.admission.next_step import Settled, decide, history_of
-from batchgen.admission.proof import FIRST_ANSWER_S
 from batchgen.admission.provider_probe import probe_wait_s
 from batchgen.admission.row_changes import end_row
 from batchgen.budget import Reservation, column_values_of
@@ -40,6 +39,10 @@ IMAGE_BYTES = 8 * 1024 * 1024
 SURE_OF_SIZE = 16
 """Room held on the disk for each image in flight [assumed], until so many images have
 shown their size."""
+
+FIRST_ANSWER_S = 3.0
+"""Where nothing has worked yet, the others wait for the first answer, at most so long:
+a wrong key then costs two or three requests, not one for each slot."""
 
 UNSTORED_FACTOR = 3
 """Attempts under way, downloads included, for each slot."""

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 4
 
-FIRST_ANSWER_S = 3.0
-"""Where nothing has worked yet, the others wait for the first answer, at most so long:
-a wrong key then costs two or three requests, not one for each slot."""
-
 
 class Proof:
     """What has worked at one provider's address with one key.
