@@ -10,8 +10,7 @@ import anyio
 
 from batchgen.admission.next_step import Settled
 from batchgen.admission.provider_stop import stop
-from batchgen.admission.row_changes import end_row
-from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS, end_row, fail_by_fault
 from batchgen.errors import ProviderStopped, ReferenceRejected, StorageError
 from batchgen.model import Link, Status
 from batchgen.tracebacks import drop_tracebacks

@@ -17,7 +17,7 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.admission.row_changes import RowChange
 from batchgen.budget import Budget, ColumnValue, Reservation
-from batchgen.errors import BatchgenError
+from batchgen.errors import BatchgenError, Incomplete
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
 from batchgen.model import (
@@ -142,6 +142,17 @@ class Run:
             finally:
                 self.cut_short_scopes.discard(scope)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait in work that costs nothing, unless the run stops.
+
+        Raises:
+            Incomplete: the run stops; a later run goes on.
+        """
+        with self.cut_short():
+            await anyio.sleep(seconds)
+            return
+        raise stopped()
+
     def wake(self) -> None:
         """Wake all tasks that wait for a change."""
         self.changed.notify_all()
@@ -201,6 +212,11 @@ class Run:
             return
         reservation.is_settled = True
         self.budget.settle(reservation, nano)
+
+
+def stopped() -> Incomplete:
+    """Return the error with which a stopping run leaves an image to a later run."""
+    return Incomplete("the run", "stopped while the image was waited for")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

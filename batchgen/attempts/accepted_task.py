@@ -7,7 +7,6 @@ from dataclasses import replace
 import anyio
 
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_accepted
 from batchgen.attempts.deliver import deliver
 from batchgen.attempts.finish import fail, leave_at_risk, leave_open
 from batchgen.attempts.polling import Poller
@@ -45,7 +44,10 @@ async def accept(
             context.queue.proof.record(ledger, context.attempt.model)
 
     await run.writer.commit(step)
-    log_accepted(run.log, attempt_id, handle, request_id)
+    fields = {"attempt": attempt_id, "task": handle}
+    if request_id != handle:
+        fields["request"] = request_id
+    run.log.info("accepted", extra=fields)
     lease.shrink(0)
     context = replace(context, task_id=accepted.handle)
     await follow_and_fetch(run, context, accepted.estimate_s, lease)

@@ -11,7 +11,6 @@ import anyio
 
 from batchgen.addresses import is_data_uri
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_delivered
 from batchgen.attempts.charges import (
     announce_raise,
     charge_budget,
@@ -23,7 +22,7 @@ from batchgen.attempts.fetch import Numbered, fetch
 from batchgen.attempts.finish import lose
 from batchgen.attempts.image_check import SMALL_BYTES, check_image
 from batchgen.attempts.kept_replies import keep_image
-from batchgen.attempts.store import Checked, InlineDelivery, store
+from batchgen.attempts.store import Checked, InlineDelivery, log_delivered, store
 from batchgen.errors import (
     AttemptError,
     DiskFull,

@@ -17,9 +17,7 @@ from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.download_round import try_links
 from batchgen.attempts.finish import lose
 from batchgen.attempts.fresh_links import fresh_links
-from batchgen.attempts.link_ends import refuse_silence, stop_for
-from batchgen.attempts.missing_images import Missing
-from batchgen.attempts.pause import pause
+from batchgen.attempts.missing_images import Missing, refuse_silence, stop_for
 from batchgen.attempts.store import store
 from batchgen.errors import (
     AttemptError,
@@ -186,7 +184,7 @@ async def _wait(
     run.wake()
     try:
         with waiting_for(hosts):
-            await pause(run, wait)
+            await run.pause(wait)
     finally:
         context.queue.waiting -= 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from batchgen.admission.failover import Moved
@@ -15,9 +17,8 @@ from batchgen.admission.provider_health import (
     record_wait,
 )
 from batchgen.admission.provider_stop import Judged, judge, record_useless_reply
-from batchgen.admission.row_changes import RowChange
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS, RowChange, fail_row
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_ended
 from batchgen.attempts.charges import (
     announce_raise,
     charge_budget,
@@ -35,6 +36,7 @@ from batchgen.errors import (
     Again,
     AttemptError,
     Charge,
+    Internal,
     NotConnected,
     ProviderDown,
     ProviderStopped,
@@ -42,7 +44,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Charged, Ledger
 from batchgen.model import State
-from batchgen.tracebacks import drop_tracebacks
+from batchgen.tracebacks import drop_tracebacks, fault_message
 
 
 async def fail(
@@ -115,7 +117,20 @@ async def _end(
             run.record(change)
 
     outcome = await run.writer.commit(step, then=count)
-    log_ended(run.log, context, end)
+    run.log.info(
+        "attempt_ended",
+        extra={
+            "attempt": attempt_id,
+            "error": end.error,
+            "charge": end.charge.value,
+            "cost_nano": end.cost,
+            "uncertain_nano": end.uncertain or None,
+            "state": end.state.value,
+            "again": end.again.value,
+            "request": end.request_id,
+            "words": end.message,
+        },
+    )
     _queue_again(run, context, error, outcome)
     return outcome.ceiling
 
@@ -181,3 +196,52 @@ def _record_for_provider(
     else:
         queue.was_reached = True
     record_useless_reply(run, context, error)
+
+
+@asynccontextmanager
+async def fenced(run: Run, context: AttemptContext) -> AsyncIterator[None]:
+    """End the row of an attempt at any unexpected fault within, and go on.
+
+    Its money is counted, and nothing paid is given up: the next run polls accepted
+    tasks and downloads delivered links.
+
+    Raises:
+        StorageError, SpecError, BudgetReached: from within; they concern all rows.
+    """
+    try:
+        yield
+    except RUN_WIDE_ERRORS:
+        raise
+    except Exception as fault:  # noqa: BLE001 - it ends this row alone
+        await end_by_fault(run, context, fault)
+
+
+async def end_by_fault(
+    run: Run,
+    context: AttemptContext,
+    fault: Exception,
+    charge: Charge = Charge.UNKNOWN,
+) -> None:
+    """End the row of an attempt by an unexpected fault.
+
+    Args:
+        run: The run.
+        context: The attempt.
+        fault: Of batchgen, or of the row's own content.
+        charge: What its request may have cost, if the ledger knows of no answer yet.
+    """
+    attempt_id = context.attempt.attempt_id
+    run.log.error("row_fault", exc_info=fault, extra={"attempt": attempt_id})
+    drop_tracebacks(fault)
+    error = Internal(context.queue.name, fault_message(fault), charge)
+    context.free_slot()
+    state = run.ledger.attempt(attempt_id).state
+    if state is State.SENT:
+        await fail(run, context, error)
+        return
+    if state in (State.ACCEPTED, State.OVERDUE) and not context.reservation.is_settled:
+        leave_at_risk(run, context)
+    record_useless_reply(run, context, error)
+    if state in (State.ACCEPTED, State.OVERDUE, State.DELIVERED):
+        await fail_row(run, context.part.row_id, error)
+    run.wake()

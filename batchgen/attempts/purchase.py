@@ -10,12 +10,11 @@ from logging import Logger
 from batchgen.admission.found_limits import remember
 from batchgen.admission.permit import Permit
 from batchgen.admission.provider_health import record_success
-from batchgen.admission.row_faults import RUN_WIDE_ERRORS
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.accepted_task import accept
 from batchgen.attempts.deliver import deliver
-from batchgen.attempts.fence import end_by_fault
-from batchgen.attempts.finish import fail
+from batchgen.attempts.finish import end_by_fault, fail
 from batchgen.attempts.kept_replies import read_or_keep
 from batchgen.attempts.unavailable import Failure, record_unavailable
 from batchgen.errors import (

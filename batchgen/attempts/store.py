@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from logging import Logger
 from math import prod
 
 from batchgen.admission.next_step import Settled, missing_parts
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_delivered, log_stored
 from batchgen.attempts.charges import latency_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
@@ -98,11 +98,31 @@ async def store(
         context.queue.is_answered = True
     run.progress.stored_images += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
-    log_stored(run.log, context)
+    run.log.info("stored", extra={"attempt": context.attempt.attempt_id})
     is_whole = change is not None and change.now is Status.SUCCEEDED
     if ends and lost is None and not is_whole:
         _queue_missing(run.queues, run.ledger, context)
     run.wake()
+
+
+def log_delivered(
+    log: Logger, context: AttemptContext, charge: Charged, request_id: str | None
+) -> None:
+    """Log what was charged, before anything of it is stored.
+
+    A lost ledger is rebuilt from `run.log`: what came after the last tables were
+    written is in no other file.
+    """
+    log.info(
+        "delivered",
+        extra={
+            "attempt": context.attempt.attempt_id,
+            "charge": charge.charge.value,
+            "cost_nano": charge.cost,
+            "uncertain_nano": charge.uncertain or None,
+            "request": request_id,
+        },
+    )
 
 
 def _shapes(checked: Sequence[Checked]) -> list[Shape]:

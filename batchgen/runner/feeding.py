@@ -8,7 +8,7 @@ from batchgen.admission.permit import Drop, Halt, Later, Permit, Refusal, reques
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References
-from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS, fail_by_fault
 from batchgen.admission.run_context import Run
 from batchgen.attempts.purchase import buy
 from batchgen.budget import Budget

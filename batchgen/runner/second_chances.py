@@ -17,9 +17,8 @@ from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.deliver import take
 from batchgen.attempts.download_round import try_links
 from batchgen.attempts.echoes import read_without_echoes
-from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import end_without
-from batchgen.attempts.finish import fail, leave_at_risk
+from batchgen.attempts.finish import fail, fenced, leave_at_risk
 from batchgen.attempts.fresh_links import fresh_links
 from batchgen.attempts.kept_replies import name_in
 from batchgen.attempts.missing_images import Missing

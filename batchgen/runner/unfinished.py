@@ -13,9 +13,8 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.accepted_task import follow_and_fetch
 from batchgen.attempts.deliver import deliver
-from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import fetch
-from batchgen.attempts.finish import fail, leave_at_risk, leave_open
+from batchgen.attempts.finish import fail, fenced, leave_at_risk, leave_open
 from batchgen.attempts.polling import Poller
 from batchgen.budget import Reservation, column_values_of, day_of
 from batchgen.errors import (
