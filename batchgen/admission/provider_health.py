@@ -55,20 +55,6 @@ rows stay pending, and the same command carries on [assumed]."""
 _NUMBERS = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreted:
-    """What a failed purchase is taken for, and what follows for others.
-
-    Attributes:
-        error: The error, or that of the row alone.
-        waived: Attempts that failed because the provider failed for all rows: to be
-            told to `waive` as this one ends.
-    """
-
-    error: AttemptError
-    waived: tuple[int, ...] = ()
-
-
 def record_success(
     run: Run, queue: ProviderQueue, load: Load, *, is_accepted: bool
 ) -> None:
@@ -95,15 +81,20 @@ def record_failure(
     error: AttemptError,
     *,
     is_probe: bool,
-) -> Interpreted:
-    """Record a purchase that failed, and say what its error means."""
+) -> tuple[AttemptError, tuple[int, ...]]:
+    """Record a purchase that failed.
+
+    Returns:
+        The error, or that of the row alone; and attempts that failed because the
+        provider failed for all rows, which are passed to `waive` as this one ends.
+    """
     queue = context.queue
     error.message = run.redactor.redact(error.message)
     if isinstance(error, NotConnected) and error.lacks_socket:
         queue.rate_limiter.pause(SILENT_S)
-        return Interpreted(error)
+        return error, ()
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        return Interpreted(_record_answer(run, context, load, error, is_probe=is_probe))
+        return _record_answer(run, context, load, error, is_probe=is_probe), ()
     # An outcome that is unknown cannot be waived: it may have been charged.
     can_waive = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
@@ -114,7 +105,7 @@ def record_failure(
         is_probe=is_probe,
     )
     _give_up_if_stuck(queue, Unreachable(error.provider, error.message))
-    return Interpreted(error, _record_verdict(run, queue, verdict, error))
+    return error, _record_verdict(run, queue, verdict, error)
 
 
 def _record_answer(
@@ -186,7 +177,7 @@ def record_no_answer(
     """Record a probe without an answer.
 
     Returns:
-        Attempts to be told to `waive`.
+        Attempts to be passed to `waive`.
     """
     if isinstance(error, NotConnected):
         record_unreachable(run.progress, queue, error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -160,12 +159,8 @@ def latency_of(context: AttemptContext, now_s: float) -> float | None:
     return now_s - context.started
 
 
-@dataclass(frozen=True, slots=True)
-class CeilingRaise:
-    """A charge above the ceiling, and by how much that raised the budget's risk."""
-
-    per_image: int
-    increase: RiskIncrease
+CeilingRaise = tuple[int, RiskIncrease]
+"""A charge for one image above the ceiling, and how much that raised the risk."""
 
 
 def charge_budget(
@@ -189,7 +184,7 @@ def charge_budget(
         return None
     increase = run.ledger.risk_increase(*context.reservation.price_key[:2], per_image)
     _add_risk(run.budget, run.progress, increase)
-    return CeilingRaise(per_image, increase)
+    return per_image, increase
 
 
 async def announce_raise(
@@ -199,12 +194,12 @@ async def announce_raise(
     if raised is None:
         return
     provider, resolution = context.reservation.price_key[:2]
-    per_image = raised.per_image
+    per_image, earlier_increase = raised
     increase = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
     )
     # The difference comes from outcomes that became unknown in the meantime.
-    increase.subtract(raised.increase)
+    increase.subtract(earlier_increase)
     _add_risk(run.budget, run.progress, increase)
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     charged = dollars(per_image, pretend=run.progress.rehearsed)

@@ -19,7 +19,6 @@ from batchgen.admission.provider_health import (
     waive,
 )
 from batchgen.admission.provider_queue import ProviderQueue
-from batchgen.admission.provider_stop import Judged
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules
 from batchgen.errors import (
@@ -58,13 +57,13 @@ def write_effects(
     ledger: Ledger,
     context: AttemptContext,
     end: AttemptEnd,
-    judged: Judged,
+    refusals: Sequence[Refusal],
     waived: tuple[int, ...],
 ) -> EndOutcome:
     """Write down what an end means for its row and for others."""
     reopened = [
-        reopen_refused(rules.job, ledger, refusal, judged.error)
-        for refusal in judged.returned
+        reopen_refused(rules.job, ledger, refusal, end.error, end.message)
+        for refusal in refusals
     ]
     decision, planned, change = _settle_row(rules, ledger, context, end)
     return EndOutcome(
@@ -104,7 +103,7 @@ def _settle_row(
 
 
 def reopen_refused(
-    job: Job, ledger: Ledger, refusal: Refusal, error: AttemptError
+    job: Job, ledger: Ledger, refusal: Refusal, error: str, message: str
 ) -> RowChange | None:
     """Make a row pending again if its refusal turned out to concern all rows.
 
@@ -112,11 +111,11 @@ def reopen_refused(
     commits would leave rows failed that nobody tries again.
     """
     row = ledger.row(refusal.row_id)
-    if not ledger.mark_refused(refusal.attempt_id, error.kind):
+    if not ledger.mark_refused(refusal.attempt_id, error):
         return None
     if row.status is not Status.FAILED or not ledger.is_planned(row.row_id):
         return None
-    pending = Settled(Status.PENDING, error.kind, error.message)
+    pending = Settled(Status.PENDING, error, message)
     return change_row(ledger, job, row.row_id, pending)
 
 

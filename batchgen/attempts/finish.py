@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from batchgen.admission.provider_health import (
     record_unreachable,
     record_wait,
 )
-from batchgen.admission.provider_stop import Judged, judge, record_useless_reply
+from batchgen.admission.provider_stop import attribute_error, record_useless_reply
 from batchgen.admission.row_changes import RUN_WIDE_ERRORS, RowChange, fail_row
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.charges import (
@@ -43,6 +43,7 @@ from batchgen.errors import (
     Throttled,
 )
 from batchgen.ledger import Charged, Ledger
+from batchgen.limits import Refusal
 from batchgen.model import State
 from batchgen.tracebacks import drop_tracebacks, fault_message
 
@@ -60,16 +61,15 @@ async def fail(
             their rows.
     """
     drop_tracebacks(error)
-    judged = judge(run, context, error)
-    charge = charge_of_failure(run.prices.find, context, judged.error)
-    error = await without_lost_uploads(run, context, judged.error, charge)
-    judged = replace(judged, error=error)
+    error, refusals = attribute_error(run, context, error)
+    charge = charge_of_failure(run.prices.find, context, error)
+    error = await without_lost_uploads(run, context, error, charge)
     if charge.charge is Charge.UNKNOWN:
-        ceiling = await _end(run, context, judged, charge, waived)
+        ceiling = await _end(run, context, error, charge, refusals, waived)
         run.spent(context.reservation, ceiling or 0, at_risk=True)
     else:
         raised = charge_budget(run, context, charge)
-        await _end(run, context, judged, charge, waived)
+        await _end(run, context, error, charge, refusals, waived)
         await announce_raise(run, context, raised)
 
 
@@ -78,14 +78,15 @@ async def lose(
 ) -> None:
     """End an attempt that was charged and whose images are lost."""
     drop_tracebacks(error)
-    await _end(run, context, Judged(error), charge)
+    await _end(run, context, error, charge)
 
 
 async def _end(
     run: Run,
     context: AttemptContext,
-    judged: Judged,
+    error: AttemptError,
     charge: Charged,
+    refusals: Sequence[Refusal] = (),
     waived: tuple[int, ...] = (),
 ) -> int | None:
     """Write down the end; return the attempt's ceiling, as the ledger has it then.
@@ -93,7 +94,6 @@ async def _end(
     Another charge may have raised the ceiling in the meantime.
     """
     # Before anything is awaited: a useless provider must not get another request.
-    error = judged.error
     _record_for_provider(run, context, error)
     request_id = error.request_id and run.redactor.redact_id(error.request_id)
     end = end_of(error, charge, request_id, run.time.now())
@@ -109,7 +109,7 @@ async def _end(
         ledger.mark_ended(attempt_id, end)
         if is_hopeless:
             ledger.count_again(context.part.row_id)
-        return write_effects(rules, ledger, context, end, judged, waived)
+        return write_effects(rules, ledger, context, end, refusals, waived)
 
     def count(outcome: EndOutcome) -> None:
         queue.waived.discard(attempt_id)
@@ -157,15 +157,16 @@ async def leave_open(run: Run, context: AttemptContext, error: ProviderStopped) 
     drop_tracebacks(error)
     leave_at_risk(run, context)
     context.queue.task_error = error
-    judged = judge(run, context, error)
-    _record_for_provider(run, context, judged.error)
-    if not judged.returned:
+    own_error, refusals = attribute_error(run, context, error)
+    _record_for_provider(run, context, own_error)
+    if not refusals:
         return
     job = run.job
 
     def step(ledger: Ledger) -> list[RowChange | None]:
         return [
-            reopen_refused(job, ledger, refusal, error) for refusal in judged.returned
+            reopen_refused(job, ledger, refusal, error.kind, error.message)
+            for refusal in refusals
         ]
 
     def count(changes: list[RowChange | None]) -> None:

@@ -77,10 +77,11 @@ async def _send_and_handle(
     except AttemptError as error:
         drop_tracebacks(error)  # frees the reply now, not at the row's end
         failure = Failure(context, permit, *permit.times())
-        failed = await record_unavailable(run, failure, _as_outage(context, error))
+        outage = _as_outage(context, error)
+        own_error, waived = await record_unavailable(run, failure, outage)
         permit.free_slot()
-        await fail(run, context, failed.error, failed.waived)
-        if isinstance(failed.error, Throttled):
+        await fail(run, context, own_error, waived)
+        if isinstance(own_error, Throttled):
             await remember(run, queue)
         return
     is_accepted = isinstance(outcome, Accepted)

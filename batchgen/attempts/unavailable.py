@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import anyio
 
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_health import Interpreted, record_failure
+from batchgen.admission.provider_health import record_failure
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.errors import AttemptError, Charge, Throttled
@@ -28,6 +28,10 @@ RECHECK_S = 0.1
 MANY_UNDECIDED, HOLD_S = 2, 2.0
 """So many undecided 503s may be an outage: then no request leaves for `HOLD_S` after
 each, so that replies can come in the meantime [assumed]."""
+
+
+Recorded = tuple[AttemptError, tuple[int, ...]]
+"""What a failed purchase is treated as, and attempts that are waived with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Failure:
 
 async def record_unavailable(
     run: Run, failure: Failure, error: AttemptError
-) -> Interpreted:
+) -> Recorded:
     """Record a failed purchase; a 503 that came too quickly is a throttle.
 
     The condition: requests sent shortly before it and shortly after it succeed. Until
@@ -81,7 +85,7 @@ async def record_unavailable(
     return _record(run, failure, error)
 
 
-def _record(run: Run, failure: Failure, error: AttemptError) -> Interpreted:
+def _record(run: Run, failure: Failure, error: AttemptError) -> Recorded:
     permit = failure.permit
     return record_failure(
         run, failure.context, permit.load, error, is_probe=permit.is_probe
