@@ -105,18 +105,14 @@ class Feed:
             self._queue.retries.add(part, 0.0)
         return bool(reopened)
 
-    def retry(self, part: Part, wait_s: float) -> None:
-        """Let a part come again after a while."""
-        self._queue.retries.add(part, wait_s)
-
     def put_back(self, part: Part) -> None:
         """Put a part back, and all parts whose images are ready.
 
         Nothing is sent for a long time now, and images take memory.
         """
         for queued in self._preparation.put_back():
-            self.retry(queued.part, 0.0)
-        self.retry(part, 0.0)
+            self._queue.retries.add(queued.part, 0.0)
+        self._queue.retries.add(part, 0.0)
 
     async def _more(self, version: int) -> bool:
         """Say whether to look again: rows came from others, or something changed.
@@ -137,13 +133,6 @@ class Feed:
                 return True
         return await self._wait(version)
 
-    def _others_are_dry(self) -> bool:
-        """Say whether no other queue has anything that could still come here."""
-        others = (
-            queue for queue in self._run.queues.values() if queue is not self._queue
-        )
-        return not any(queue.may_hand_over for queue in others)
-
     async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
         wait_s = self._queue.retries.next_in_s()
@@ -156,7 +145,11 @@ class Feed:
             and not self._run.planning
             and self._run.live == 0
             and not self.scan.may_reopen()
-            and self._others_are_dry()
+            and not any(
+                queue.may_hand_over
+                for queue in self._run.queues.values()
+                if queue is not self._queue
+            )
         ):
             return False
         with anyio.move_on_after(wait_s):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -40,17 +40,9 @@ if TYPE_CHECKING:
     from batchgen.wire.offload import Offload
 
 
-@dataclass(frozen=True, slots=True)
-class _Parcel:
-    """The images of one delivery by their number within the row.
-
-    Attributes:
-        extra: Images beyond the requested number.
-    """
-
-    blobs: Sequence[tuple[int, Blob]]
-    links: Numbered
-    extra: Sequence[tuple[int, Link | Blob]]
+_Parcel = tuple[Sequence[tuple[int, Blob]], Numbered, Sequence[tuple[int, Link | Blob]]]
+"""Images of one delivery by their number within the row: bytes, links, and images
+beyond the requested number."""
 
 
 async def deliver(
@@ -92,15 +84,15 @@ async def take(
     if delivered.request_id is not None:
         request_id = run.redactor.redact_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)
-    parcel = await _unpack(run.offload, context, delivered)
-    if parcel.blobs:
-        charge, lost = await _store_inline(run, context, parcel, delivered)
+    blobs, links, extra = await _unpack(run.offload, context, delivered)
+    if blobs:
+        charge, lost = await _store_inline(run, context, blobs, links, delivered)
     else:
-        charge, lost = await _write_links(run, context, parcel.links, delivered), None
-    await _keep_extra(run, context, parcel.extra)
-    if not parcel.links and not parcel.blobs:
+        charge, lost = await _write_links(run, context, links, delivered), None
+    await _keep_extra(run, context, extra)
+    if not links and not blobs:
         await fetch(run, context, (), charge)
-    return parcel.links, charge, lost
+    return links, charge, lost
 
 
 async def _unpack(
@@ -126,7 +118,7 @@ async def _unpack(
             blobs.append((number, image))
         else:
             links.append((number, image))
-    return _Parcel(blobs, links, extra)
+    return blobs, links, extra
 
 
 async def _decode_link(offload: Offload, link: Link) -> Link | Blob:
@@ -158,27 +150,31 @@ async def _write_links(
 
 
 async def _store_inline(
-    run: Run, context: AttemptContext, parcel: _Parcel, delivered: Delivered
+    run: Run,
+    context: AttemptContext,
+    blobs: Sequence[tuple[int, Blob]],
+    links: Numbered,
+    delivered: Delivered,
 ) -> tuple[Charged, AttemptError | None]:
     """Store images that came with the reply: charge and images are one commit.
 
     Until then the bytes exist only in memory, so a cancellation has to wait.
     """
     with anyio.CancelScope(shield=True):
-        checked, lost = await _check_all(run, context, parcel.blobs)
+        checked, lost = await _check_all(run, context, blobs)
         charge = charge_of(run.prices.find, context, delivered)
         raised = charge_budget(run, context, charge)
         if lost is not None:
             lost.request_id = delivered.request_id
-        if checked or parcel.links:
+        if checked or links:
             await store(
                 run,
                 context,
                 checked,
-                ends=not parcel.links,
+                ends=not links,
                 lost=lost,
                 inline=InlineDelivery(
-                    len(delivered.images), charge, delivered.request_id, parcel.links
+                    len(delivered.images), charge, delivered.request_id, links
                 ),
             )
         elif lost is not None:

@@ -97,15 +97,12 @@ class Verdicts:
 
     def record_success(self, at: float) -> None:
         """Record a purchase that was accepted, at these monotonic seconds."""
-        self._forget_refusals()
+        self.record_answer()
         self._succeeded_at = at
         self._successes += 1
 
     def record_answer(self) -> None:
         """Record an answer that refuses neither key, credit nor model."""
-        self._forget_refusals()
-
-    def _forget_refusals(self) -> None:
         self._refusals.clear()
         self._refused_at.clear()
 

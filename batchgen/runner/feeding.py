@@ -53,11 +53,13 @@ async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
         elif isinstance(answer, Halt):
             break
         else:
-            await _park(run, feed, queued, answer)
+            await _park(run, queue, feed, queued, answer)
     run.full_column_values |= feed.scan.full_column_values()
 
 
-async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:
+async def _park(
+    run: Run, queue: ProviderQueue, feed: Feed, queued: QueuedPart, refusal: Refusal
+) -> None:
     """Queue a part again for the time when the cause of its refusal may be over."""
     match refusal:
         case Later(too_much=reservation) if reservation is not None:
@@ -68,7 +70,7 @@ async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> N
             feed.put_back(queued.part)
             await _sleep_over(run.budget, run.progress, full)
         case Later(wait_s=wait_s):
-            feed.retry(queued.part, wait_s)
+            queue.retries.add(queued.part, wait_s)
         case Drop() | Halt():
             pass
 

@@ -19,7 +19,6 @@ from batchgen.wire.body_decoding import (
     read_text,
     start_as_text,
 )
-from batchgen.wire.lenient_json import BodyText
 from batchgen.wire.memory import SMALL_BYTES
 
 
@@ -138,9 +137,9 @@ class ReplySink:
         """
         if self._decoder is None:
             return decode_body(self._file.getvalue(), self._headers, self._blob_keys)
-        body_text = BodyText(self._decoder.text(), self._decoder.decoded)
+        text, decoded = self._decoder.text(), self._decoder.decoded
         try:
-            return read_text(body_text, self._headers, self._blob_keys)
+            return read_text(text, self._headers, self._blob_keys, decoded)
         except ValueError:
             return start_as_text(self._file.getvalue())
 

@@ -92,10 +92,6 @@ class _Layer:
         self._codec: Codec | None = None
         self._is_plain = False
 
-    @property
-    def _is_open(self) -> bool:
-        return self._codec is None and not self._is_plain
-
     def feed(self, data: bytes) -> Iterator[bytes]:
         if self._is_plain:
             yield data
@@ -107,7 +103,12 @@ class _Layer:
 
     def end(self) -> Iterator[bytes]:
         start = self._undecided
-        is_cut = bool(self._name) and self._is_open and _may_begin_magic(start)
+        is_open = self._codec is None and not self._is_plain
+        is_cut = (
+            bool(self._name)
+            and is_open
+            and any(magic.startswith(start) for magic in (_GZIP, _ZSTD))
+        )
         if start and not is_cut:
             yield from self._choose(is_end=True)
         if is_cut or (self._codec is not None and not self._codec.is_finished):
@@ -243,10 +244,6 @@ def _errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _gzip() -> Codec:
-    return _Zlib(_GZIP_WBITS)
-
-
 # gzip and zstd are recognized by their magic numbers.
 _CODECS_BY_NAME: Mapping[str, tuple[Callable[[], Codec], ...]] = {
     "gzip": (),
@@ -264,13 +261,8 @@ def _names(headers: Mapping[str, str]) -> Iterator[str]:
                 yield name
 
 
-def _may_begin_magic(start: bytes) -> bool:
-    """Return whether the bytes are empty or the beginning of a magic number."""
-    return _GZIP.startswith(start) or _ZSTD.startswith(start)
-
-
 def _codecs_by_magic(start: bytes) -> tuple[Callable[[], Codec], ...]:
     """Return the codec of the magic number at the start, whatever the header says."""
     if start.startswith(_GZIP):
-        return (_gzip,)
+        return (lambda: _Zlib(_GZIP_WBITS),)
     return (_Zstd,) if start.startswith(_ZSTD) else ()

@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 from batchgen.addresses import is_data_uri
-from batchgen.addresses.url import join_url
+from batchgen.addresses.url import join_url, read_url
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
 from batchgen.providers._decoding import decode_data_uri
@@ -26,7 +26,6 @@ from batchgen.wire.body_sinks import ImageSink
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, download_error, error_of_status
 from batchgen.wire.link_scope import (
     LinkSource,
-    candidate_urls,
     prefer_https,
     scope_of_link,
 )
@@ -65,7 +64,7 @@ async def _try_candidates(
     follower: _Follower, url: str, source: LinkSource | None, *, allow_loopback: bool
 ) -> Blob:
     try:
-        candidates = list(candidate_urls(url, source))
+        candidates = [read_url(url)] if source is None else source.candidates(url)
     except HTTPX_ERRORS as error:
         raise download_error(follower.provider, "the link", error) from error
     lost: LinkLost | None = None

@@ -36,7 +36,7 @@ class MemoryBudget:
         self._limit = limit_bytes
         self._holders: dict[MemoryLease, None] = {}
         self._resting: set[MemoryLease] = set()
-        self._waiting: dict[MemoryLease, _GrowthRequest] = {}
+        self._waiting: dict[MemoryLease, tuple[int, anyio.Event]] = {}
 
     def lease(self) -> MemoryLease:
         """Return a lease that holds no bytes yet."""
@@ -52,10 +52,11 @@ class MemoryBudget:
 
     async def wait(self, lease: MemoryLease, size_bytes: int) -> None:
         """Let a lease grow when its turn comes."""
-        request = self._waiting[lease] = _GrowthRequest(size_bytes)
+        granted = anyio.Event()
+        self._waiting[lease] = size_bytes, granted
         self._admit()
         try:
-            await request.granted.wait()
+            await granted.wait()
         finally:
             if self._waiting.pop(lease, None) is not None:
                 self._admit()  # cancelled: another request may be first now
@@ -88,20 +89,12 @@ class MemoryBudget:
             holders = [lease for lease in self._holders if lease in self._waiting]
             first = holders[0] if holders else next(iter(self._waiting))
             others_will_free = len(holders) < len(self._holders) - len(self._resting)
-            request = self._waiting[first]
-            if others_will_free and not self._fits(first, request.size_bytes):
+            size_bytes, granted = self._waiting[first]
+            if others_will_free and not self._fits(first, size_bytes):
                 return
             del self._waiting[first]
-            self._set(first, request.size_bytes)
-            request.granted.set()
-
-
-class _GrowthRequest:
-    """The size to which a waiting lease wants to grow."""
-
-    def __init__(self, size_bytes: int) -> None:
-        self.size_bytes = size_bytes
-        self.granted = anyio.Event()
+            self._set(first, size_bytes)
+            granted.set()
 
 
 class MemoryLease:

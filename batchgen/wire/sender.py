@@ -115,7 +115,7 @@ class Wire:
                 HTTP; nothing was sent.
             SpecError: no request may go to this host; nothing was sent.
         """
-        receiver = _ReplyReceiver(call.blob_keys, _CallOnce(on_sent), on_head)
+        receiver = _ReplyReceiver(call.blob_keys, on_sent, on_head)
         request = build_purchase(provider, call)
         request.extensions |= {
             "on_sent": receiver.mark_sent,
@@ -267,21 +267,25 @@ class _ReplyReceiver:
     """Receive one reply; at the end its bytes are freed, even if a frame refers to it.
 
     Attributes:
-        mark_sent: Reports that the request was sent; at the head, at the latest.
         head: Status and headers; None before they arrive.
     """
 
     def __init__(
         self,
         blob_keys: frozenset[str],
-        mark_sent: _CallOnce,
+        on_sent: Callable[[], None] | None,
         on_head: Callable[[], None] | None,
     ) -> None:
-        self.mark_sent = mark_sent
-        self._on_head = on_head
+        self._on_sent, self._on_head = on_sent, on_head
         self.head: tuple[int, dict[str, str]] | None = None
         self._blob_keys = blob_keys
         self._sink: ReplySink | None = None
+
+    def mark_sent(self) -> None:
+        """Report once that the request was sent; at the head, at the latest."""
+        on_sent, self._on_sent = self._on_sent, None
+        if on_sent is not None:
+            on_sent()
 
     def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplySink]:
         """Note the head; return the headers, and the sink of the body."""
@@ -311,15 +315,3 @@ def _attempt_error(
         receiver.mark_sent()
         attempt_error.head = receiver.head
     return attempt_error
-
-
-class _CallOnce:
-    """Call a callback at the first call, and never again."""
-
-    def __init__(self, callback: Callable[[], None] | None) -> None:
-        self._callback = callback
-
-    def __call__(self) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
