@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -42,13 +40,18 @@ class QueuedPart:
     attempts: Sequence[AttemptRecord]
     as_probe: bool = False
 
+    @property
+    def history(self) -> list[AttemptRecord]:
+        """Its attempts that ended without images since the last `retry`."""
+        return history_of(self.attempts, self.part, self.planned.row.tries_from)
+
 
 class Feed:
     """Parts in manifest order, retries first when they are due.
 
     A part whose images must be read or uploaded first comes when they are ready, in
-    the run's reference buffer; other parts may come before it. Use as a context
-    manager.
+    the run's reference buffer; other parts may come before it. Use with
+    `closing`.
     """
 
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
@@ -62,15 +65,8 @@ class Feed:
         self._preparation = Preparation(run, queue, references)
         self._take_over = WorkStealing(run, queue)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End; what waits for its images is given up, and comes again later."""
         self._queue.is_exhausted = True
         self._run.wake()
         self._preparation.close()
@@ -183,11 +179,7 @@ class Feed:
     def _tried_for_free(self) -> QueuedPart | None:
         """Return a part that can be lost once more without its row ending."""
         queued = self._again()
-        if queued is None:
-            return None
-        tries_from = queued.planned.row.tries_from
-        history = history_of(queued.attempts, queued.part, tries_from)
-        if may_lose(history, self._run.policy):
+        if queued is None or may_lose(queued.history, self._run.policy):
             return queued
         self._queue.retries.add(queued.part, 0.0)
         return None
@@ -238,9 +230,7 @@ class Feed:
         They are sent when nothing else is left: one of them may stop this run, too.
         """
         for queued in self._missing(planned):
-            tries_from = planned.row.tries_from
-            history = history_of(queued.attempts, queued.part, tries_from)
-            last = history[-1] if history else None
+            last = next(reversed(queued.history), None)
             is_ours = last is not None and last.provider == self._queue.name
             if last is not None and is_ours and last.again is Again.STOP:
                 self._queue.deferred.append(queued.part)

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.admission.next_step import Settled, decide, history_of
+from batchgen.admission.next_step import Settled, decide
 from batchgen.admission.provider_probe import probe_wait_s
 from batchgen.admission.row_changes import end_row
 from batchgen.budget import Reservation, column_values_of
@@ -55,8 +54,8 @@ memory [assumed]."""
 class Presence:
     """One attempt under way at a provider: it is alive, and may hold a slot.
 
-    Use as a context manager. A purchase has a `Permit`; an attempt that an earlier
-    process sent is only present.
+    Use with `closing`. A purchase has a `Permit`; an attempt that an earlier process
+    sent is only present.
     """
 
     def __init__(self, run: Run, queue: ProviderQueue) -> None:
@@ -86,17 +85,6 @@ class Presence:
             self.run.live -= 1
             self.queue.live -= 1
         self.run.wake()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Permit(Presence):
@@ -270,8 +258,7 @@ async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:
         return False
     if not queued.attempts:
         return True
-    history = history_of(queued.attempts, queued.part, row.tries_from)
-    decision = decide(history, run.policy, queued.planned.provider)
+    decision = decide(queued.history, run.policy, queued.planned.provider)
     if isinstance(decision, Settled):
         await end_row(run, row.row_id, decision)
         return False

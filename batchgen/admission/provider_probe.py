@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchgen.admission.next_step import history_of, may_lose
+from batchgen.admission.next_step import may_lose
 from batchgen.admission.provider_health import (
     buy_waived,
     record_no_answer,
@@ -51,7 +51,7 @@ async def probe_wait_s(
     breaker = queue.breaker
     if not queue.is_in_doubt:
         return None  # a purchase succeeded meanwhile
-    history = history_of(queued.attempts, queued.part, queued.planned.row.tries_from)
+    history = queued.history
     # Where only few rows are left, the rows may be at fault and not the provider.
     is_about_few = not queue.may_have_lost_several or breaker.may_be_the_rows
     is_asked = breaker.is_open and is_about_few

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from logging import Logger
 
@@ -30,7 +30,7 @@ from batchgen.errors import (
     Unreachable,
     WrongAddress,
 )
-from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
+from batchgen.ledger import AttemptRecord, AttemptStart
 from batchgen.model import (
     Accepted,
     Call,
@@ -47,7 +47,7 @@ from batchgen.wire import MemoryLease
 
 async def buy(run: Run, permit: Permit) -> None:
     """Send one purchase and follow it to its images or its end."""
-    with permit:
+    with closing(permit):
         context = await _mark_sent(run, permit)
         if context is None:
             return
@@ -129,16 +129,12 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
     start = _start_of(run, permit, request.aspect_ratio)
     # Another provider may have taken the row over.
     provider = queue.name if len(run.queues) > 1 else None
-
-    def step(ledger: Ledger) -> AttemptRecord | None:
-        # A refusal of another part would refuse this one, too. And images in flight,
-        # also those of an earlier run, are not bought a second time.
-        return ledger.send(start, provider)
-
     # Links that the row does not name itself are uploads of batchgen.
     links = run.reference_buffer.links(part) if request.references else ()
     uploads = tuple(link for link in links if link not in request.references)
-    attempt = await run.writer.commit(step)
+    # A refusal of another part would refuse this one, too. And images in flight, also
+    # those of an earlier run, are not bought a second time.
+    attempt = await run.writer.commit(lambda ledger: ledger.send(start, provider))
     if attempt is None:
         return None
     permit.is_recorded = True

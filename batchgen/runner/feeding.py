@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from batchgen.admission.feed import Feed, QueuedPart
 from batchgen.admission.found_limits import remember
 from batchgen.admission.permit import Drop, Halt, Later, Permit, Refusal, request
@@ -28,7 +30,7 @@ async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> 
         NearlyAllFailed: so many rows failed that the user should look first.
     """
     try:
-        with Feed(run, queue, references) as feed:
+        with closing(Feed(run, queue, references)) as feed:
             await _feed(run, queue, feed)
         if queue.task_error is not None and queue.stopped is None:
             stop(run, queue, queue.task_error)  # no later purchase has disproved it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import anyio
@@ -126,7 +127,7 @@ def _is_polled(context: AttemptContext) -> bool:
 async def _carry_on(
     run: Run, context: AttemptContext, presence: Presence, delay_s: float
 ) -> None:
-    with presence:
+    with closing(presence):
         async with fenced(run, context):
             if context.attempt.state is State.DELIVERED:
                 await _download_again(run, context)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
 
 import httpx
 
@@ -28,17 +27,6 @@ _RAW_WBITS, _GZIP_WBITS = -zlib.MAX_WBITS, zlib.MAX_WBITS | 16
 # JSON and images begin like this, and deflated data never does. `[` is not among them:
 # brotli data may begin with it.
 _PLAIN_STARTS = (b"{", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
-
-
-class Codec(Protocol):
-    """Decompresses one encoding."""
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the end of the compressed data was reached."""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield output in pieces; damaged data raises an error of the library."""
 
 
 class Decompressor:
@@ -231,6 +219,10 @@ class _Zstd:
                 return
             else:
                 data = b""
+
+
+Codec = _Zlib | _Brotli | _Zstd
+"""Decompresses one encoding; damaged data raises an error of the library."""
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, cast
 
 import anyio
@@ -104,7 +105,7 @@ def test_money_of_an_attempt_that_is_written_down_is_not_given_back() -> None:
     run = new_run(queue)
 
     async def work() -> None:
-        with Permit(run, queue, QueuedPart(PART, NOTHING, ())) as permit:
+        with closing(Permit(run, queue, QueuedPart(PART, NOTHING, ()))) as permit:
             await take(run, queue, permit, 2)
             permit.is_recorded = True
 

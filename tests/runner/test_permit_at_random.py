@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +18,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
+from batchgen.admission import feed as feeding
 from batchgen.admission import permit as permits
 from batchgen.admission import provider_probe
 from batchgen.admission.feed import QueuedPart
@@ -99,8 +101,7 @@ class World:
             return attempts
 
         patch.setattr(provider_probe, "probe_provider", probe)
-        patch.setattr(permits, "history_of", history)
-        patch.setattr(provider_probe, "history_of", history)
+        patch.setattr(feeding, "history_of", history)
         patch.setattr(permits, "decide", lambda *_: Buy(0))
         patch.setattr(provider_probe, "may_lose", lambda *_: rng.random() < 0.5)
 
@@ -133,7 +134,7 @@ class World:
     async def _buy(self, permit: Permit) -> None:
         """Go as far as a purchase may come, and end there in some way."""
         rng, run = self.rng, self.run
-        with permit:
+        with closing(permit):
             await checkpoint()
             if rng.random() < 0.2:
                 return
