@@ -18,7 +18,7 @@ again in the next run still has most of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Move:
     """The row goes on at another provider."""
 
     provider: str
@@ -34,12 +34,12 @@ def next_candidate(
     tried_providers = {attempt.provider for attempt in history} | {planned}
     for candidate in ledger.route(row_id):
         queue = rules.queues.get(candidate.provider)
-        may = (
+        is_usable = (
             queue is not None
             and queue.stopped is None
             and can_reserve(rules.budget, candidate)
         )
-        if candidate.provider not in tried_providers and may:
+        if candidate.provider not in tried_providers and is_usable:
             return candidate
     return None
 
@@ -63,15 +63,15 @@ class WorkStealing:
         self._end: dict[tuple[str, int], int] = {}
         self._emptied: set[tuple[str, int]] = set()
 
-    async def take(self) -> bool:
-        """Say whether some rows came."""
+    async def steal(self) -> bool:
+        """Take rows from others; say whether some came."""
         run = self._run
         if run.planning:
             return False
         for donor in run.queues.values():
-            gives = donor.stopped is not None or run.job.route == "fastest"
-            while donor is not self._queue and gives:
-                at = (donor.name, self._stopped())
+            may_donate = donor.stopped is not None or run.job.route == "fastest"
+            while donor is not self._queue and may_donate:
+                at = (donor.name, self._stopped_queues())
                 if at in self._emptied:
                     break
                 end, row_ids = await run.writer.commit(self._step(donor, at))
@@ -84,7 +84,7 @@ class WorkStealing:
                     return True
         return False
 
-    def _stopped(self) -> int:
+    def _stopped_queues(self) -> int:
         return sum(queue.stopped is not None for queue in self._run.queues.values())
 
     def _step(
@@ -94,14 +94,14 @@ class WorkStealing:
         end = self._end.get(at, 1 << 62 if limit is None else limit)
 
         def step(ledger: Ledger) -> tuple[int | None, list[int]]:
-            """Return where the rows that were looked at begin, and those taken."""
+            """Return where the rows that were read begin, and which of them move."""
             rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
-            row_ids = [row.row.row_id for row in rows if self._took(ledger, donor, row)]
+            row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
             return rows[-1].position if rows else None, row_ids
 
         return step
 
-    def _took(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
+    def _move(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row
         candidate = self._best(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)

@@ -63,7 +63,7 @@ class Feed:
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
         self._preparation = Preparation(run, queue, references)
-        self._take_over = WorkStealing(run, queue)
+        self._work_stealing = WorkStealing(run, queue)
 
     def close(self) -> None:
         """End; what waits for its images is given up, and comes again later."""
@@ -80,9 +80,9 @@ class Feed:
                 return ready
             queued = None if self._preparation.is_full else self._take()
             if queued is None:
-                if self._reads_on():
+                if self._has_more_rows():
                     await checkpoint()
-                elif not await self._more(version):
+                elif not await self._may_look_again(version):
                     return None
             elif self.scan.set_aside(queued.planned.row.budget_group, queued.part):
                 pass
@@ -90,7 +90,7 @@ class Feed:
                 return queued
         return None
 
-    def _reads_on(self) -> bool:
+    def _has_more_rows(self) -> bool:
         """Say whether rows may come at once, after some that were passed over."""
         if self._preparation.is_full or self._rows or self._parts:
             return False
@@ -110,7 +110,7 @@ class Feed:
             self._queue.retries.add(queued.part, 0.0)
         self._queue.retries.add(part, 0.0)
 
-    async def _more(self, version: int) -> bool:
+    async def _may_look_again(self, version: int) -> bool:
         """Say whether to look again: rows came from others, or something changed.
 
         Args:
@@ -118,7 +118,7 @@ class Feed:
         """
         is_idle = not self._preparation.is_busy and not len(self._queue.retries)
         if is_idle and len(self._run.queues) > 1:
-            if await self._take_over.take():
+            if await self._work_stealing.steal():
                 return True
             if not self._queue.is_exhausted:
                 self._queue.is_exhausted = True
@@ -160,38 +160,38 @@ class Feed:
 
     def _next_part(self) -> QueuedPart | None:
         if not self._queue.is_in_doubt:
-            return self._again() or self._fresh() or self._put_off()
+            return self._due_retry() or self._next_new() or self._deferred()
         # It may be an outage. Rows that were never lost are sent to find out, since a
         # row that is lost twice is held.
-        first = self._tried_for_free() if self._queue.breaker.is_open else None
-        queued = first or self._untried() or self._again() or self._put_off()
+        first = self._retry_that_may_be_lost() if self._queue.breaker.is_open else None
+        queued = first or self._never_sent() or self._due_retry() or self._deferred()
         return None if queued is None else replace(queued, as_probe=True)
 
-    def _put_off(self) -> QueuedPart | None:
+    def _deferred(self) -> QueuedPart | None:
         """Return a part that was deferred until nothing else is left."""
         queue = self._queue
         if self._run.planning or queue.in_flight or len(queue.retries):
             return None
         while queue.deferred:
             queue.retries.add(queue.deferred.popleft(), 0.0)
-        return self._again()
+        return self._due_retry()
 
-    def _tried_for_free(self) -> QueuedPart | None:
+    def _retry_that_may_be_lost(self) -> QueuedPart | None:
         """Return a part that can be lost once more without its row ending."""
-        queued = self._again()
+        queued = self._due_retry()
         if queued is None or may_lose(queued.history, self._run.policy):
             return queued
         self._queue.retries.add(queued.part, 0.0)
         return None
 
-    def _untried(self) -> QueuedPart | None:
-        while (queued := self._fresh()) is not None:
+    def _never_sent(self) -> QueuedPart | None:
+        while (queued := self._next_new()) is not None:
             if not queued.attempts:
                 return queued
             self._queue.retries.add(queued.part, 0.0)
         return None
 
-    def _again(self) -> QueuedPart | None:
+    def _due_retry(self) -> QueuedPart | None:
         while (part := self._queue.retries.take_due()) is not None:
             planned = self._planned(part.row_id)
             if planned is None:
@@ -200,8 +200,8 @@ class Feed:
             if part.images <= self._queue.capabilities.images_per_request:
                 return QueuedPart(part, planned, attempts)
             # It comes from a provider that makes more at once.
-            self._parts.extend(self._missing(planned))
-            return self._fresh()
+            self._parts.extend(self._missing_parts(planned))
+            return self._next_new()
         return None
 
     def _planned(self, row_id: int) -> PlannedRow | None:
@@ -210,7 +210,7 @@ class Feed:
         is_ours = planned is not None and planned.provider == self._queue.name
         return planned if is_ours else None
 
-    def _fresh(self) -> QueuedPart | None:
+    def _next_new(self) -> QueuedPart | None:
         while not self._parts:
             while self._queue.moved_rows:
                 if (
@@ -221,15 +221,15 @@ class Feed:
                 self._rows.extend(self.scan.read())
             if not self._rows:
                 return None
-            self._parts.extend(self._asked_now(self._rows.popleft()))
+            self._parts.extend(self._parts_to_send_now(self._rows.popleft()))
         return self._parts.popleft()
 
-    def _asked_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+    def _parts_to_send_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
         """Yield a row's parts, and defer those whose last answer stopped a run.
 
         They are sent when nothing else is left: one of them may stop this run, too.
         """
-        for queued in self._missing(planned):
+        for queued in self._missing_parts(planned):
             last = next(reversed(queued.history), None)
             is_ours = last is not None and last.provider == self._queue.name
             if last is not None and is_ours and last.again is Again.STOP:
@@ -237,7 +237,7 @@ class Feed:
             else:
                 yield queued
 
-    def _missing(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+    def _missing_parts(self, planned: PlannedRow) -> Iterator[QueuedPart]:
         row, ledger = planned.row, self._run.ledger
         attempts = ledger.attempts_of(row.row_id)
         have = ledger.stored_images(row.row_id) if attempts else set()

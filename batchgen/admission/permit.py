@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.admission.next_step import Settled, decide
+from batchgen.admission.next_step import RowEnd, decide
 from batchgen.admission.provider_probe import probe_wait_s
 from batchgen.admission.row_changes import end_row
 from batchgen.budget import Reservation, column_values_of
@@ -97,8 +97,8 @@ class Permit(Presence):
         is_probe: Whether it tries if a provider that gave no answers is back.
         is_recorded: Whether the attempt is in the ledger: then its money is no longer
             given back here, but becomes what the attempt costs.
-        may_depart: Whether the rate limiter granted a request that is not sent yet.
-        has_left: Whether its request really left.
+        has_grant: Whether the rate limiter granted a request that is not sent yet.
+        was_sent: Whether its request really left.
     """
 
     reservation: Reservation
@@ -108,9 +108,9 @@ class Permit(Presence):
         super().__init__(run, queue)
         self.queued, self.part = queued, queued.part
         self.is_probe = self.is_recorded = False
-        self.may_depart = self.has_left = False
+        self.has_grant = self.was_sent = False
         self._holds_money = False
-        self._left_at: float | None = None
+        self._sent_at: float | None = None
         self._head_at: float | None = None
 
     # -- taken, in this order
@@ -128,16 +128,16 @@ class Permit(Presence):
         self.is_probe = self.queued.as_probe and queue.breaker.is_open
         if self.is_probe:
             queue.breaker.probing = self
-        self.load = queue.limiter.record_departure(queue.in_flight)
+        self.load = queue.limiter.record_start(queue.in_flight)
 
     # -- used
 
     def record_sent(self) -> None:
         """Count the request as sent at this moment."""
-        self.has_left, self.may_depart = True, False
-        self._left_at = self.run.time.monotonic()
-        self.queue.rate_limiter.record_sent(self._left_at)
-        self.queue.reply_times.record_sent(id(self), self._left_at)
+        self.was_sent, self.has_grant = True, False
+        self._sent_at = self.run.time.monotonic()
+        self.queue.rate_limiter.record_sent(self._sent_at)
+        self.queue.reply_times.record_sent(id(self), self._sent_at)
 
     def record_head(self) -> None:
         """Note that the head of the reply is here, at this moment."""
@@ -150,21 +150,21 @@ class Permit(Presence):
         """
         self.queue.reply_times.record_answer(id(self))
         now = self.run.time.monotonic()
-        left_at = now if self._left_at is None else self._left_at
-        return left_at, (self._head_at or now) - left_at
+        sent_at = now if self._sent_at is None else self._sent_at
+        return sent_at, (self._head_at or now) - sent_at
 
     # -- given back
 
-    def cancel_departure(self) -> None:
+    def cancel_grant(self) -> None:
         """Give the rate limiter's grant back if nothing was sent."""
-        if self.may_depart:
-            self.may_depart = False
+        if self.has_grant:
+            self.has_grant = False
             self.queue.rate_limiter.cancel()
 
     def close(self) -> None:
         """Give back whatever was not used; nothing happens the second time."""
         self.run.reference_buffer.drop(self.part)
-        self.cancel_departure()
+        self.cancel_grant()
         self.queue.reply_times.record_answer(id(self))
         if self._holds_money and not self.is_recorded:
             self._holds_money = False
@@ -239,7 +239,7 @@ async def _refusal(run: Run, queue: ProviderQueue, permit: Permit) -> Refusal | 
         if run.job.on_day_full == "stop":
             raise
         return Later(day=full)
-    if not await _may_depart(run, queue, permit):
+    if not await _wait_for_rate(run, queue, permit):
         return Halt()
     if queued.as_probe:
         wait_s = await probe_wait_s(run, queue, queued)
@@ -259,7 +259,7 @@ async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:
     if not queued.attempts:
         return True
     decision = decide(queued.history, run.policy, queued.planned.provider)
-    if isinstance(decision, Settled):
+    if isinstance(decision, RowEnd):
         await end_row(run, row.row_id, decision)
         return False
     # Or its provider had stopped in an earlier run: this run asks again.
@@ -287,7 +287,7 @@ async def _wait_for_slot(run: Run, queue: ProviderQueue, model: str) -> None:
                 run.give_up()
                 return
         elif queue.stopped is not None:
-            return  # `_may_depart` refuses it
+            return  # `_wait_for_rate` refuses it
         elif not wait_s:
             images, image_bytes = run.live + 1, _image_bytes(run.progress)
             look = run.room.look(images, image_bytes)
@@ -348,15 +348,15 @@ def _reservation(run: Run, queue: ProviderQueue, queued: QueuedPart) -> Reservat
 # -- does the rate let it leave?
 
 
-async def _may_depart(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
+async def _wait_for_rate(run: Run, queue: ProviderQueue, permit: Permit) -> bool:
     """Wait for the rate; False if nothing more is to be sent."""
     if queue.stopped is not None or run.gives_up:
         return False
     if queue.rate_limiter.may_grant():
-        permit.may_depart = True
+        permit.has_grant = True
         return True
     with anyio.CancelScope() as queue.rate_wait:
         await queue.rate_limiter.grant()
-        permit.may_depart = True
+        permit.has_grant = True
         return queue.stopped is None and not run.gives_up
     return False

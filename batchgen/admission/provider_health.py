@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchgen.admission.next_step import Buy, Part, Settled, decide, history_of
+from batchgen.admission.next_step import Buy, Part, RowEnd, decide, history_of
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules, Run
@@ -270,5 +270,5 @@ def _waive_one(rules: RowRules, ledger: Ledger, attempt_id: int) -> BoughtAgain 
     history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
     if not isinstance(decide(history, rules.policy, provider), Buy):
         return None
-    waits = Settled(Status.PENDING, attempt.error, attempt.message)
+    waits = RowEnd(Status.PENDING, attempt.error, attempt.message)
     return BoughtAgain(part, provider, change_row(ledger, rules.job, row.row_id, waits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchgen.admission.next_step import Settled
+from batchgen.admission.next_step import RowEnd
 from batchgen.errors import BudgetReached, Charge, Internal, SpecError, StorageError
 from batchgen.model import Job, Status
 from batchgen.tracebacks import fault_message
@@ -54,7 +54,7 @@ class RowChange:
         return self.now is not Status.PENDING and self.error in OWN_FAULTS
 
 
-def change_row(ledger: Ledger, job: Job, row_id: int, end: Settled) -> RowChange:
+def change_row(ledger: Ledger, job: Job, row_id: int, end: RowEnd) -> RowChange:
     """Write down how a row stands now: part of a commit, after which it is counted."""
     was = ledger.status(row_id)
     ledger.settle(row_id, end.status, end.error, end.message)
@@ -72,7 +72,7 @@ def rows_of(job: Job, ledger: Reader, row_id: int) -> int:
     )
 
 
-async def end_row(run: Run, row_id: int, end: Settled) -> None:
+async def end_row(run: Run, row_id: int, end: RowEnd) -> None:
     """End a row for which nothing is bought now, unless another part came first."""
 
     def step(ledger: Ledger) -> RowChange | None:
@@ -89,7 +89,7 @@ async def end_row(run: Run, row_id: int, end: Settled) -> None:
 
 async def fail_row(run: Run, row_id: int, error: Internal) -> None:
     """Let a row that waits or is held end as failed; no attempt of it changes."""
-    end = Settled(Status.FAILED, error.kind, run.redactor.redact(error.message))
+    end = RowEnd(Status.FAILED, error.kind, run.redactor.redact(error.message))
 
     def step(ledger: Ledger) -> RowChange | None:
         is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)

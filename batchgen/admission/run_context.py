@@ -225,7 +225,7 @@ class AttemptContext:
 
     Attributes:
         queue: Where it was sent; not always one of the chosen (after a restart).
-        started: Monotonic seconds of its departure; None after a restart.
+        started: When it was sent, in monotonic seconds; None after a restart.
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.

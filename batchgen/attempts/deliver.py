@@ -22,7 +22,7 @@ from batchgen.attempts.fetch import Numbered, fetch
 from batchgen.attempts.finish import lose
 from batchgen.attempts.image_check import SMALL_BYTES, check_image
 from batchgen.attempts.kept_replies import keep_image
-from batchgen.attempts.store import Checked, InlineDelivery, log_delivered, store
+from batchgen.attempts.store import CheckedImage, InlineDelivery, log_delivered, store
 from batchgen.errors import (
     AttemptError,
     DiskFull,
@@ -59,17 +59,17 @@ async def deliver(
     context.queue.task_error = None
     context.queue.verdicts.record_useful_answer()
     try:
-        links, charge, lost = await take(run, context, delivered)
+        links, charge, loss = await record_delivery(run, context, delivered)
     except DiskFull as full:
         # The reply's own images exist nowhere else: the attempt's outcome is unknown.
         run.end(full)
         return
     lease.mark_idle()
     if links:
-        await fetch(run, context, links, charge, lost=lost)
+        await fetch(run, context, links, charge, loss=loss)
 
 
-async def take(
+async def record_delivery(
     run: Run, context: AttemptContext, delivered: Delivered
 ) -> tuple[Numbered, Charged, AttemptError | None]:
     """Record what was delivered and charged, and store images of the reply itself.
@@ -86,13 +86,13 @@ async def take(
         delivered = replace(delivered, request_id=request_id)
     blobs, links, extra = await _unpack(run.offload, context, delivered)
     if blobs:
-        charge, lost = await _store_inline(run, context, blobs, links, delivered)
+        charge, loss = await _store_inline(run, context, blobs, links, delivered)
     else:
-        charge, lost = await _write_links(run, context, links, delivered), None
+        charge, loss = await _write_links(run, context, links, delivered), None
     await _keep_extra(run, context, extra)
     if not links and not blobs:
         await fetch(run, context, (), charge)
-    return links, charge, lost
+    return links, charge, loss
 
 
 async def _unpack(
@@ -161,41 +161,41 @@ async def _store_inline(
     Until then the bytes exist only in memory, so a cancellation has to wait.
     """
     with anyio.CancelScope(shield=True):
-        checked, lost = await _check_all(run, context, blobs)
+        checked, loss = await _check_all(run, context, blobs)
         charge = charge_of(run.prices.find, context, delivered)
         raised = charge_budget(run, context, charge)
-        if lost is not None:
-            lost.request_id = delivered.request_id
+        if loss is not None:
+            loss.request_id = delivered.request_id
         if checked or links:
             await store(
                 run,
                 context,
                 checked,
                 ends=not links,
-                lost=lost,
+                loss=loss,
                 inline=InlineDelivery(
                     len(delivered.images), charge, delivered.request_id, links
                 ),
             )
-        elif lost is not None:
-            await lose(run, context, lost, charge)
+        elif loss is not None:
+            await lose(run, context, loss, charge)
         await announce_raise(run, context, raised)
-    return charge, lost
+    return charge, loss
 
 
 async def _check_all(
     run: Run, context: AttemptContext, blobs: Sequence[tuple[int, Blob]]
-) -> tuple[list[Checked], AttemptError | None]:
+) -> tuple[list[CheckedImage], AttemptError | None]:
     """Return the valid images, and why others are invalid; those are kept as files."""
-    checked: list[Checked] = []
-    lost: AttemptError | None = None
+    checked: list[CheckedImage] = []
+    loss: AttemptError | None = None
     for image, blob in blobs:
         try:
             checked.append(await check_image(run, context, image, blob.data, keep=True))
         except ImageRejected as error:
             drop_tracebacks(error)
-            lost = error
-    return checked, lost
+            loss = error
+    return checked, loss
 
 
 async def _keep_extra(

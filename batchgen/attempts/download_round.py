@@ -9,8 +9,8 @@ import anyio
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.image_check import check_image
-from batchgen.attempts.missing_images import Missing
-from batchgen.attempts.store import Checked, store
+from batchgen.attempts.missing_images import MissingImages
+from batchgen.attempts.store import CheckedImage, store
 from batchgen.errors import (
     ImageRejected,
     LinkLost,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def try_links(
-    run: Run, context: AttemptContext, missing: Missing, *, keep: bool
+    run: Run, context: AttemptContext, missing: MissingImages, *, keep: bool
 ) -> None:
     """Try each link once; an image that downloads is stored and no longer missing."""
     queue = context.queue
@@ -32,9 +32,9 @@ async def try_links(
     if missing.rounds == 0:
         missing.began = run.time.monotonic()
     for image, link in list(missing.links.items()):
-        ends = len(missing.links) == 1 and missing.lost is None
+        ends = len(missing.links) == 1 and missing.loss is None
         try:
-            await _bring_home(run, context, image, link, keep=keep, ends=ends)
+            await _download_and_store(run, context, image, link, keep=keep, ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
@@ -51,16 +51,16 @@ async def try_links(
     missing.rounds += 1
 
 
-async def _bring_home(
+async def _download_and_store(
     run: Run, context: AttemptContext, image: int, link: Link, *, keep: bool, ends: bool
 ) -> None:
     # Its memory is leased until it is on disk, or has turned out to be no image.
     with run.wire.lease() as lease:
-        checked = await _download(run, context, image, link, lease, keep=keep)
+        checked = await _download_checked(run, context, image, link, lease, keep=keep)
         await store(run, context, [checked], ends=ends)
 
 
-async def _download(
+async def _download_checked(
     run: Run,
     context: AttemptContext,
     image: int,
@@ -68,7 +68,7 @@ async def _download(
     lease: MemoryLease,
     *,
     keep: bool,
-) -> Checked:
+) -> CheckedImage:
     """Return a checked image; keep bytes that are no image if `keep` says so."""
     queue = context.queue
     if not link.url:

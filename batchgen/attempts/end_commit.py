@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchgen.admission.failover import Moved, next_candidate
+from batchgen.admission.failover import Move, next_candidate
 from batchgen.admission.next_step import (
     Decision,
     Leave,
-    Settled,
+    RowEnd,
     decide,
     history_of,
     others_hold,
@@ -45,7 +45,7 @@ class EndOutcome:
         waived: Parts to buy again, because they failed together with others.
     """
 
-    decision: Decision | Moved
+    decision: Decision | Move
     planned: str | None
     changes: Sequence[RowChange]
     ceiling: int | None
@@ -77,7 +77,7 @@ def write_effects(
 
 def _settle_row(
     rules: RowRules, ledger: Ledger, context: AttemptContext, end: AttemptEnd
-) -> tuple[Decision | Moved, str | None, RowChange | None]:
+) -> tuple[Decision | Move, str | None, RowChange | None]:
     """Return what follows for the row, its planned provider now, and what changed."""
     row = ledger.row(context.part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
@@ -86,19 +86,19 @@ def _settle_row(
         return Leave(), planned, None
     attempts = ledger.attempts_of(row.row_id)
     history = history_of(attempts, context.part, row.tries_from)
-    decision: Decision | Moved = decide(history, rules.policy, planned)
+    decision: Decision | Move = decide(history, rules.policy, planned)
     is_held = row.status is Status.HELD and others_hold(
         attempts, context.part, rules.policy, row
     )
-    if is_held and not isinstance(decision, Settled):
+    if is_held and not isinstance(decision, RowEnd):
         return Leave(), planned, None  # the user decides about all its parts
     if not is_held and _may_fail_over(rules.queues, decision, planned, end):
         candidate = next_candidate(rules, ledger, row.row_id, history)
         if candidate is not None:
             ledger.move(row.row_id, candidate)
-            decision, planned = Moved(candidate.provider), candidate.provider
-    pending = Settled(Status.PENDING, end.error, end.message)
-    settled = decision if isinstance(decision, Settled) else pending
+            decision, planned = Move(candidate.provider), candidate.provider
+    pending = RowEnd(Status.PENDING, end.error, end.message)
+    settled = decision if isinstance(decision, RowEnd) else pending
     return decision, planned, change_row(ledger, rules.job, row.row_id, settled)
 
 
@@ -115,13 +115,13 @@ def reopen_refused(
         return None
     if row.status is not Status.FAILED or not ledger.is_planned(row.row_id):
         return None
-    pending = Settled(Status.PENDING, error, message)
+    pending = RowEnd(Status.PENDING, error, message)
     return change_row(ledger, job, row.row_id, pending)
 
 
 def _may_fail_over(
     queues: Mapping[str, ProviderQueue],
-    decision: Decision | Moved,
+    decision: Decision | Move,
     planned: str,
     end: AttemptEnd,
 ) -> bool:
@@ -130,7 +130,7 @@ def _may_fail_over(
     Its own provider has settled it or has stopped. When a provider stops, others take
     over its waiting rows at once, and rows in flight only here.
     """
-    if isinstance(decision, Settled):
+    if isinstance(decision, RowEnd):
         return decision.status is not Status.HELD
     if end.again is Again.STOP:
         return True

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from batchgen.admission.failover import Moved
+from batchgen.admission.failover import Move
 from batchgen.admission.next_step import (
     Buy,
     wait_s,
@@ -145,7 +145,7 @@ def _queue_again(
         tries = 1 if isinstance(error, Throttled) else decision.tries
         wait = wait_s(tries, error.retry_after_s, run.rng)
         queue.retries.add(context.part, wait)
-    elif isinstance(decision, Moved):
+    elif isinstance(decision, Move):
         run.queues[decision.provider].moved_rows.append(context.part.row_id)
     elif error.again is Again.STOP and queue is not None and queue.stopped is None:
         queue.deferred.append(context.part)

@@ -124,10 +124,10 @@ async def keep_unread(
             run.progress,
             lambda: files.keep_reply(attempt_id, provider, source, reply),
         )
-        name_in(error, name)
+        add_file_name(error, name)
 
 
-def name_in(error: AttemptError, name: str | None) -> None:
+def add_file_name(error: AttemptError, name: str | None) -> None:
     """Add the name of a kept file to an error's message."""
     if name is not None:
         error.message = f"{error.message}; kept as {name}"

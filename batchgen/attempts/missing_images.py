@@ -24,21 +24,21 @@ from batchgen.model import Link
 
 
 @dataclass(slots=True)
-class Missing:
+class MissingImages:
     """Images of one attempt that are still to be downloaded.
 
     Attributes:
         links: By the image's number; an empty one was not stored, because it contained
             a key.
         failures: Why each did not download in the last round.
-        lost: Why other images of the attempt are lost for certain.
+        loss: Why other images of the attempt are lost for certain.
         rounds: How often the links were tried so far.
         began: When they were first tried, in monotonic seconds.
     """
 
     links: dict[int, Link]
     failures: dict[int, AttemptError] = field(default_factory=dict)
-    lost: AttemptError | None = None
+    loss: AttemptError | None = None
     rounds: int = 0
     began: float = 0.0
 
@@ -46,7 +46,7 @@ class Missing:
     def error(self) -> AttemptError:
         """Why the attempt lacks images: the reason of the last one."""
         failures = list(self.failures.values())
-        error = failures[-1] if failures else self.lost
+        error = failures[-1] if failures else self.loss
         return error or LinkLost("the run", "no link was kept")
 
     @property
@@ -83,7 +83,7 @@ def _is_final(error: AttemptError) -> bool:
     return isinstance(error, LinkLost | ImageRejected) and error.is_final
 
 
-def refuse_silence(missing: Missing, queue: ProviderQueue) -> None:
+def refuse_silence(missing: MissingImages, queue: ProviderQueue) -> None:
     """Leave links to a later run that had no answer: the network may be at fault.
 
     The network is not at fault if a machine refused the connection, or if other images
@@ -103,7 +103,7 @@ def refuse_silence(missing: Missing, queue: ProviderQueue) -> None:
 
 
 def stop_for(
-    run: Run, queue: ProviderQueue, host: LinkHost, missing: Missing
+    run: Run, queue: ProviderQueue, host: LinkHost, missing: MissingImages
 ) -> NoReturn:
     """Stop a provider whose images cannot be downloaded; the ledger keeps the links.
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from logging import Logger
 
-from batchgen.admission.found_limits import remember
+from batchgen.admission.learned_limits import remember_limits
 from batchgen.admission.permit import Permit
 from batchgen.admission.provider_health import record_success
 from batchgen.admission.row_changes import RUN_WIDE_ERRORS
@@ -59,7 +59,7 @@ async def buy(run: Run, permit: Permit) -> None:
             except RUN_WIDE_ERRORS:
                 raise
             except Exception as fault:  # noqa: BLE001 - it ends this row alone
-                charge = Charge.UNKNOWN if permit.has_left else Charge.NONE
+                charge = Charge.UNKNOWN if permit.was_sent else Charge.NONE
                 await end_by_fault(run, context, fault, charge)
 
 
@@ -82,7 +82,7 @@ async def _send_and_handle(
         permit.free_slot()
         await fail(run, context, own_error, waived)
         if isinstance(own_error, Throttled):
-            await remember(run, queue)
+            await remember_limits(run, queue)
         return
     is_accepted = isinstance(outcome, Accepted)
     queue.reply_times.record_success(*permit.times())
@@ -219,7 +219,7 @@ async def _send(
             error.request_id = _id_in_head(queue.provider, error)
             raise
         finally:
-            permit.cancel_departure()
+            permit.cancel_grant()
     reply = replace(reply, is_own=queue.is_own)
     try:
         return await read_or_keep(run, context, reply, queue.provider.decode)

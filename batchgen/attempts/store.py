@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from logging import Logger
 from math import prod
 
-from batchgen.admission.next_step import Settled, missing_parts
+from batchgen.admission.next_step import RowEnd, missing_parts
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
 from batchgen.admission.run_context import AttemptContext, Run
@@ -21,7 +21,7 @@ from batchgen.output.member_names import member_name
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedImage:
     """A checked image: its facts and its digest."""
 
     image: int
@@ -48,10 +48,10 @@ class InlineDelivery:
 async def store(
     run: Run,
     context: AttemptContext,
-    checked: Sequence[Checked],
+    checked: Sequence[CheckedImage],
     *,
     ends: bool = True,
-    lost: AttemptError | None = None,
+    loss: AttemptError | None = None,
     inline: InlineDelivery | None = None,
 ) -> None:
     """Append images to the archive, and settle their row when their attempt ends.
@@ -62,7 +62,7 @@ async def store(
         checked: The images; empty only if others of the attempt are stored already.
         ends: Whether no other image of the attempt follows. Requested images that did
             not come are bought again, as a part of their own.
-        lost: Why other paid images of the attempt are lost: then nothing is bought
+        loss: Why other paid images of the attempt are lost: then nothing is bought
             again without the user's consent.
         inline: The delivery, if it is recorded in the same commit.
     """
@@ -86,7 +86,7 @@ async def store(
             return None
         is_all = len(checked) == context.part.images
         shapes = _shapes(checked) if is_all else ledger.shapes(attempt_id)
-        return _end(run.job, ledger, context, shapes, lost, at)
+        return _end(run.job, ledger, context, shapes, loss, at)
 
     def count(change: RowChange | None) -> None:
         if context.planned is not None:
@@ -100,7 +100,7 @@ async def store(
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
     run.log.info("stored", extra={"attempt": context.attempt.attempt_id})
     is_whole = change is not None and change.now is Status.SUCCEEDED
-    if ends and lost is None and not is_whole:
+    if ends and loss is None and not is_whole:
         _queue_missing(run.queues, run.ledger, context)
     run.wake()
 
@@ -125,12 +125,15 @@ def log_delivered(
     )
 
 
-def _shapes(checked: Sequence[Checked]) -> list[Shape]:
+def _shapes(checked: Sequence[CheckedImage]) -> list[Shape]:
     return [(each.image, each.facts.width_px, each.facts.height_px) for each in checked]
 
 
 def _incoming(
-    context: AttemptContext, checked: Checked, inline: InlineDelivery | None, at: int
+    context: AttemptContext,
+    checked: CheckedImage,
+    inline: InlineDelivery | None,
+    at: int,
 ) -> NewImage:
     attempt, extension = context.attempt, checked.facts.extension
     charge, cost = inline.charge[:2] if inline else (attempt.charge, attempt.cost)
@@ -154,7 +157,7 @@ def _end(
     ledger: Ledger,
     context: AttemptContext,
     shapes: Sequence[Shape],
-    lost: AttemptError | None,
+    loss: AttemptError | None,
     at: int,
 ) -> RowChange | None:
     """End an attempt; return the change of its row."""
@@ -165,9 +168,9 @@ def _end(
     if was is not None:
         return RowChange(was, Status.SUCCEEDED, None, rows_of(job, ledger, row_id))
     is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
-    if lost is None or not is_open or not ledger.is_planned(row_id):
+    if loss is None or not is_open or not ledger.is_planned(row_id):
         return None
-    end = Settled(Status.FAILED, lost.kind, lost.message)
+    end = RowEnd(Status.FAILED, loss.kind, loss.message)
     return change_row(ledger, job, row_id, end)
 
 
@@ -206,7 +209,7 @@ def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
     return was
 
 
-def stored_image(checked: Checked, member: Member) -> StoredImage:
+def stored_image(checked: CheckedImage, member: Member) -> StoredImage:
     """Return the ledger's record of an image in the archive."""
     return StoredImage(
         image=checked.image,

@@ -39,13 +39,13 @@ class Failure:
     """A failed purchase.
 
     Attributes:
-        left_at: When its request was sent, in monotonic seconds.
+        sent_at: When its request was sent, in monotonic seconds.
         took_s: Seconds until the reply.
     """
 
     context: AttemptContext
     permit: Permit
-    left_at: float
+    sent_at: float
     took_s: float
 
 
@@ -94,20 +94,20 @@ def _record(run: Run, failure: Failure, error: AttemptError) -> Recorded:
 
 async def _was_throttled(run: Run, failure: Failure) -> bool:
     times = failure.context.queue.reply_times
-    bisect.insort(times.undecided, failure.left_at)
+    bisect.insort(times.undecided, failure.sent_at)
     succeed: bool | None = None
     try:
         with anyio.move_on_after(MAX_UNDECIDED_S):
-            while (succeed := times.others_succeed(failure.left_at)) is None:
+            while (succeed := times.others_succeed(failure.sent_at)) is None:
                 if _is_last(run.rows_waiting(), failure):
                     break
                 with anyio.move_on_after(RECHECK_S):
                     await run.changed.wait(run.changed.version)
         is_last = _is_last(run.rows_waiting(), failure)
         if not succeed and is_last and len(times.undecided) == 1:
-            succeed = times.succeeded_just_before(failure.left_at)
+            succeed = times.succeeded_just_before(failure.sent_at)
     finally:
-        times.undecided.remove(failure.left_at)
+        times.undecided.remove(failure.sent_at)
         run.wake()
     return bool(succeed) and bool(times.is_too_quick(failure.took_s))
 
@@ -124,5 +124,5 @@ def _is_last(waiting: int | None, failure: Failure) -> bool:
     the reply shows what those of the others mean.
     """
     undecided = failure.context.queue.reply_times.undecided
-    is_first = undecided[0] == failure.left_at
+    is_first = undecided[0] == failure.sent_at
     return is_first and waiting is not None and waiting <= len(undecided)

@@ -43,7 +43,7 @@ class ReplyTimes:
         self._clock = clock
         # When each request left, and seconds from then to the head of its reply.
         self._successes: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
-        self._waiting: dict[int, float] = {}  # departures without an answer
+        self._waiting: dict[int, float] = {}  # when requests left that have no answer
         self.undecided: list[float] = []
 
     def record_sent(self, number: int, at: float) -> None:
@@ -54,9 +54,9 @@ class ReplyTimes:
         """Record that a purchase is no longer waited for, whatever came."""
         self._waiting.pop(number, None)
 
-    def record_success(self, left_at: float, took_s: float) -> None:
+    def record_success(self, sent_at: float, took_s: float) -> None:
         """Record a purchase that was delivered or accepted, and how long that took."""
-        self._successes.append((left_at, took_s))
+        self._successes.append((sent_at, took_s))
 
     def is_too_quick(self, took_s: float) -> bool | None:
         """Say whether an answer was too quick for a purchase.
@@ -69,22 +69,22 @@ class ReplyTimes:
         fastest_s = min(took_s for _, took_s in last)
         return fastest_s >= MIN_S and took_s <= min(QUICK_S, QUICK * fastest_s)
 
-    def others_succeed(self, left_at: float) -> bool | None:
+    def others_succeed(self, sent_at: float) -> bool | None:
         """Say whether others succeed beside an answer; None while that is not known.
 
         What is waited for longer than quick answers take was passed on: in an outage it
         would have been answered like the others.
 
         Args:
-            left_at: When its request left.
+            sent_at: When its request left.
         """
         lefts = [at for at, _ in self._successes]
         lefts += [at for at in self._waiting.values() if self._clock() >= at + MIN_S]
-        is_before = any(left_at - BESIDE_S <= at <= left_at for at in lefts)
-        is_after = any(left_at < at <= left_at + BESIDE_S for at in lefts)
+        is_before = any(sent_at - BESIDE_S <= at <= sent_at for at in lefts)
+        is_after = any(sent_at < at <= sent_at + BESIDE_S for at in lefts)
         if is_before and is_after and self._successes:
             return True
-        within = left_at - BESIDE_S, left_at + BESIDE_S
+        within = sent_at - BESIDE_S, sent_at + BESIDE_S
         if any(within[0] <= at <= within[1] for at in self._waiting.values()):
             return None
         return None if self._clock() <= within[1] else False
@@ -97,8 +97,8 @@ class ReplyTimes:
         first = self.undecided[0] if self.undecided else float("inf")
         return any(at > first for at in self._waiting.values())
 
-    def succeeded_just_before(self, left_at: float) -> bool:
+    def succeeded_just_before(self, sent_at: float) -> bool:
         """Say whether a purchase succeeded that left just before."""
         return any(
-            left_at - JUST_BEFORE_S <= at <= left_at for at, _ in self._successes
+            sent_at - JUST_BEFORE_S <= at <= sent_at for at, _ in self._successes
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
 
-from batchgen.admission.found_limits import limiters_of
+from batchgen.admission.learned_limits import limiters_of
 from batchgen.admission.next_step import Policy
 from batchgen.admission.proof import Proof
 from batchgen.admission.provider_queue import ProviderQueue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from batchgen.admission.feed import Feed, QueuedPart
-from batchgen.admission.found_limits import remember
+from batchgen.admission.learned_limits import remember_limits
 from batchgen.admission.permit import Drop, Halt, Later, Permit, Refusal, request
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
@@ -35,7 +35,7 @@ async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> 
         if queue.task_error is not None and queue.stopped is None:
             stop(run, queue, queue.task_error)  # no later purchase has disproved it
     finally:
-        await remember(run, queue)
+        await remember_limits(run, queue)
     if run.gives_up:
         raise NearlyAllFailed(_few_succeed(run.failures))
 

@@ -64,7 +64,7 @@ async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> No
         permit.hold(await run.budget.reserve(Reservation(price_key=SALE, images=1)))
     if steps > 2:
         assert queue.rate_limiter.may_grant()
-        permit.may_depart = True
+        permit.has_grant = True
     if steps > 3:
         queue.breaker.open()
         permit.begin()

@@ -146,7 +146,7 @@ class World:
                     if rng.random() < 0.7:
                         permit.record_sent()
                         self.sent += 1
-                    permit.cancel_departure()
+                    permit.cancel_grant()
                 if rng.random() < 0.3:
                     permit.free_slot()
                 for _ in range(rng.randrange(4)):
