@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from batchgen.admission.next_step import may_move
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import RowRules, Run
 from batchgen.budget import Budget, Reservation, column_values_of
 from batchgen.ledger import AttemptRecord, Candidate, Ledger, PlannedRow, Reader
+from batchgen.ledger.estimate import scope_end
 from batchgen.model import OPEN, PriceKey, State
 
 ROWS_PER_STEP = 32
@@ -59,7 +61,8 @@ class WorkStealing:
     def __init__(self, run: Run, queue: ProviderQueue) -> None:
         self._run = run
         self._queue = queue
-        # From which position on a donor's rows were looked at; anew when one stops.
+        # From which position on a donor's rows were read, by the donor's name and how
+        # many queues have stopped: when one more stops, all are read again.
         self._end: dict[tuple[str, int], int] = {}
         self._emptied: set[tuple[str, int]] = set()
 
@@ -71,10 +74,16 @@ class WorkStealing:
         for donor in run.queues.values():
             may_donate = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and may_donate:
-                at = (donor.name, self._stopped_queues())
+                stopped = sum(
+                    queue.stopped is not None for queue in run.queues.values()
+                )
+                at = (donor.name, stopped)
                 if at in self._emptied:
                     break
-                end, row_ids = await run.writer.commit(self._step(donor, at))
+                end = self._end.get(at, scope_end(run.job.limit))
+                end, row_ids = await run.writer.commit(
+                    partial(self._take_from, donor=donor, end=end)
+                )
                 if end is None:
                     self._emptied.add(at)
                     break
@@ -84,22 +93,13 @@ class WorkStealing:
                     return True
         return False
 
-    def _stopped_queues(self) -> int:
-        return sum(queue.stopped is not None for queue in self._run.queues.values())
-
-    def _step(
-        self, donor: ProviderQueue, at: tuple[str, int]
-    ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
-        limit = self._run.job.limit
-        end = self._end.get(at, 1 << 62 if limit is None else limit)
-
-        def step(ledger: Ledger) -> tuple[int | None, list[int]]:
-            """Return where the rows that were read begin, and which of them move."""
-            rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
-            row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
-            return rows[-1].position if rows else None, row_ids
-
-        return step
+    def _take_from(
+        self, ledger: Ledger, donor: ProviderQueue, end: int
+    ) -> tuple[int | None, list[int]]:
+        """Return where the rows that were read begin, and which of them move."""
+        rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
+        row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
+        return rows[-1].position if rows else None, row_ids
 
     def _move(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row

@@ -25,6 +25,7 @@ from batchgen.errors import (
     Again,
 )
 from batchgen.ledger import AttemptRecord, PlannedRow
+from batchgen.ledger.estimate import scope_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,7 @@ class Feed:
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
         self._queue = queue
-        limit = run.job.limit
-        end = limit if limit is not None else 1 << 62
+        end = scope_end(run.job.limit)
         self.scan = RowScan(run.ledger, run.budget, queue.name, end)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()

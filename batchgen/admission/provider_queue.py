@@ -100,11 +100,6 @@ class ProviderQueue:
         return self.link_hosts.of(link, self.source)
 
     @property
-    def keyless_source(self) -> LinkSource:
-        """The same for links that never get the key."""
-        return LinkSource(self.endpoint.base_url)
-
-    @property
     def is_in_doubt(self) -> bool:
         """Whether a purchase had no answer, or one that is not understood yet."""
         return self.breaker.is_in_doubt or bool(self.reply_times.undecided)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.admission.next_step import RowEnd
 from batchgen.errors import BudgetReached, Charge, Internal, SpecError, StorageError
+from batchgen.ledger.estimate import scope_end
 from batchgen.model import Job, Status
 from batchgen.tracebacks import fault_message
 
@@ -67,9 +68,7 @@ def rows_of(job: Job, ledger: Reader, row_id: int) -> int:
     """Return how many rows in scope a purchase is for."""
     if not job.dedupe:
         return 1
-    return 1 + ledger.count_sharing_rows(
-        row_id, 1 << 62 if job.limit is None else job.limit
-    )
+    return 1 + ledger.count_sharing_rows(row_id, scope_end(job.limit))
 
 
 async def end_row(run: Run, row_id: int, end: RowEnd) -> None:

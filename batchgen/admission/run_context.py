@@ -120,11 +120,6 @@ class Run:
     cut_short_scopes: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
-    def expected(self, price_key: PriceKey) -> int | None:
-        """Return what one image costs as a rule in nano-dollars; None if unknown."""
-        price = self.prices.find_nano(price_key)
-        return None if price is None else price.expected
-
     @property
     def rules(self) -> RowRules:
         """What decides how a row goes on."""

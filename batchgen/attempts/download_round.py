@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -34,7 +35,12 @@ async def try_links(
     for image, link in list(missing.links.items()):
         ends = len(missing.links) == 1 and missing.loss is None
         try:
-            await _download_and_store(run, context, image, link, keep=keep, ends=ends)
+            # Leased until the image is on disk, or has turned out to be none.
+            with run.wire.lease() as lease:
+                checked = await _download_checked(
+                    run, context, image, link, lease, keep=keep
+                )
+                await store(run, context, [checked], ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
@@ -49,15 +55,6 @@ async def try_links(
         else:
             del missing.links[image]
     missing.rounds += 1
-
-
-async def _download_and_store(
-    run: Run, context: AttemptContext, image: int, link: Link, *, keep: bool, ends: bool
-) -> None:
-    # Its memory is leased until it is on disk, or has turned out to be no image.
-    with run.wire.lease() as lease:
-        checked = await _download_checked(run, context, image, link, lease, keep=keep)
-        await store(run, context, [checked], ends=ends)
 
 
 async def _download_checked(
@@ -90,6 +87,8 @@ async def download(
     lease: MemoryLease,
 ) -> Blob:
     """Return the bytes behind a link; a link out of a model's text gets no key."""
-    source = queue.keyless_source if link.from_text else queue.source
+    source = queue.source
+    if link.from_text:
+        source = replace(source, key_headers={})
     async with downloads:
         return await wire.download(queue.name, link.url, source=source, lease=lease)

@@ -143,7 +143,7 @@ async def _download_all(
         is_outage = (
             is_first_chance
             and is_retryable
-            and all(host.waives_failures for host in hosts)
+            and all(host.outage.waives_failures for host in hosts)
         )
         if is_first_chance and all(map(queue.link_hosts.are_gone, hosts)):
             stop_for(run, queue, hosts[0], missing)

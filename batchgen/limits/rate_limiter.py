@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import anyio
 
 WINDOW_S = 60.0
-# The provider counts requests as they arrive, batchgen as they leave. Between a slow request and a
-# quick one, the gap at the provider can be shorter than here.
+# The provider counts requests as they arrive, batchgen as they leave. Between a slow
+# request and a quick one, the gap at the provider can be shorter than here.
 MARGIN_S = 0.3
 # A wake-up that is later than this is not made up for: no request was waiting.
 LATE_S = 0.5

@@ -129,7 +129,7 @@ async def try_once(run: Run, context: AttemptContext) -> None:
 async def _try_once(run: Run, context: AttemptContext) -> None:
     missing = MissingImages(dict(run.ledger.links(context.attempt.attempt_id)))
     hosts = [context.queue.host_of(link) for link in missing.links.values()]
-    if hosts and all(host.is_down for host in hosts):
+    if hosts and all(host.outage.is_on for host in hosts):
         return  # these hosts do not answer: each link would wait for its timeout
     lost_links = len(missing.links)
     with run.cut_short():

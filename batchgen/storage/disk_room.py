@@ -71,11 +71,6 @@ class _Room(NamedTuple):
     for_log: int
     log_size: int
 
-    @property
-    def missing(self) -> int:
-        """What is still to be held in all."""
-        return self.for_images + self.for_log
-
 
 class DiskRoom:
     """Room in the archive and in the ledger's log; used by the event loop alone."""
@@ -104,7 +99,7 @@ class DiskRoom:
         room = self._measure(images, image_bytes)
         if room.free < room.needed or self._too_large(images, image_bytes) is not None:
             return DiskRoomState.FULL
-        if not self._can_hold or not room.missing:
+        if not self._can_hold or not room.for_images + room.for_log:
             return DiskRoomState.HELD
         return (
             DiskRoomState.FULL
@@ -118,7 +113,8 @@ class DiskRoom:
             room = self._measure(images, image_bytes)
             # More than is missing, so that not every image asks for room again; but not
             # all free space, which must stay above the margin.
-            extra = max(0, room.free - SPARE_BYTES - room.missing) // 4
+            missing = room.for_images + room.for_log
+            extra = max(0, room.free - SPARE_BYTES - missing) // 4
             total_bytes = min(images * image_bytes, MAX_HELD_BYTES)
             more = min(int((GROWTH - 1) * total_bytes), extra)
             archive_bytes = room.held + room.for_images + more

@@ -223,7 +223,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         check_host(request.url.host, scope)
         proxy = tracker.proxy = find_proxy(request.url, self._proxies)
         session = self._session(scope if proxy is None else AddressScope.ANY)
-        body = await _body_of(request)
+        body = request.stream
+        if not isinstance(body, RequestBody):
+            body = RequestBody([await request.aread()])
         is_tunnel, for_proxy = request.url.scheme == "https", _proxy_headers(proxy)
         headers = _as_text(request.headers)
         headers += [] if is_tunnel else for_proxy.items()
@@ -333,13 +335,6 @@ def _scoped_socket(
 @cache
 def _timeout(connect_s: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect_s)
-
-
-async def _body_of(request: httpx.Request) -> RequestBody:
-    body = request.stream
-    return (
-        body if isinstance(body, RequestBody) else RequestBody([await request.aread()])
-    )
 
 
 def _as_text(headers: httpx.Headers) -> list[tuple[str, str]]:
