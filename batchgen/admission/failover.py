@@ -69,6 +69,7 @@ class WorkStealing:
     async def steal(self) -> bool:
         """Take rows from others; say whether some came."""
         run = self._run
+        next_end: int | None
         if run.planning:
             return False
         for donor in run.queues.values():
