@@ -19,6 +19,10 @@ ROWS_PER_STEP = 32
 again in the next run still has most of its rows."""
 
 
+_Taken = tuple[int | None, list[int]]
+"""Where the rows that were read begin, None if there were none; and which move."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """The row goes on at another provider."""
@@ -69,7 +73,6 @@ class WorkStealing:
     async def steal(self) -> bool:
         """Take rows from others; say whether some came."""
         run = self._run
-        next_end: int | None
         if run.planning:
             return False
         for donor in run.queues.values():
@@ -94,10 +97,8 @@ class WorkStealing:
                     return True
         return False
 
-    def _take_from(
-        self, ledger: Ledger, donor: ProviderQueue, end: int
-    ) -> tuple[int | None, list[int]]:
-        """Return where the rows that were read begin, and which of them move."""
+    def _take_from(self, ledger: Ledger, donor: ProviderQueue, end: int) -> _Taken:
+        """Read a few rows of a donor, and let those move that may."""
         rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
         row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
         return rows[-1].position if rows else None, row_ids
