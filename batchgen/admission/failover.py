@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from batchgen.admission.next_step import may_move
 from batchgen.admission.provider_queue import ProviderQueue
@@ -97,11 +96,15 @@ class WorkStealing:
                     return True
         return False
 
-    def _take_from(self, ledger: Ledger, donor: ProviderQueue, end: int) -> _Taken:
-        """Read a few rows of a donor, and let those move that may."""
-        rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
-        row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
-        return rows[-1].position if rows else None, row_ids
+    def _step(self, donor: ProviderQueue, end: int) -> Callable[[Ledger], _Taken]:
+        """Return the step that reads a few rows, and lets those move that may."""
+
+        def step(ledger: Ledger) -> _Taken:
+            rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
+            row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
+            return rows[-1].position if rows else None, row_ids
+
+        return step
 
     def _move(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row
