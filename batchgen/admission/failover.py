@@ -17,7 +17,6 @@ ROWS_PER_STEP = 32
 """Rows that an idle queue takes over in one step: few, so that a provider which works
 again in the next run still has most of its rows."""
 
-
 _Taken = tuple[int | None, list[int]]
 """Where the rows that were read begin, None if there were none; and which move."""
 
@@ -77,20 +76,16 @@ class WorkStealing:
         for donor in run.queues.values():
             may_donate = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and may_donate:
-                stopped = sum(
-                    queue.stopped is not None for queue in run.queues.values()
-                )
-                at = (donor.name, stopped)
-                if at in self._emptied:
+                stopped = [queue for queue in run.queues.values() if queue.stopped]
+                key = (donor.name, len(stopped))
+                if key in self._emptied:
                     break
-                end = self._end.get(at, scope_end(run.job.limit))
-                end, row_ids = await run.writer.commit(
-                    partial(self._take_from, donor=donor, end=end)
-                )
-                if end is None:
-                    self._emptied.add(at)
+                end = self._end.get(key, scope_end(run.job.limit))
+                next_end, row_ids = await run.writer.commit(self._step(donor, end))
+                if next_end is None:
+                    self._emptied.add(key)
                     break
-                self._end[at] = end
+                self._end[key] = next_end
                 self._queue.moved_rows.extend(row_ids)
                 if row_ids:
                     return True
