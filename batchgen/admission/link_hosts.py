@@ -101,10 +101,6 @@ class LinkHosts:
         host.record_success()
         self.last_success = self._clock()
 
-    def are_gone(self, host: LinkHost) -> bool:
-        """Say whether a host is gone, and no image came from others meanwhile."""
-        return host.was_gone_since(self.last_success)
-
     def waited_for(self) -> Iterable[LinkHost]:
         """Return the hosts for which attempts wait, those with most of them first."""
         busy = (host for host in self._hosts.values() if host.waiting)

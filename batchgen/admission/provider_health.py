@@ -31,6 +31,7 @@ from batchgen.model import Status
 from batchgen.providers._decoding import PAGE_TITLED
 
 if TYPE_CHECKING:
+    from batchgen.admission.permit import Permit
     from batchgen.runner.progress import Progress
 
 LONG_WAITS = (
@@ -75,12 +76,7 @@ def record_success(
 
 
 def record_failure(
-    run: Run,
-    context: AttemptContext,
-    load: Load,
-    error: AttemptError,
-    *,
-    is_probe: bool,
+    run: Run, context: AttemptContext, permit: Permit, error: AttemptError
 ) -> tuple[AttemptError, tuple[int, ...]]:
     """Record a purchase that failed.
 
@@ -94,31 +90,26 @@ def record_failure(
         queue.rate_limiter.pause(SILENT_S)
         return error, ()
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        return _record_answer(run, context, load, error, is_probe=is_probe), ()
+        return _record_answer(run, context, permit, error), ()
     # An outcome that is unknown cannot be waived: it may have been charged.
     can_waive = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
     verdict = queue.breaker.record_loss(
         context.part.row_id,
         context.attempt.attempt_id if can_waive else None,
-        load.at,
-        is_probe=is_probe,
+        permit.load.at,
+        is_probe=permit.is_probe,
     )
     _give_up_if_stuck(queue, Unreachable(error.provider, error.message))
     return error, _record_verdict(run, queue, verdict, error)
 
 
 def _record_answer(
-    run: Run,
-    context: AttemptContext,
-    load: Load,
-    error: AttemptError,
-    *,
-    is_probe: bool,
+    run: Run, context: AttemptContext, permit: Permit, error: AttemptError
 ) -> AttemptError:
     """Record an answer that is no success; return the error that it is treated as."""
     queue = context.queue
-    pause_s = queue.breaker.record_answer(is_probe=is_probe)
+    pause_s = queue.breaker.record_answer(is_probe=permit.is_probe)
     if pause_s is not None:
         queue.rate_limiter.hold(pause_s)
     if isinstance(error, Throttled):
@@ -129,7 +120,7 @@ def _record_answer(
             message = f"asked again and again, with nothing else: {error.message}"
             return RequestInvalid(error.provider, message, request_id=error.request_id)
         wait_s = queue.limiter.record_throttle(
-            load, queue.in_flight, error.retry_after_s
+            permit.load, queue.in_flight, error.retry_after_s
         )
         record_wait(run.progress, queue, wait_s, error.message)
         _give_up_if_stuck(queue, QuotaReached(error.provider, error.message))

@@ -145,7 +145,9 @@ async def _download_all(
             and is_retryable
             and all(host.outage.waives_failures for host in hosts)
         )
-        if is_first_chance and all(map(queue.link_hosts.are_gone, hosts)):
+        # No image came from other hosts meanwhile.
+        last_success = queue.link_hosts.last_success
+        if is_first_chance and all(host.was_gone_since(last_success) for host in hosts):
             stop_for(run, queue, hosts[0], missing)
         counted += not is_outage
         is_over = (is_last and counted >= max_rounds) or not missing.may_come

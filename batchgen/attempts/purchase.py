@@ -16,7 +16,7 @@ from batchgen.attempts.accepted_task import accept
 from batchgen.attempts.deliver import deliver
 from batchgen.attempts.finish import end_by_fault, fail
 from batchgen.attempts.kept_replies import read_or_keep
-from batchgen.attempts.unavailable import Failure, record_unavailable
+from batchgen.attempts.unavailable import record_unavailable
 from batchgen.errors import (
     AttemptError,
     Charge,
@@ -76,9 +76,8 @@ async def _send_and_handle(
         return
     except AttemptError as error:
         drop_tracebacks(error)  # frees the reply now, not at the row's end
-        failure = Failure(context, permit, *permit.times())
         outage = _as_outage(context, error)
-        own_error, waived = await record_unavailable(run, failure, outage)
+        own_error, waived = await record_unavailable(run, context, permit, outage)
         permit.free_slot()
         await fail(run, context, own_error, waived)
         if isinstance(own_error, Throttled):

@@ -29,6 +29,9 @@ class RateLimiter:
         clock: Monotonic seconds.
         counts: Whether requests are counted without a limit, too, because one may be
             measured.
+
+    Attributes:
+        window_s: Seconds for which requests are counted.
     """
 
     def __init__(
@@ -45,8 +48,8 @@ class RateLimiter:
         window = WINDOW_S + MARGIN_S
         self._stated_max = None if rpm is None else max(1, int(rpm))
         # Below one a minute the window itself grows.
-        self._window_s = window if rpm is None or rpm >= 1 else window / rpm
-        self._stated_gap_s = 0.0 if rpm is None else self._window_s / max(1, int(rpm))
+        self.window_s = window if rpm is None or rpm >= 1 else window / rpm
+        self._stated_gap_s = 0.0 if rpm is None else self.window_s / max(1, int(rpm))
         self._slow_gap_s = 0.0
         self.pace_at(float("inf"))
 
@@ -78,11 +81,6 @@ class RateLimiter:
     def gap_s(self) -> float:
         """Seconds between one request and the next, as things stand."""
         return max(self._stated_gap_s, self._measured_gap_s, self._slow_gap_s)
-
-    @property
-    def window_s(self) -> float:
-        """Seconds for which requests are counted."""
-        return self._window_s
 
     def seed(self, ages_s: Iterable[float]) -> None:
         """Count requests of an earlier process, by how many seconds ago each left."""
@@ -180,9 +178,9 @@ class RateLimiter:
             return max(due, self._clock() + self.gap_s)
         # After the limit was lowered, more than one must be forgotten first.
         last = min(self.in_window() - self._max_in_window, len(self._left) - 1)
-        return max(due, self._left[last] + self._window_s)
+        return max(due, self._left[last] + self.window_s)
 
     def _forget(self) -> None:
         now = self._clock()
-        while self._left and self._left[0] + self._window_s <= now:
+        while self._left and self._left[0] + self.window_s <= now:
             self._left.popleft()
