@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batchgen.admission.feed import QueuedPart
     from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.run_context import Run
+    from batchgen.budget import Budget
     from batchgen.limits import Load
     from batchgen.runner.progress import Progress
 
@@ -230,7 +231,7 @@ async def _refusal(run: Run, queue: ProviderQueue, permit: Permit) -> Refusal | 
     if not await _is_to_be_bought(run, queued):
         return Drop()
     await _wait_for_slot(run, queue, queued.planned.model)
-    reservation = _reservation(run, queue, queued)
+    reservation = _reservation(run.budget, queue, queued)
     try:
         permit.hold(await run.budget.reserve(reservation))
     except GroupsFull:
@@ -332,14 +333,16 @@ def _image_bytes(progress: Progress) -> int:
 # -- is there money?
 
 
-def _reservation(run: Run, queue: ProviderQueue, queued: QueuedPart) -> Reservation:
+def _reservation(
+    budget: Budget, queue: ProviderQueue, queued: QueuedPart
+) -> Reservation:
     planned = queued.planned
     price_key = PriceKey.of(
         queue.name, planned.row.request, planned.model, planned.resolution
     )
     reservation = Reservation(price_key=price_key, images=queued.part.images)
-    if run.budget.is_limited:
-        if run.budget.ceiling(price_key) is None:
+    if budget.is_limited:
+        if budget.ceiling(price_key) is None:
             raise UsageError(unpriced_message(price_key, elsewhere=queue.elsewhere))
         reservation.column_values = column_values_of(planned.row.budget_group)
     return reservation

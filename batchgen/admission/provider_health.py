@@ -90,7 +90,7 @@ def record_failure(
         queue.rate_limiter.pause(SILENT_S)
         return error, ()
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        return _record_answer(run, context, permit, error), ()
+        return _record_answer(run.progress, context, permit, error), ()
     # An outcome that is unknown cannot be waived: it may have been charged.
     can_waive = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
@@ -105,7 +105,7 @@ def record_failure(
 
 
 def _record_answer(
-    run: Run, context: AttemptContext, permit: Permit, error: AttemptError
+    progress: Progress, context: AttemptContext, permit: Permit, error: AttemptError
 ) -> AttemptError:
     """Record an answer that is no success; return the error that it is treated as."""
     queue = context.queue
@@ -122,7 +122,7 @@ def _record_answer(
         wait_s = queue.limiter.record_throttle(
             permit.load, queue.in_flight, error.retry_after_s
         )
-        record_wait(run.progress, queue, wait_s, error.message)
+        record_wait(progress, queue, wait_s, error.message)
         _give_up_if_stuck(queue, QuotaReached(error.provider, error.message))
     elif not isinstance(error, ProviderStopped):
         queue.verdicts.record_answer()

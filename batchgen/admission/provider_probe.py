@@ -31,6 +31,7 @@ from batchgen.providers._reply_waits import retry_after_s
 
 if TYPE_CHECKING:
     from batchgen.admission.feed import QueuedPart
+    from batchgen.runner.progress import Progress
 
 TIMEOUT_S = 20.0
 SILENT_TIMES = 5
@@ -59,20 +60,20 @@ async def probe_wait_s(
     if not history or (may_be_lost and not is_asked):
         return None
     is_risky = not may_be_lost and queue.may_have_lost_several
-    if is_risky and (wait_s := _alone_in_s(run, queue)) > 0:
+    if is_risky and (wait_s := _alone_in_s(run.progress, queue)) > 0:
         return wait_s
     is_away = not await probe_provider(run, queue)
     return 0.0 if is_away or queue.stopped is not None or run.gives_up else None
 
 
-def _alone_in_s(run: Run, queue: ProviderQueue) -> float:
+def _alone_in_s(progress: Progress, queue: ProviderQueue) -> float:
     """Return how long a part waits that would end its row if it were lost, too.
 
     It is sent last, and alone. An answer to a probe does not prove that the outage is
     over.
     """
     if queue.breaker.open():
-        run.progress.notice(
+        progress.notice(
             f"{queue.name} does not answer: rows wait. Each row that is left was sent "
             "once already and got no answer, so they are sent one by one, after longer "
             "waits, until one succeeds"

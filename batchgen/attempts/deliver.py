@@ -84,7 +84,7 @@ async def record_delivery(
     if delivered.request_id is not None:
         request_id = run.redactor.redact_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)
-    blobs, links, extra = await _unpack(run.offload, context, delivered)
+    blobs, links, extra = await _unpack(run.offload, context.part.span, delivered)
     if blobs:
         charge, loss = await _store_inline(run, context, blobs, links, delivered)
     else:
@@ -95,9 +95,7 @@ async def record_delivery(
     return links, charge, loss
 
 
-async def _unpack(
-    offload: Offload, context: AttemptContext, delivered: Delivered
-) -> _Parcel:
+async def _unpack(offload: Offload, span: range, delivered: Delivered) -> _Parcel:
     """Number the images; a data URI is an image, not a link.
 
     If there are more images than requested, the last ones are used: gateways pass on
@@ -107,7 +105,6 @@ async def _unpack(
     blobs: list[tuple[int, Blob]] = []
     links: list[tuple[int, Link]] = []
     extra: list[tuple[int, Link | Blob]] = []
-    span = context.part.span
     surplus = max(0, len(delivered.images) - len(span))
     numbers = chain(range(span.stop, span.stop + surplus), span)
     for number, each in zip(numbers, delivered.images, strict=False):
@@ -139,13 +136,13 @@ async def _write_links(
     charge = charge_of(run.prices.find, context, delivered)
     raised = charge_budget(run, context, charge)
     latency_s = latency_of(context, run.time.monotonic())
-    log_delivered(run.log, context, charge, delivered.request_id)
+    log_delivered(run.log, context.attempt.attempt_id, charge, delivered.request_id)
     await run.writer.commit(
         lambda ledger: ledger.mark_delivered(
             context.attempt.attempt_id, links, charge, delivered.request_id, latency_s
         )
     )
-    await announce_raise(run, context, raised)
+    await announce_raise(run, context.reservation.price_key, raised)
     return charge
 
 
@@ -179,7 +176,7 @@ async def _store_inline(
             )
         elif loss is not None:
             await lose(run, context, loss, charge)
-        await announce_raise(run, context, raised)
+        await announce_raise(run, context.reservation.price_key, raised)
     return charge, loss
 
 

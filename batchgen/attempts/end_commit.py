@@ -9,6 +9,7 @@ from batchgen.admission.failover import Move, next_candidate
 from batchgen.admission.next_step import (
     Decision,
     Leave,
+    Part,
     RowEnd,
     decide,
     history_of,
@@ -65,7 +66,7 @@ def write_effects(
         reopen_refused(rules.job, ledger, refusal, end.error, end.message)
         for refusal in refusals
     ]
-    decision, planned, change = _settle_row(rules, ledger, context, end)
+    decision, planned, change = _settle_row(rules, ledger, context.part, end)
     return EndOutcome(
         decision=decision,
         planned=planned,
@@ -76,19 +77,19 @@ def write_effects(
 
 
 def _settle_row(
-    rules: RowRules, ledger: Ledger, context: AttemptContext, end: AttemptEnd
+    rules: RowRules, ledger: Ledger, part: Part, end: AttemptEnd
 ) -> tuple[Decision | Move, str | None, RowChange | None]:
     """Return what follows for the row, its planned provider now, and what changed."""
-    row = ledger.row(context.part.row_id)
+    row = ledger.row(part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     planned = ledger.planned_provider(row.row_id)
     if not may_go_on or planned is None:
         return Leave(), planned, None
     attempts = ledger.attempts_of(row.row_id)
-    history = history_of(attempts, context.part, row.tries_from)
+    history = history_of(attempts, part, row.tries_from)
     decision: Decision | Move = decide(history, rules.policy, planned)
     is_held = row.status is Status.HELD and others_hold(
-        attempts, context.part, rules.policy, row
+        attempts, part, rules.policy, row
     )
     if is_held and not isinstance(decision, RowEnd):
         return Leave(), planned, None  # the user decides about all its parts

@@ -9,6 +9,7 @@ from dataclasses import replace
 from batchgen.admission.failover import Move
 from batchgen.admission.next_step import (
     Buy,
+    Part,
     wait_s,
 )
 from batchgen.admission.provider_health import (
@@ -70,7 +71,7 @@ async def fail(
     else:
         raised = charge_budget(run, context, charge)
         await _end(run, context, error, charge, refusals, waived)
-        await announce_raise(run, context, raised)
+        await announce_raise(run, context.reservation.price_key, raised)
 
 
 async def lose(
@@ -131,12 +132,12 @@ async def _end(
             "words": end.message,
         },
     )
-    _queue_again(run, context, error, outcome)
+    _queue_again(run, context.part, error, outcome)
     return outcome.ceiling
 
 
 def _queue_again(
-    run: Run, context: AttemptContext, error: AttemptError, outcome: EndOutcome
+    run: Run, part: Part, error: AttemptError, outcome: EndOutcome
 ) -> None:
     """Queue the part at its planned provider if it is to be bought again."""
     decision, queue = outcome.decision, run.queues.get(outcome.planned or "")
@@ -144,11 +145,11 @@ def _queue_again(
         # A throttled request was not tried: only the provider's pace delays it.
         tries = 1 if isinstance(error, Throttled) else decision.tries
         wait = wait_s(tries, error.retry_after_s, run.rng)
-        queue.retries.add(context.part, wait)
+        queue.retries.add(part, wait)
     elif isinstance(decision, Move):
-        run.queues[decision.provider].moved_rows.append(context.part.row_id)
+        run.queues[decision.provider].moved_rows.append(part.row_id)
     elif error.again is Again.STOP and queue is not None and queue.stopped is None:
-        queue.deferred.append(context.part)
+        queue.deferred.append(part)
     buy_waived(run, outcome.waived)
 
 
@@ -179,7 +180,7 @@ async def leave_open(run: Run, context: AttemptContext, error: ProviderStopped) 
 def leave_at_risk(run: Run, context: AttemptContext) -> None:
     """Turn the reservation of a task that stays open into money at risk."""
     ceiling = run.budget.ceiling(context.reservation.price_key) or 0
-    risk = 0 if earlier_charge(context) else ceiling * context.part.images
+    risk = 0 if earlier_charge(context.attempt) else ceiling * context.part.images
     run.spent(context.reservation, risk, at_risk=True)
     run.wake()
 

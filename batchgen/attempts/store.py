@@ -70,7 +70,8 @@ async def store(
     incoming = [_incoming(context, each, inline, at) for each in checked]
     latency_s = latency_of(context, run.time.monotonic()) if inline else None
     if inline is not None:
-        log_delivered(run.log, context, inline.charge, inline.request_id)
+        attempt_id = context.attempt.attempt_id
+        log_delivered(run.log, attempt_id, inline.charge, inline.request_id)
 
     def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
         attempt_id = context.attempt.attempt_id
@@ -106,7 +107,7 @@ async def store(
 
 
 def log_delivered(
-    log: Logger, context: AttemptContext, charge: Charged, request_id: str | None
+    log: Logger, attempt_id: int, charge: Charged, request_id: str | None
 ) -> None:
     """Log what was charged, before anything of it is stored.
 
@@ -116,7 +117,7 @@ def log_delivered(
     log.info(
         "delivered",
         extra={
-            "attempt": context.attempt.attempt_id,
+            "attempt": attempt_id,
             "charge": charge.charge.value,
             "cost_nano": charge.cost,
             "uncertain_nano": charge.uncertain or None,
