@@ -56,16 +56,14 @@ def limiters_of(
     if terms.concurrency == "auto":
         start = min(defaults.concurrency, end)
         concurrency = aimd_limit("concurrency", start, end, is_rate=False)
+    rpm, stated_rpm = AimdLimit(inf, is_rate=True), defaults.rpm
     if terms.rpm == "auto":
-        rpm = aimd_limit("rpm", defaults.rpm or inf, inf, is_rate=True)
-        rate_limiter = RateLimiter(None, clock, counts=True)
-        limiter = ConcurrencyLimiter(
-            rate_limiter, concurrency, rpm, clock, remembers_rate=True
-        )
-        return rate_limiter, limiter
-    rate_limiter = RateLimiter(terms.rpm or defaults.rpm, clock, counts=True)
+        rpm, stated_rpm = aimd_limit("rpm", stated_rpm or inf, inf, is_rate=True), None
+    elif terms.rpm:
+        stated_rpm = terms.rpm
+    rate_limiter = RateLimiter(stated_rpm, clock, counts=True)
     return rate_limiter, ConcurrencyLimiter(
-        rate_limiter, concurrency, AimdLimit(inf, is_rate=True), clock
+        rate_limiter, concurrency, rpm, clock, remembers_rate=terms.rpm == "auto"
     )
 
 

@@ -72,7 +72,12 @@ class RowScan:
     def read(self) -> list[PlannedRow]:
         """Return rows of the next slice, without those of closed groups."""
         again = self._second_reading
-        rows = self._read_again(again) if again else self._read_on()
+        if again:
+            rows = self._read_again(again)
+        elif rows := self._ledger.waiting(
+            self._provider, self._after, self._end, SLICE
+        ):
+            self._after = rows[-1].position
         self.may_have_more = bool(rows) or again is not None
         if again is not None:
             # What stands above was handed out before its group was closed.
@@ -83,12 +88,6 @@ class RowScan:
                 if row.position >= firsts[row.row.budget_group or ""]
             ]
         return [row for row in rows if not self._is_passed_over(row)]
-
-    def _read_on(self) -> list[PlannedRow]:
-        rows = self._ledger.waiting(self._provider, self._after, self._end, SLICE)
-        if rows:
-            self._after = rows[-1].position
-        return rows
 
     def _read_again(self, again: _SecondReading) -> list[PlannedRow]:
         rows = self._ledger.waiting(

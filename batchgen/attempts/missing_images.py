@@ -66,7 +66,10 @@ class MissingImages:
     @property
     def may_come(self) -> bool:
         """Whether waiting may help at least one of them."""
-        return any(not _is_final(error) for error in self.failures.values())
+        return not all(
+            isinstance(error, LinkLost | ImageRejected) and error.is_final
+            for error in self.failures.values()
+        )
 
     def renew(self, fresh: Mapping[int, Link]) -> dict[int, Link]:
         """Replace missing images' links by fresh ones; return those that changed."""
@@ -77,10 +80,6 @@ class MissingImages:
         }
         self.links.update(changed)
         return changed
-
-
-def _is_final(error: AttemptError) -> bool:
-    return isinstance(error, LinkLost | ImageRejected) and error.is_final
 
 
 def refuse_silence(missing: MissingImages, queue: ProviderQueue) -> None:
