@@ -200,12 +200,12 @@ class Halt:
     """Nothing more is sent to the provider in this run."""
 
 
-Refusal = Later | Drop | Halt
+Denial = Later | Drop | Halt
 
 
 async def request(
     run: Run, queue: ProviderQueue, queued: QueuedPart
-) -> Permit | Refusal:
+) -> Permit | Denial:
     """Wait until a part may be sent, or say why it may not.
 
     Raises:
@@ -215,18 +215,18 @@ async def request(
     """
     permit = Permit(run, queue, queued)
     try:
-        refusal = await _refusal(run, queue, permit)
+        denial = await _denial(run, queue, permit)
     except BaseException:
         permit.close()
         raise
-    if refusal is not None:
+    if denial is not None:
         permit.close()
-        return refusal
+        return denial
     permit.begin()
     return permit
 
 
-async def _refusal(run: Run, queue: ProviderQueue, permit: Permit) -> Refusal | None:
+async def _denial(run: Run, queue: ProviderQueue, permit: Permit) -> Denial | None:
     queued = permit.queued
     if not await _is_to_be_bought(run, queued):
         return Drop()

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from batchgen.admission.feed import Feed, QueuedPart
 from batchgen.admission.learned_limits import remember_limits
-from batchgen.admission.permit import Drop, Halt, Later, Permit, Refusal, request
+from batchgen.admission.permit import Denial, Drop, Halt, Later, Permit, request
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References
@@ -60,10 +60,10 @@ async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
 
 
 async def _park(
-    run: Run, queue: ProviderQueue, feed: Feed, queued: QueuedPart, refusal: Refusal
+    run: Run, queue: ProviderQueue, feed: Feed, queued: QueuedPart, denial: Denial
 ) -> None:
     """Queue a part again for the time when the cause of its refusal may be over."""
-    match refusal:
+    match denial:
         case Later(too_much=reservation) if reservation is not None:
             feed.scan.close(
                 queued.planned.row.budget_group or "", reservation, queued.part
