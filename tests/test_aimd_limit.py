@@ -87,9 +87,7 @@ class Client:
                     await self._changed.wait()
                 await self._departures.grant()
                 self._in_flight += 1
-                tasks.start_soon(
-                    self._one, self.limiter.record_departure(self._in_flight)
-                )
+                tasks.start_soon(self._one, self.limiter.record_start(self._in_flight))
 
     async def _one(self, use: Load) -> None:
         self._departures.record_sent(anyio.current_time())
@@ -367,10 +365,10 @@ def test_answers_while_little_is_under_way_say_nothing_of_the_limit() -> None:
     )
 
     for _ in range(1000):
-        limiter.record_acceptance(limiter.record_departure(11))
+        limiter.record_acceptance(limiter.record_start(11))
     assert limiter.slots == 16
 
-    limiter.record_acceptance(limiter.record_departure(12))
+    limiter.record_acceptance(limiter.record_start(12))
     assert limiter.slots == 17
 
 
@@ -417,7 +415,7 @@ def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() 
         )
         pauses = []
         for _ in range(9):
-            use = limiter.record_departure(1)
+            use = limiter.record_start(1)
             await anyio.sleep(1)
             # The second left with the first: it says nothing more.
             assert limiter.record_throttle(use, 1, None) == limiter.record_throttle(
@@ -427,9 +425,9 @@ def test_pauses_grow_while_nothing_is_taken_and_the_providers_word_is_a_floor() 
             await anyio.sleep(1)
 
         assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-        use = limiter.record_departure(1)
+        use = limiter.record_start(1)
         assert limiter.record_throttle(use, 1, 300.0) == 300.0
-        limiter.record_acceptance(limiter.record_departure(1))
-        assert limiter.record_throttle(limiter.record_departure(1), 1, None) == 1
+        limiter.record_acceptance(limiter.record_start(1))
+        assert limiter.record_throttle(limiter.record_start(1), 1, None) == 1
 
     live_through(work)

@@ -20,7 +20,6 @@ from batchgen.model import (
     Basis,
     Call,
     Capabilities,
-    Endpoint,
     ImageRequest,
     OptionRule,
     OptionValue,
@@ -39,6 +38,7 @@ from batchgen.model import (
     type_of_option,
 )
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Endpoint
 
 ABLE = Capabilities(
     aspect_ratios=("1:1", "16:9"),
@@ -300,13 +300,6 @@ def test_a_key_is_never_shown() -> None:
 
     assert "sk-secret" not in repr(endpoint)
     assert "sk-secret" not in repr(call)
-
-
-def test_a_part_of_a_row_asks_for_the_same_but_fewer() -> None:
-    row = ImageRequest(prompt="a", n=4, options={"web_search": True})
-
-    assert row.for_images(1) == dataclasses.replace(row, n=1)
-    assert row.n == 4
 
 
 def test_a_request_can_be_sent_to_another_process() -> None:

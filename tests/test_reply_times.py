@@ -51,8 +51,8 @@ def test_others_succeed_beside_it_only_before_and_after(
     clock = Clock()
     times = ReplyTimes(clock)
     clock.now = 30.0
-    for left_at in successes:
-        times.record_success(left_at, 2.0)
+    for sent_at in successes:
+        times.record_success(sent_at, 2.0)
 
     assert times.others_succeed(10.0) is says
 

@@ -1,10 +1,12 @@
-"""Parse URLs with the parser that also sends requests, so that the two agree."""
+"""Parse URLs as the sender of requests does, and tell what their hosts are."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
+from ipaddress import IPv4Address, IPv6Address
 
 import httpx
 
@@ -65,6 +67,42 @@ def _checked(make: Callable[[], httpx.URL]) -> httpx.URL:
     return url
 
 
+def _problem_of_name(url: httpx.URL) -> str | None:
+    """Return why no name server can resolve a host; the encoded name is checked."""
+    name = url.raw_host.decode("ascii").removesuffix(".")
+    if len(name) > 253:
+        return "the host is longer than any name"
+    if any(_LABEL.fullmatch(label) is None for label in name.split(".")):
+        return f"the host {name[:100]!r} is no name"
+    return None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether a host is loopback by its name or address."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = read_address(host)
+    return address is not None and is_loopback(address)
+
+
+@lru_cache(maxsize=4096)
+def read_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return a host that is written as an address; None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def is_loopback(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address is loopback for this machine."""
+    # Only mapped addresses. An address that another prefix embeds is loopback for the
+    # machine that translates it, not for this one.
+    mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
+    return (mapped or address).is_loopback
+
+
 def problem_of_url(text: str) -> str | None:
     """Return what is wrong with an http(s) URL that a person wrote, None if nothing is.
 
@@ -119,13 +157,3 @@ def _problem_of_origin(origin: str) -> str | None:
 
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536
-
-
-def _problem_of_name(url: httpx.URL) -> str | None:
-    """Return why no name server can resolve a host; the encoded name is checked."""
-    name = url.raw_host.decode("ascii").removesuffix(".")
-    if len(name) > 253:
-        return "the host is longer than any name"
-    if any(_LABEL.fullmatch(label) is None for label in name.split(".")):
-        return f"the host {name[:100]!r} is no name"
-    return None

@@ -10,15 +10,19 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import RowRules, Run
 from batchgen.budget import Budget, Reservation, column_values_of
 from batchgen.ledger import AttemptRecord, Candidate, Ledger, PlannedRow, Reader
+from batchgen.ledger.estimate import scope_end
 from batchgen.model import OPEN, PriceKey, State
 
 ROWS_PER_STEP = 32
 """Rows that an idle queue takes over in one step: few, so that a provider which works
 again in the next run still has most of its rows."""
 
+_Taken = tuple[int | None, list[int]]
+"""Where the rows that were read begin, None if there were none; and which move."""
+
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Move:
     """The row goes on at another provider."""
 
     provider: str
@@ -34,12 +38,12 @@ def next_candidate(
     tried_providers = {attempt.provider for attempt in history} | {planned}
     for candidate in ledger.route(row_id):
         queue = rules.queues.get(candidate.provider)
-        may = (
+        is_usable = (
             queue is not None
             and queue.stopped is None
             and can_reserve(rules.budget, candidate)
         )
-        if candidate.provider not in tried_providers and may:
+        if candidate.provider not in tried_providers and is_usable:
             return candidate
     return None
 
@@ -59,49 +63,46 @@ class WorkStealing:
     def __init__(self, run: Run, queue: ProviderQueue) -> None:
         self._run = run
         self._queue = queue
-        # From which position on a donor's rows were looked at; anew when one stops.
+        # From which position on a donor's rows were read, by the donor's name, how many
+        # queues have stopped, and how many rows of such queues wait no longer for
+        # another row: when one more does, all are read again.
         self._end: dict[tuple[str, int, int], int] = {}
         self._emptied: set[tuple[str, int, int]] = set()
 
-    async def take(self) -> bool:
-        """Say whether some rows came."""
+    async def steal(self) -> bool:
+        """Take rows from others; say whether some came."""
         run = self._run
         if run.planning:
             return False
         for donor in run.queues.values():
-            gives = donor.stopped is not None or run.job.route == "fastest"
-            while donor is not self._queue and gives:
-                at = (donor.name, self._stopped(), run.children_for_others)
-                if at in self._emptied:
+            may_donate = donor.stopped is not None or run.job.route == "fastest"
+            while donor is not self._queue and may_donate:
+                stopped = [queue for queue in run.queues.values() if queue.stopped]
+                key = (donor.name, len(stopped), run.children_for_others)
+                if key in self._emptied:
                     break
-                end, row_ids = await run.writer.commit(self._step(donor, at))
-                if end is None:
-                    self._emptied.add(at)
+                end = self._end.get(key, scope_end(run.job.limit))
+                next_end, row_ids = await run.writer.commit(self._step(donor, end))
+                if next_end is None:
+                    self._emptied.add(key)
                     break
-                self._end[at] = end
+                self._end[key] = next_end
                 self._queue.moved_rows.extend(row_ids)
                 if row_ids:
                     return True
         return False
 
-    def _stopped(self) -> int:
-        return sum(queue.stopped is not None for queue in self._run.queues.values())
+    def _step(self, donor: ProviderQueue, end: int) -> Callable[[Ledger], _Taken]:
+        """Return the step that reads a few rows, and lets those move that may."""
 
-    def _step(
-        self, donor: ProviderQueue, at: tuple[str, int, int]
-    ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
-        limit = self._run.job.limit
-        end = self._end.get(at, 1 << 62 if limit is None else limit)
-
-        def step(ledger: Ledger) -> tuple[int | None, list[int]]:
-            """Return where the rows that were looked at begin, and those taken."""
+        def step(ledger: Ledger) -> _Taken:
             rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
-            row_ids = [row.row.row_id for row in rows if self._took(ledger, donor, row)]
+            row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
             return rows[-1].position if rows else None, row_ids
 
         return step
 
-    def _took(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
+    def _move(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row
         candidate = self._best(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)

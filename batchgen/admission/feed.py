@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -27,6 +25,7 @@ from batchgen.errors import (
     Again,
 )
 from batchgen.ledger import AttemptRecord, PlannedRow
+from batchgen.ledger.estimate import scope_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +41,32 @@ class QueuedPart:
     attempts: Sequence[AttemptRecord]
     as_probe: bool = False
 
+    @property
+    def history(self) -> list[AttemptRecord]:
+        """Its attempts that ended without images since the last `retry`."""
+        return history_of(self.attempts, self.part, self.planned.row.tries_from)
+
 
 class Feed:
     """Parts in manifest order, retries first when they are due.
 
     A part whose images must be read or uploaded first comes when they are ready, in
-    the run's reference buffer; other parts may come before it. Use as a context
-    manager.
+    the run's reference buffer; other parts may come before it. Use with
+    `closing`.
     """
 
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
         self._queue = queue
-        limit = run.job.limit
-        end = limit if limit is not None else 1 << 62
+        end = scope_end(run.job.limit)
         self.scan = RowScan(run.ledger, run.budget, queue.name, end)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
         self._preparation = Preparation(run, queue, references)
-        self._take_over = WorkStealing(run, queue)
+        self._work_stealing = WorkStealing(run, queue)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End; what waits for its images is given up, and comes again later."""
         self._queue.is_exhausted = True
         self._run.wake()
         self._preparation.close()
@@ -84,9 +80,9 @@ class Feed:
                 return ready
             queued = None if self._preparation.is_full else self._take()
             if queued is None:
-                if self._reads_on():
+                if self._has_more_rows():
                     await checkpoint()
-                elif not await self._more(version):
+                elif not await self._may_look_again(version):
                     return None
             elif self.scan.set_aside(queued.planned.row.budget_group, queued.part):
                 pass
@@ -94,7 +90,7 @@ class Feed:
                 return queued
         return None
 
-    def _reads_on(self) -> bool:
+    def _has_more_rows(self) -> bool:
         """Say whether rows may come at once, after some that were passed over."""
         if self._preparation.is_full or self._rows or self._parts:
             return False
@@ -105,20 +101,16 @@ class Feed:
             self._queue.retries.add(part, 0.0)
         return bool(reopened)
 
-    def retry(self, part: Part, wait_s: float) -> None:
-        """Let a part come again after a while."""
-        self._queue.retries.add(part, wait_s)
-
     def put_back(self, part: Part) -> None:
         """Put a part back, and all parts whose images are ready.
 
         Nothing is sent for a long time now, and images take memory.
         """
         for queued in self._preparation.put_back():
-            self.retry(queued.part, 0.0)
-        self.retry(part, 0.0)
+            self._queue.retries.add(queued.part, 0.0)
+        self._queue.retries.add(part, 0.0)
 
-    async def _more(self, version: int) -> bool:
+    async def _may_look_again(self, version: int) -> bool:
         """Say whether to look again: rows came from others, or something changed.
 
         Args:
@@ -126,7 +118,7 @@ class Feed:
         """
         is_idle = not self._preparation.is_busy and not len(self._queue.retries)
         if is_idle and len(self._run.queues) > 1:
-            if await self._take_over.take():
+            if await self._work_stealing.steal():
                 return True
             if not self._queue.is_exhausted:
                 self._queue.is_exhausted = True
@@ -136,13 +128,6 @@ class Feed:
             if self._run.changed.version != version:
                 return True
         return await self._wait(version)
-
-    def _others_are_dry(self) -> bool:
-        """Say whether no other queue has anything that could still come here."""
-        others = (
-            queue for queue in self._run.queues.values() if queue is not self._queue
-        )
-        return not any(queue.may_hand_over for queue in others)
 
     async def _wait(self, version: int) -> bool:
         """Wait until something changes; False if nothing will."""
@@ -156,7 +141,11 @@ class Feed:
             and not self._run.planning
             and self._run.live == 0
             and not self.scan.may_reopen()
-            and self._others_are_dry()
+            and not any(
+                queue.may_hand_over
+                for queue in self._run.queues.values()
+                if queue is not self._queue
+            )
         ):
             return False
         with anyio.move_on_after(wait_s):
@@ -171,42 +160,38 @@ class Feed:
 
     def _next_part(self) -> QueuedPart | None:
         if not self._queue.is_in_doubt:
-            return self._again() or self._fresh() or self._put_off()
+            return self._due_retry() or self._next_new() or self._deferred()
         # It may be an outage. Rows that were never lost are sent to find out, since a
         # row that is lost twice is held.
-        first = self._tried_for_free() if self._queue.breaker.is_open else None
-        queued = first or self._untried() or self._again() or self._put_off()
+        first = self._retry_that_may_be_lost() if self._queue.breaker.is_open else None
+        queued = first or self._never_sent() or self._due_retry() or self._deferred()
         return None if queued is None else replace(queued, as_probe=True)
 
-    def _put_off(self) -> QueuedPart | None:
+    def _deferred(self) -> QueuedPart | None:
         """Return a part that was deferred until nothing else is left."""
         queue = self._queue
         if self._run.planning or queue.in_flight or len(queue.retries):
             return None
         while queue.deferred:
             queue.retries.add(queue.deferred.popleft(), 0.0)
-        return self._again()
+        return self._due_retry()
 
-    def _tried_for_free(self) -> QueuedPart | None:
+    def _retry_that_may_be_lost(self) -> QueuedPart | None:
         """Return a part that can be lost once more without its row ending."""
-        queued = self._again()
-        if queued is None:
-            return None
-        tries_from = queued.planned.row.tries_from
-        history = history_of(queued.attempts, queued.part, tries_from)
-        if may_lose(history, self._run.policy):
+        queued = self._due_retry()
+        if queued is None or may_lose(queued.history, self._run.policy):
             return queued
         self._queue.retries.add(queued.part, 0.0)
         return None
 
-    def _untried(self) -> QueuedPart | None:
-        while (queued := self._fresh()) is not None:
+    def _never_sent(self) -> QueuedPart | None:
+        while (queued := self._next_new()) is not None:
             if not queued.attempts:
                 return queued
             self._queue.retries.add(queued.part, 0.0)
         return None
 
-    def _again(self) -> QueuedPart | None:
+    def _due_retry(self) -> QueuedPart | None:
         while (part := self._queue.retries.take_due()) is not None:
             planned = self._planned(part.row_id)
             if planned is None:
@@ -215,8 +200,8 @@ class Feed:
             if part.images <= self._queue.capabilities.images_per_request:
                 return QueuedPart(part, planned, attempts)
             # It comes from a provider that makes more at once.
-            self._parts.extend(self._missing(planned))
-            return self._fresh()
+            self._parts.extend(self._missing_parts(planned))
+            return self._next_new()
         return None
 
     def _planned(self, row_id: int) -> PlannedRow | None:
@@ -225,7 +210,7 @@ class Feed:
         is_ours = planned is not None and planned.provider == self._queue.name
         return planned if is_ours else None
 
-    def _fresh(self) -> QueuedPart | None:
+    def _next_new(self) -> QueuedPart | None:
         while not self._parts:
             # A row may free a million others: they are read a slice at a time.
             while self._queue.moved_rows and len(self._rows) < SLICE:
@@ -238,25 +223,23 @@ class Feed:
                 self._queue.scanned_to = self.scan.scanned_to
             if not self._rows:
                 return None
-            self._parts.extend(self._asked_now(self._rows.popleft()))
+            self._parts.extend(self._parts_to_send_now(self._rows.popleft()))
         return self._parts.popleft()
 
-    def _asked_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+    def _parts_to_send_now(self, planned: PlannedRow) -> Iterator[QueuedPart]:
         """Yield a row's parts, and defer those whose last answer stopped a run.
 
         They are sent when nothing else is left: one of them may stop this run, too.
         """
-        for queued in self._missing(planned):
-            tries_from = planned.row.tries_from
-            history = history_of(queued.attempts, queued.part, tries_from)
-            last = history[-1] if history else None
+        for queued in self._missing_parts(planned):
+            last = next(reversed(queued.history), None)
             is_ours = last is not None and last.provider == self._queue.name
             if last is not None and is_ours and last.again is Again.STOP:
                 self._queue.deferred.append(queued.part)
             else:
                 yield queued
 
-    def _missing(self, planned: PlannedRow) -> Iterator[QueuedPart]:
+    def _missing_parts(self, planned: PlannedRow) -> Iterator[QueuedPart]:
         row, ledger = planned.row, self._run.ledger
         attempts = ledger.attempts_of(row.row_id)
         have = ledger.stored_images(row.row_id) if attempts else set()

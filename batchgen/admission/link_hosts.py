@@ -32,6 +32,7 @@ class LinkHost:
         name: Host and port, as they are shown.
         waiting: Attempts that wait for it now.
         failure: Why the last download failed.
+        outage: Whether downloads fail in a row, whatever the links.
     """
 
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
@@ -39,7 +40,7 @@ class LinkHost:
         self.waiting = 0
         self.failure: Retryable | None = None
         self._clock = clock
-        self._outage = Outage(clock)
+        self.outage = Outage(clock)
         self._failing_since = inf
         self._has_answered = False  # since it began to fail
 
@@ -53,34 +54,24 @@ class LinkHost:
             error: Why it failed.
             is_network_down: Whether the provider does not answer either.
         """
-        if not self._outage.has_just_failed:
+        if not self.outage.has_just_failed:
             self._failing_since, self._has_answered = self._clock(), False
         self.failure = error
         if not isinstance(error, Incomplete) or error.connection == "made":
             self._has_answered = True
-        self._outage.record_failure(row_id)
+        self.outage.record_failure(row_id)
         can_recover = self._has_answered or is_network_down
-        self._outage.patience_s = Outage.PATIENCE_S if can_recover else UNREACHED_S
+        self.outage.patience_s = Outage.PATIENCE_S if can_recover else UNREACHED_S
 
     def record_success(self) -> None:
         """Record an answer that brought something."""
-        self._outage.record_success()
+        self.outage.record_success()
         self._failing_since, self.failure = inf, None
-
-    @property
-    def is_down(self) -> bool:
-        """Whether the last downloads failed in a row."""
-        return self._outage.is_on
-
-    @property
-    def waives_failures(self) -> bool:
-        """Whether a failure now says nothing about the link itself."""
-        return self._outage.waives_failures
 
     def was_gone_since(self, moment: float) -> bool:
         """Say whether it took no connection of several rows since then, for long."""
-        is_over = self.is_down and self._outage.age_s > self._outage.patience_s
-        several = self._outage.rows >= Outage.ROWS
+        is_over = self.outage.is_on and self.outage.age_s > self.outage.patience_s
+        several = self.outage.rows >= Outage.ROWS
         is_silent = not self._has_answered and moment < self._failing_since
         return is_over and several and is_silent
 
@@ -109,10 +100,6 @@ class LinkHosts:
         """Record a download that brought something."""
         host.record_success()
         self.last_success = self._clock()
-
-    def are_gone(self, host: LinkHost) -> bool:
-        """Say whether a host is gone, and no image came from others meanwhile."""
-        return host.was_gone_since(self.last_success)
 
     def waited_for(self) -> Iterable[LinkHost]:
         """Return the hosts for which attempts wait, those with most of them first."""

@@ -70,7 +70,7 @@ class Buy:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class RowEnd:
     """The row has come to its end."""
 
     status: Status
@@ -83,7 +83,7 @@ class Leave:
     """Leave the row pending: its provider is done for this run."""
 
 
-Decision = Buy | Settled | Leave
+Decision = Buy | RowEnd | Leave
 
 
 def decide(history: Sequence[AttemptRecord], policy: Policy, provider: str) -> Decision:
@@ -103,18 +103,17 @@ def decide(history: Sequence[AttemptRecord], policy: Policy, provider: str) -> D
     is_own = last.provider == provider
     if last.again is Again.STOP and is_own:
         return Leave()
-    refused = last.error == "refused"
     if last.again is Again.NEVER and is_own:
-        status = Status.REFUSED if refused else Status.FAILED
-        return Settled(status, last.error, last.message)
+        status = Status.REFUSED if last.error == "refused" else Status.FAILED
+        return RowEnd(status, last.error, last.message)
     without_image = sum(attempt.error == "no_image" for attempt in history)
-    spent_up = (
+    may_not_go_on = (
         _counted(history) >= policy.max_attempts
         or without_image >= NO_IMAGE_TRIES
         or not _may_risk(history, policy)
     )
-    if spent_up:
-        return Settled(Status.FAILED, last.error, last.message)
+    if may_not_go_on:
+        return RowEnd(Status.FAILED, last.error, last.message)
     return Buy(len(history))
 
 
@@ -167,7 +166,7 @@ def _after_unknown(history: Sequence[AttemptRecord], policy: Policy) -> Decision
     )
     if may_retry:
         return Buy(len(history))
-    return Settled(Status.HELD, last.error, last.message)
+    return RowEnd(Status.HELD, last.error, last.message)
 
 
 def _counted(history: Sequence[AttemptRecord]) -> int:
@@ -198,8 +197,8 @@ def others_hold(
             other = Part(attempt.row_id, attempt.first_image, attempt.images)
             history = history_of(attempts, other, row.tries_from)
             decision = decide(history, policy, attempt.provider)
-            held = isinstance(decision, Settled) and decision.status is Status.HELD
-            if held and not set(other.span) & set(part.span):
+            is_held = isinstance(decision, RowEnd) and decision.status is Status.HELD
+            if is_held and not set(other.span) & set(part.span):
                 return True
     return False
 
@@ -211,7 +210,7 @@ def missing_parts(
     attempts: Sequence[AttemptRecord],
     max_images: int,
 ) -> Iterator[Part]:
-    """Yield what is still to be bought of a row, in parts of at most `most` images.
+    """Yield what is still to be bought of a row, in parts of at most `max_images`.
 
     Images that an open attempt may still bring are not missing.
     """

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batchgen.admission.next_step import Settled
+from batchgen.admission.next_step import RowEnd
 from batchgen.admission.provider_stop import stop
-from batchgen.admission.row_changes import end_row
-from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS, end_row, fail_by_fault
 from batchgen.errors import ProviderStopped, ReferenceRejected, StorageError
 from batchgen.model import Link, Status
 from batchgen.tracebacks import drop_tracebacks
@@ -110,5 +109,5 @@ class Preparation:
     async def _reject(self, queued: QueuedPart, error: ReferenceRejected) -> None:
         """Let a row fail that cannot be sent; nothing was bought for it."""
         message = self._run.redactor.redact(error.message)
-        end = Settled(Status.FAILED, error.kind, message)
+        end = RowEnd(Status.FAILED, error.kind, message)
         await end_row(self._run, queued.part.row_id, end)

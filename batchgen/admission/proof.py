@@ -14,17 +14,11 @@ from typing import TYPE_CHECKING
 from batchgen.limits import ROWS_AT_FIRST, ROWS_LATER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchgen.errors import ProviderStopped
     from batchgen.ledger import Ledger, Reader
-    from batchgen.model import Endpoint
+    from batchgen.providers.base import Endpoint
 
 DIGEST_BYTES = 4
-
-FIRST_ANSWER_S = 3.0
-"""Where nothing has worked yet, the others wait for the first answer, at most so long:
-a wrong key then costs two or three requests, not one for each slot."""
 
 
 class Proof:
@@ -40,14 +34,10 @@ class Proof:
         self._address = (provider, endpoint.base_url)
         self._key = endpoint.key.encode()
         self._salt = ledger.meta.salt
-        self._models = self._models_in(ledger.meta.models_that_worked(*self._address))
+        recorded = ledger.meta.models_that_worked(*self._address)
+        digest = self._salt and self._digest(self._salt)
+        self._models = {model for model, value in recorded.items() if value == digest}
         self._earlier = frozenset(self._models)
-
-    def _models_in(self, recorded: Mapping[str, object]) -> set[str]:
-        if self._salt is None:
-            return set()
-        digest = self._digest(self._salt)
-        return {model for model, value in recorded.items() if value == digest}
 
     def _digest(self, salt: bytes) -> bytes:
         return blake2b(self._key, key=salt, digest_size=DIGEST_BYTES).digest()

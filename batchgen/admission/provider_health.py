@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchgen.admission.next_step import Buy, Part, Settled, decide, history_of
+from batchgen.admission.next_step import Buy, Part, RowEnd, decide, history_of
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules, Run
@@ -31,6 +31,7 @@ from batchgen.model import Status
 from batchgen.providers._decoding import PAGE_TITLED
 
 if TYPE_CHECKING:
+    from batchgen.admission.permit import Permit
     from batchgen.runner.progress import Progress
 
 LONG_WAITS = (
@@ -55,20 +56,6 @@ rows stay pending, and the same command carries on [assumed]."""
 _NUMBERS = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreted:
-    """What a failed purchase is taken for, and what follows for others.
-
-    Attributes:
-        error: The error, or that of the row alone.
-        waived: Attempts that failed because the provider failed for all rows: to be
-            told to `waive` as this one ends.
-    """
-
-    error: AttemptError
-    waived: tuple[int, ...] = ()
-
-
 def record_success(
     run: Run, queue: ProviderQueue, load: Load, *, is_accepted: bool
 ) -> None:
@@ -89,45 +76,40 @@ def record_success(
 
 
 def record_failure(
-    run: Run,
-    context: AttemptContext,
-    load: Load,
-    error: AttemptError,
-    *,
-    is_probe: bool,
-) -> Interpreted:
-    """Record a purchase that failed, and say what its error means."""
+    run: Run, context: AttemptContext, permit: Permit, error: AttemptError
+) -> tuple[AttemptError, tuple[int, ...]]:
+    """Record a purchase that failed.
+
+    Returns:
+        The error, or that of the row alone; and attempts that failed because the
+        provider failed for all rows, which are passed to `waive` as this one ends.
+    """
     queue = context.queue
     error.message = run.redactor.redact(error.message)
     if isinstance(error, NotConnected) and error.lacks_socket:
         queue.rate_limiter.pause(SILENT_S)
-        return Interpreted(error)
+        return error, ()
     if not isinstance(error, OutcomeUnknown | NotConnected | ProviderDown):
-        return Interpreted(_record_answer(run, context, load, error, is_probe=is_probe))
+        return _record_answer(run.progress, context, permit, error), ()
     # An outcome that is unknown cannot be waived: it may have been charged.
     can_waive = isinstance(error, ProviderDown)
     queue.breaker.be_patient_for(run.rows_waiting())
     verdict = queue.breaker.record_loss(
         context.part.row_id,
         context.attempt.attempt_id if can_waive else None,
-        load.at,
-        is_probe=is_probe,
+        permit.load.at,
+        is_probe=permit.is_probe,
     )
     _give_up_if_stuck(queue, Unreachable(error.provider, error.message))
-    return Interpreted(error, _record_verdict(run, queue, verdict, error))
+    return error, _record_verdict(run, queue, verdict, error)
 
 
 def _record_answer(
-    run: Run,
-    context: AttemptContext,
-    load: Load,
-    error: AttemptError,
-    *,
-    is_probe: bool,
+    progress: Progress, context: AttemptContext, permit: Permit, error: AttemptError
 ) -> AttemptError:
     """Record an answer that is no success; return the error that it is treated as."""
     queue = context.queue
-    pause_s = queue.breaker.record_answer(is_probe=is_probe)
+    pause_s = queue.breaker.record_answer(is_probe=permit.is_probe)
     if pause_s is not None:
         queue.rate_limiter.hold(pause_s)
     if isinstance(error, Throttled):
@@ -138,9 +120,9 @@ def _record_answer(
             message = f"asked again and again, with nothing else: {error.message}"
             return RequestInvalid(error.provider, message, request_id=error.request_id)
         wait_s = queue.limiter.record_throttle(
-            load, queue.in_flight, error.retry_after_s
+            permit.load, queue.in_flight, error.retry_after_s
         )
-        record_wait(run.progress, queue, wait_s, error.message)
+        record_wait(progress, queue, wait_s, error.message)
         _give_up_if_stuck(queue, QuotaReached(error.provider, error.message))
     elif not isinstance(error, ProviderStopped):
         queue.verdicts.record_answer()
@@ -186,7 +168,7 @@ def record_no_answer(
     """Record a probe without an answer.
 
     Returns:
-        Attempts to be told to `waive`.
+        Attempts to be passed to `waive`.
     """
     if isinstance(error, NotConnected):
         record_unreachable(run.progress, queue, error)
@@ -279,5 +261,5 @@ def _waive_one(rules: RowRules, ledger: Ledger, attempt_id: int) -> BoughtAgain 
     history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
     if not isinstance(decide(history, rules.policy, provider), Buy):
         return None
-    waits = Settled(Status.PENDING, attempt.error, attempt.message)
+    waits = RowEnd(Status.PENDING, attempt.error, attempt.message)
     return BoughtAgain(part, provider, change_row(ledger, rules.job, row.row_id, waits))

@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
-from math import inf
 
 import anyio
 
-from batchgen.addresses.url import read_url
+from batchgen.addresses.url import is_loopback_host, read_url
 from batchgen.admission.link_hosts import LinkHost, LinkHosts
 from batchgen.admission.next_step import Part
-from batchgen.admission.proof import FIRST_ANSWER_S, Proof
+from batchgen.admission.proof import Proof
 from batchgen.errors import ProviderStopped
 from batchgen.limits import (
     CircuitBreaker,
@@ -24,19 +23,12 @@ from batchgen.limits import (
     ReplyTimes,
     Verdicts,
 )
-from batchgen.model import Endpoint, Link, PriceKey, Terms, rates_for
+from batchgen.model import Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
-from batchgen.providers.base import PollSchedule, Provider
-from batchgen.wire import LinkSource, is_loopback_host
+from batchgen.providers.base import Endpoint, PollSchedule, Provider
+from batchgen.wire import LinkSource
 
 POLLS_AT_ONCE = 32
-
-UNSTORED_FACTOR = 3
-"""Attempts under way, downloads included, for each slot."""
-
-MAX_WAITING = 256
-"""Attempts that may wait for their links beside those that are bought: each takes some
-memory [assumed]."""
 
 
 class ProviderQueue:
@@ -115,11 +107,6 @@ class ProviderQueue:
         return self.link_hosts.of(link, self.source)
 
     @property
-    def keyless_source(self) -> LinkSource:
-        """The same for links that never get the key."""
-        return LinkSource(self.endpoint.base_url)
-
-    @property
     def is_in_doubt(self) -> bool:
         """Whether a purchase had no answer, or one that is not understood yet."""
         return self.breaker.is_in_doubt or bool(self.reply_times.undecided)
@@ -128,27 +115,6 @@ class ProviderQueue:
     def may_have_lost_several(self) -> bool:
         """Whether the failures are, as far as is known, not about one row."""
         return self.breaker.has_lost_several or bool(self.reply_times.undecided)
-
-    def slot_in_s(self, model: str) -> float:
-        """Return for how long to wait for a slot: 0 if one is free.
-
-        It is infinite where only a change at the provider can free one.
-        """
-        if (first_answer_in_s := self._first_answer_in_s(model)) > 0:
-            return first_answer_in_s
-        slots = self.concurrency
-        is_crowded = self._crowd() >= UNSTORED_FACTOR * slots
-        is_free = self.in_flight < slots and not is_crowded and not self.breaker.probing
-        return 0.0 if is_free else inf
-
-    def _crowd(self) -> int:
-        """Return how many attempts under way hold up new ones.
-
-        Those that wait for a link do not, unless no link works at all.
-        """
-        if not self.waiting or self.link_outage.waives_failures:
-            return self.live
-        return self.live - min(self.waiting, MAX_WAITING)
 
     @property
     def elsewhere(self) -> str | None:
@@ -184,12 +150,6 @@ class ProviderQueue:
         waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
         return (waits or not self.is_exhausted) and self.stopped is None
 
-    def _first_answer_in_s(self, model: str) -> float:
-        """Return how long others still wait for the first answer; 0 if not at all."""
-        if self.is_answered or not self.live or self.proof.held_before(model):
-            return 0.0
-        return max(0.0, self.alone_since + FIRST_ANSWER_S - self._clock())
-
     def stuck_s(self) -> float:
         """Return for how long it has refused all; call this at each refusal."""
         if self.stuck_since is None:
@@ -201,11 +161,6 @@ class ProviderQueue:
         if self._unreached_since is None:
             self._unreached_since = self._clock()
         return self._clock() - self._unreached_since
-
-    @property
-    def concurrency(self) -> int:
-        """Maximum of purchases between SENT and DELIVERED, as found so far."""
-        return self.limiter.slots
 
 
 class Retries:

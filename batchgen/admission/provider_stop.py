@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
@@ -21,18 +20,6 @@ from batchgen.errors import (
 from batchgen.limits import ROWS_LATER, Refusal
 from batchgen.model import Job, State
 from batchgen.providers._reasons import blames_reference
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """An error as it is held to be the row's, or the provider's.
-
-    Attributes:
-        returned: Earlier refusals of other rows, which are no longer theirs.
-    """
-
-    error: AttemptError
-    returned: Sequence[Refusal] = ()
 
 
 def _of_the_row(job: Job, context: AttemptContext, error: AttemptError) -> AttemptError:
@@ -55,14 +42,20 @@ def _of_the_row(job: Job, context: AttemptContext, error: AttemptError) -> Attem
     return RequestInvalid(error.provider, message, request_id=error.request_id)
 
 
-def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
+def attribute_error(
+    run: Run, context: AttemptContext, error: AttemptError
+) -> tuple[AttemptError, Sequence[Refusal]]:
     """Tell whether a refusal of key, credit or model is about one row or about all.
 
     Nothing is awaited: nothing more may leave for a key that is refused.
+
+    Returns:
+        The error as the row's or the provider's, and earlier refusals of other rows
+        that turned out to be the provider's, too.
     """
     queue, error = context.queue, _of_the_row(run.job, context, error)
     if not isinstance(error, ProviderStopped) or queue.stopped is not None:
-        return Judged(error)
+        return error, ()
     model = context.attempt.model
     refusal = Refusal(
         row_id=context.part.row_id,
@@ -77,11 +70,11 @@ def judge(run: Run, context: AttemptContext, error: AttemptError) -> Judged:
     if together is not None:
         stop(run, queue, error)
         others = [other for other in together if other.row_id != refusal.row_id]
-        return Judged(error, others)
+        return error, others
     if error.is_certain or not queue.proof.holds_for(model):
-        return Judged(error)  # the row is asked again when nothing else is left
+        return error, ()  # the row is asked again when nothing else is left
     message = error.message
-    return Judged(RequestInvalid(queue.name, message, request_id=error.request_id))
+    return RequestInvalid(queue.name, message, request_id=error.request_id), ()
 
 
 def stop(run: Run, queue: ProviderQueue, error: ProviderStopped) -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchgen.admission.next_step import RowEnd
+from batchgen.errors import BudgetReached, Charge, Internal, SpecError, StorageError
+from batchgen.ledger.estimate import scope_end
 from batchgen.model import Job, Status
+from batchgen.tracebacks import fault_message
 
 if TYPE_CHECKING:
-    from batchgen.admission.next_step import Settled
+    from batchgen.admission.provider_queue import ProviderQueue
     from batchgen.admission.run_context import Run
     from batchgen.ledger import Ledger, Reader
+
+RUN_WIDE_ERRORS = (StorageError, SpecError, BudgetReached)
+"""What is raised on purpose, and is about the whole run."""
 
 OWN_FAULTS = frozenset(
     {
@@ -48,7 +55,7 @@ class RowChange:
         return self.now is not Status.PENDING and self.error in OWN_FAULTS
 
 
-def change_row(ledger: Ledger, job: Job, row_id: int, end: Settled) -> RowChange:
+def change_row(ledger: Ledger, job: Job, row_id: int, end: RowEnd) -> RowChange:
     """Write down how a row stands now: part of a commit, after which it is counted."""
     was = ledger.status(row_id)
     ledger.settle(row_id, end.status, end.error, end.message)
@@ -61,12 +68,10 @@ def rows_of(job: Job, ledger: Reader, row_id: int) -> int:
     """Return how many rows in scope a purchase is for."""
     if not job.dedupe:
         return 1
-    return 1 + ledger.count_sharing_rows(
-        row_id, 1 << 62 if job.limit is None else job.limit
-    )
+    return 1 + ledger.count_sharing_rows(row_id, scope_end(job.limit))
 
 
-async def end_row(run: Run, row_id: int, end: Settled) -> None:
+async def end_row(run: Run, row_id: int, end: RowEnd) -> None:
     """End a row for which nothing is bought now, unless another part came first."""
 
     def step(ledger: Ledger) -> RowChange | None:
@@ -79,3 +84,23 @@ async def end_row(run: Run, row_id: int, end: Settled) -> None:
             run.progress.settle(change.now, change.was, change.rows)
 
     await run.writer.commit(step, then=count)
+
+
+async def fail_row(run: Run, row_id: int, error: Internal) -> None:
+    """Let a row that waits or is held end as failed; no attempt of it changes."""
+    end = RowEnd(Status.FAILED, error.kind, run.redactor.redact(error.message))
+
+    def step(ledger: Ledger) -> RowChange | None:
+        is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
+        if not is_open or not ledger.is_planned(row_id):
+            return None
+        return change_row(ledger, run.job, row_id, end)
+
+    await run.writer.commit(step, then=run.record)
+
+
+async def fail_by_fault(
+    run: Run, queue: ProviderQueue, row_id: int, fault: Exception
+) -> None:
+    """End a row by an unexpected fault before anything of it was sent."""
+    await fail_row(run, row_id, Internal(queue.name, fault_message(fault), Charge.NONE))

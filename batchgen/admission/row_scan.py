@@ -20,7 +20,7 @@ SLICE = 256
 
 
 @dataclass(slots=True)
-class _Closed:
+class _FullGroup:
     """A group without room.
 
     Attributes:
@@ -37,7 +37,7 @@ class _Closed:
 
 
 @dataclass(slots=True)
-class _Again:
+class _SecondReading:
     """A second reading, of groups that have room again: each from its own row on."""
 
     firsts: dict[str, int]
@@ -64,8 +64,8 @@ class RowScan:
         self._provider = provider
         self._end = end
         self._after = -1
-        self._closed: dict[str, _Closed] = {}
-        self._again: _Again | None = None
+        self._closed: dict[str, _FullGroup] = {}
+        self._second_reading: _SecondReading | None = None
         self._looked_at = 0
         self.may_have_more = True
 
@@ -76,8 +76,13 @@ class RowScan:
 
     def read(self) -> list[PlannedRow]:
         """Return rows of the next slice, without those of closed groups."""
-        again = self._again
-        rows = self._read_again(again) if again else self._read_on()
+        again = self._second_reading
+        if again:
+            rows = self._read_again(again)
+        elif rows := self._ledger.waiting(
+            self._provider, self._after, self._end, SLICE
+        ):
+            self._after = rows[-1].position
         self.may_have_more = bool(rows) or again is not None
         if again is not None:
             # What stands above was handed out before its group was closed.
@@ -89,20 +94,14 @@ class RowScan:
             ]
         return [row for row in rows if not self._is_passed_over(row)]
 
-    def _read_on(self) -> list[PlannedRow]:
-        rows = self._ledger.waiting(self._provider, self._after, self._end, SLICE)
-        if rows:
-            self._after = rows[-1].position
-        return rows
-
-    def _read_again(self, again: _Again) -> list[PlannedRow]:
+    def _read_again(self, again: _SecondReading) -> list[PlannedRow]:
         rows = self._ledger.waiting(
             self._provider, again.after, again.end, SLICE, again.firsts
         )
         if rows:
             again.after = rows[-1].position
         else:
-            self._again = None
+            self._second_reading = None
         return rows
 
     def _is_passed_over(self, planned: PlannedRow) -> bool:
@@ -118,7 +117,9 @@ class RowScan:
     def close(self, budget_group: str, reservation: Reservation, part: Part) -> None:
         """Close a group for a part that did not fit; the part comes again."""
         if budget_group not in self._closed:
-            self._closed[budget_group] = _Closed(reservation, self._held(reservation))
+            self._closed[budget_group] = _FullGroup(
+                reservation, self._held(reservation)
+            )
         self._closed[budget_group].aside.append(part)
 
     def set_aside(self, budget_group: str | None, part: Part) -> bool:
@@ -136,7 +137,7 @@ class RowScan:
         """
         settled = self._budget.settled
         is_soon = settled - self._looked_at < len(self._closed) // 8
-        if self._again is not None or (is_soon and self.may_reopen()):
+        if self._second_reading is not None or (is_soon and self.may_reopen()):
             return
         self._looked_at = settled
         opened = {
@@ -150,12 +151,14 @@ class RowScan:
             if closed.first is not None
         }
         if firsts:
-            self._again = _Again(firsts, min(firsts.values()) - 1, self._after + 1)
+            self._second_reading = _SecondReading(
+                firsts, min(firsts.values()) - 1, self._after + 1
+            )
         for name, closed in opened.items():
             del self._closed[name]
             yield from closed.aside
 
-    def _has_room(self, closed: _Closed) -> bool:
+    def _has_room(self, closed: _FullGroup) -> bool:
         held = self._held(closed.reservation)
         # Not for each attempt that ends: every second reading passes over many rows.
         if 2 * held > closed.held:

@@ -17,7 +17,7 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.admission.row_changes import RowChange
 from batchgen.budget import Budget, ColumnValue, Reservation
-from batchgen.errors import BatchgenError
+from batchgen.errors import BatchgenError, Incomplete
 from batchgen.ledger import AttemptRecord, Reader
 from batchgen.limits import Failures
 from batchgen.model import (
@@ -123,11 +123,6 @@ class Run:
     cut_short_scopes: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
-    def expected(self, price_key: PriceKey) -> int | None:
-        """Return what one image costs as a rule in nano-dollars; None if unknown."""
-        price = self.prices.find_nano(price_key)
-        return None if price is None else price.expected
-
     @property
     def rules(self) -> RowRules:
         """What decides how a row goes on."""
@@ -144,6 +139,17 @@ class Run:
                 yield scope
             finally:
                 self.cut_short_scopes.discard(scope)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait in work that costs nothing, unless the run stops.
+
+        Raises:
+            Incomplete: the run stops; a later run goes on.
+        """
+        with self.cut_short():
+            await anyio.sleep(seconds)
+            return
+        raise stopped()
 
     def wake(self) -> None:
         """Wake all tasks that wait for a change."""
@@ -206,13 +212,18 @@ class Run:
         self.budget.settle(reservation, nano)
 
 
+def stopped() -> Incomplete:
+    """Return the error with which a stopping run leaves an image to a later run."""
+    return Incomplete("the run", "stopped while the image was waited for")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptContext:
     """One attempt under way.
 
     Attributes:
         queue: Where it was sent; not always one of the chosen (after a restart).
-        started: Monotonic seconds of its departure; None after a restart.
+        started: When it was sent, in monotonic seconds; None after a restart.
         task_id: The task that the provider named, once it did.
         planned: The provider that is chosen for its row now; None if the manifest
             does not hold the row any more.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from batchgen.errors import (
     RequestInvalid,
 )
 from batchgen.ledger import AttemptRecord, Charged, RiskIncrease
-from batchgen.model import Delivered, Price, State, dollars, to_nano
+from batchgen.model import Delivered, Price, PriceKey, State, dollars, to_nano
 
 if TYPE_CHECKING:
     from batchgen.runner.progress import Progress
@@ -35,7 +34,11 @@ def reported_nano(
     each unit has a rate, unless the user gave a price: then that price counts.
     """
     usd = outcome.cost_usd
-    if usd is None and outcome.usage and agreed_price(price_of, context) is None:
+    if (
+        usd is None
+        and outcome.usage
+        and agreed_price(price_of, context.reservation.price_key) is None
+    ):
         usd = _price_of_usage(
             outcome.usage, context.queue.rates_of(context.attempt.model)
         )
@@ -53,20 +56,19 @@ def _price_of_usage(
         return None  # the number is too large for a decimal
 
 
-def agreed_price(price_of: PriceOf, context: AttemptContext) -> Price | None:
+def agreed_price(price_of: PriceOf, price_key: PriceKey) -> Price | None:
     """Return the price that the user gave for this kind of purchase, else None."""
-    price = price_of(context.reservation.price_key)
+    price = price_of(price_key)
     return price if price is not None and price.is_agreed else None
 
 
-def earlier_charge(context: AttemptContext) -> Charged | None:
+def earlier_charge(attempt: AttemptRecord) -> Charged | None:
     """Return the charge that the ledger has for an attempt of an earlier run.
 
     It is counted as spent already. The provider's bill takes precedence over a reply
     that comes now, unless the bill had no entry for the attempt. The charge of a kept
     reply that is read again counts, too.
     """
-    attempt = context.attempt
     if attempt.charge is Charge.BILLED and attempt.cost:
         return Charged(attempt.charge, attempt.cost)
     if attempt.state is State.FAILED and attempt.charge in (
@@ -81,7 +83,7 @@ def charge_of(
     price_of: PriceOf, context: AttemptContext, delivered: Delivered
 ) -> Charged:
     """Return what was charged: as billed or reported, else by the price list."""
-    if (earlier := earlier_charge(context)) is not None:
+    if (earlier := earlier_charge(context.attempt)) is not None:
         return earlier
     if delivered.may_cost_more:
         return Charged(Charge.UNKNOWN, None)
@@ -95,7 +97,7 @@ def charge_of_failure(
     price_of: PriceOf, context: AttemptContext, error: AttemptError
 ) -> Charged:
     """Return what the failed attempt cost."""
-    if (earlier := earlier_charge(context)) is not None:
+    if (earlier := earlier_charge(context.attempt)) is not None:
         return earlier
     reported = reported_nano(price_of, context, error)
     match charge := _kind_of_charge(context, error):
@@ -125,7 +127,7 @@ def by_price(price_of: PriceOf, context: AttemptContext, images: int) -> Charged
 
     Images beyond the requested number may be charged or not: they are at risk.
     """
-    price = agreed_price(price_of, context)
+    price = agreed_price(price_of, context.reservation.price_key)
     if price is None:
         return by_list(context.attempt, images)
     requested = context.attempt.images
@@ -160,12 +162,8 @@ def latency_of(context: AttemptContext, now_s: float) -> float | None:
     return now_s - context.started
 
 
-@dataclass(frozen=True, slots=True)
-class CeilingRaise:
-    """A charge above the ceiling, and by how much that raised the budget's risk."""
-
-    per_image: int
-    increase: RiskIncrease
+CeilingRaise = tuple[int, RiskIncrease]
+"""A charge for one image above the ceiling, and how much that raised the risk."""
 
 
 def charge_budget(
@@ -175,7 +173,7 @@ def charge_budget(
 
     Nothing is awaited, so the next reservation uses the new ceiling already.
     """
-    if charge == earlier_charge(context):
+    if charge == earlier_charge(context.attempt):
         run.spent(context.reservation, 0)
         return None
     if charge.charge is Charge.UNKNOWN:
@@ -189,22 +187,22 @@ def charge_budget(
         return None
     increase = run.ledger.risk_increase(*context.reservation.price_key[:2], per_image)
     _add_risk(run.budget, run.progress, increase)
-    return CeilingRaise(per_image, increase)
+    return per_image, increase
 
 
 async def announce_raise(
-    run: Run, context: AttemptContext, raised: CeilingRaise | None
+    run: Run, price_key: PriceKey, raised: CeilingRaise | None
 ) -> None:
     """Revalue the money at risk, and tell the user, if a charge raised the ceiling."""
     if raised is None:
         return
-    provider, resolution = context.reservation.price_key[:2]
-    per_image = raised.per_image
+    provider, resolution = price_key[:2]
+    per_image, earlier_increase = raised
     increase = await run.writer.commit(
         lambda ledger: ledger.raise_ceiling(provider, resolution, per_image)
     )
     # The difference comes from outcomes that became unknown in the meantime.
-    increase.subtract(raised.increase)
+    increase.subtract(earlier_increase)
     _add_risk(run.budget, run.progress, increase)
     run.log.warning("charge_above_ceiling", extra={"nano": per_image})
     charged = dollars(per_image, pretend=run.progress.rehearsed)

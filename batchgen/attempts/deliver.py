@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ import anyio
 
 from batchgen.addresses import is_data_uri
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_delivered
 from batchgen.attempts.charges import (
     announce_raise,
     charge_budget,
@@ -23,7 +22,7 @@ from batchgen.attempts.fetch import Numbered, fetch
 from batchgen.attempts.finish import lose
 from batchgen.attempts.image_check import SMALL_BYTES, check_image
 from batchgen.attempts.kept_replies import keep_image
-from batchgen.attempts.store import Checked, InlineDelivery, store
+from batchgen.attempts.store import CheckedImage, InlineDelivery, log_delivered, store
 from batchgen.errors import (
     AttemptError,
     DiskFull,
@@ -41,17 +40,9 @@ if TYPE_CHECKING:
     from batchgen.wire.offload import Offload
 
 
-@dataclass(frozen=True, slots=True)
-class _Parcel:
-    """The images of one delivery by their number within the row.
-
-    Attributes:
-        extra: Images beyond the requested number.
-    """
-
-    blobs: Sequence[tuple[int, Blob]]
-    links: Numbered
-    extra: Sequence[tuple[int, Link | Blob]]
+_Parcel = tuple[Sequence[tuple[int, Blob]], Numbered, Sequence[tuple[int, Link | Blob]]]
+"""Images of one delivery by their number within the row: bytes, links, and images
+beyond the requested number."""
 
 
 async def deliver(
@@ -68,17 +59,17 @@ async def deliver(
     context.queue.task_error = None
     context.queue.verdicts.record_useful_answer()
     try:
-        links, charge, lost = await take(run, context, delivered)
+        links, charge, loss = await record_delivery(run, context, delivered)
     except DiskFull as full:
         # The reply's own images exist nowhere else: the attempt's outcome is unknown.
         run.end(full)
         return
     lease.mark_idle()
     if links:
-        await fetch(run, context, links, charge, lost=lost)
+        await fetch(run, context, links, charge, loss=loss)
 
 
-async def take(
+async def record_delivery(
     run: Run, context: AttemptContext, delivered: Delivered
 ) -> tuple[Numbered, Charged, AttemptError | None]:
     """Record what was delivered and charged, and store images of the reply itself.
@@ -93,20 +84,18 @@ async def take(
     if delivered.request_id is not None:
         request_id = run.redactor.redact_id(delivered.request_id)
         delivered = replace(delivered, request_id=request_id)
-    parcel = await _unpack(run.offload, context, delivered)
-    if parcel.blobs:
-        charge, lost = await _store_inline(run, context, parcel, delivered)
+    blobs, links, extra = await _unpack(run.offload, context.part.span, delivered)
+    if blobs:
+        charge, loss = await _store_inline(run, context, blobs, links, delivered)
     else:
-        charge, lost = await _write_links(run, context, parcel.links, delivered), None
-    await _keep_extra(run, context, parcel.extra)
-    if not parcel.links and not parcel.blobs:
+        charge, loss = await _write_links(run, context, links, delivered), None
+    await _keep_extra(run, context, extra)
+    if not links and not blobs:
         await fetch(run, context, (), charge)
-    return parcel.links, charge, lost
+    return links, charge, loss
 
 
-async def _unpack(
-    offload: Offload, context: AttemptContext, delivered: Delivered
-) -> _Parcel:
+async def _unpack(offload: Offload, span: range, delivered: Delivered) -> _Parcel:
     """Number the images; a data URI is an image, not a link.
 
     If there are more images than requested, the last ones are used: gateways pass on
@@ -116,7 +105,6 @@ async def _unpack(
     blobs: list[tuple[int, Blob]] = []
     links: list[tuple[int, Link]] = []
     extra: list[tuple[int, Link | Blob]] = []
-    span = context.part.span
     surplus = max(0, len(delivered.images) - len(span))
     numbers = chain(range(span.stop, span.stop + surplus), span)
     for number, each in zip(numbers, delivered.images, strict=False):
@@ -127,7 +115,7 @@ async def _unpack(
             blobs.append((number, image))
         else:
             links.append((number, image))
-    return _Parcel(blobs, links, extra)
+    return blobs, links, extra
 
 
 async def _decode_link(offload: Offload, link: Link) -> Link | Blob:
@@ -148,59 +136,63 @@ async def _write_links(
     charge = charge_of(run.prices.find, context, delivered)
     raised = charge_budget(run, context, charge)
     latency_s = latency_of(context, run.time.monotonic())
-    log_delivered(run.log, context, charge, delivered.request_id)
+    log_delivered(run.log, context.attempt.attempt_id, charge, delivered.request_id)
     await run.writer.commit(
         lambda ledger: ledger.mark_delivered(
             context.attempt.attempt_id, links, charge, delivered.request_id, latency_s
         )
     )
-    await announce_raise(run, context, raised)
+    await announce_raise(run, context.reservation.price_key, raised)
     return charge
 
 
 async def _store_inline(
-    run: Run, context: AttemptContext, parcel: _Parcel, delivered: Delivered
+    run: Run,
+    context: AttemptContext,
+    blobs: Sequence[tuple[int, Blob]],
+    links: Numbered,
+    delivered: Delivered,
 ) -> tuple[Charged, AttemptError | None]:
     """Store images that came with the reply: charge and images are one commit.
 
     Until then the bytes exist only in memory, so a cancellation has to wait.
     """
     with anyio.CancelScope(shield=True):
-        checked, lost = await _check_all(run, context, parcel.blobs)
+        checked, loss = await _check_all(run, context, blobs)
         charge = charge_of(run.prices.find, context, delivered)
         raised = charge_budget(run, context, charge)
-        if lost is not None:
-            lost.request_id = delivered.request_id
-        if checked or parcel.links:
+        if loss is not None:
+            loss.request_id = delivered.request_id
+        if checked or links:
             await store(
                 run,
                 context,
                 checked,
-                ends=not parcel.links,
-                lost=lost,
+                ends=not links,
+                loss=loss,
                 inline=InlineDelivery(
-                    len(delivered.images), charge, delivered.request_id, parcel.links
+                    len(delivered.images), charge, delivered.request_id, links
                 ),
             )
-        elif lost is not None:
-            await lose(run, context, lost, charge)
-        await announce_raise(run, context, raised)
-    return charge, lost
+        elif loss is not None:
+            await lose(run, context, loss, charge)
+        await announce_raise(run, context.reservation.price_key, raised)
+    return charge, loss
 
 
 async def _check_all(
     run: Run, context: AttemptContext, blobs: Sequence[tuple[int, Blob]]
-) -> tuple[list[Checked], AttemptError | None]:
+) -> tuple[list[CheckedImage], AttemptError | None]:
     """Return the valid images, and why others are invalid; those are kept as files."""
-    checked: list[Checked] = []
-    lost: AttemptError | None = None
+    checked: list[CheckedImage] = []
+    loss: AttemptError | None = None
     for image, blob in blobs:
         try:
             checked.append(await check_image(run, context, image, blob.data, keep=True))
         except ImageRejected as error:
             drop_tracebacks(error)
-            lost = error
-    return checked, lost
+            loss = error
+    return checked, loss
 
 
 async def _keep_extra(

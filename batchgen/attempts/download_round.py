@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -9,8 +10,8 @@ import anyio
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.image_check import check_image
-from batchgen.attempts.missing_images import Missing
-from batchgen.attempts.store import Checked, store
+from batchgen.attempts.missing_images import MissingImages
+from batchgen.attempts.store import CheckedImage, store
 from batchgen.errors import (
     ImageRejected,
     LinkLost,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def try_links(
-    run: Run, context: AttemptContext, missing: Missing, *, keep: bool
+    run: Run, context: AttemptContext, missing: MissingImages, *, keep: bool
 ) -> None:
     """Try each link once; an image that downloads is stored and no longer missing."""
     queue = context.queue
@@ -32,9 +33,14 @@ async def try_links(
     if missing.rounds == 0:
         missing.began = run.time.monotonic()
     for image, link in list(missing.links.items()):
-        ends = len(missing.links) == 1 and missing.lost is None
+        ends = len(missing.links) == 1 and missing.loss is None
         try:
-            await _bring_home(run, context, image, link, keep=keep, ends=ends)
+            # Leased until the image is on disk, or has turned out to be none.
+            with run.wire.lease() as lease:
+                checked = await _download_checked(
+                    run, context, image, link, lease, keep=keep
+                )
+                await store(run, context, [checked], ends=ends)
         except (Retryable, LinkLost, ImageRejected) as error:
             missing.failures[image] = error
             if isinstance(error, Retryable):
@@ -51,16 +57,7 @@ async def try_links(
     missing.rounds += 1
 
 
-async def _bring_home(
-    run: Run, context: AttemptContext, image: int, link: Link, *, keep: bool, ends: bool
-) -> None:
-    # Its memory is leased until it is on disk, or has turned out to be no image.
-    with run.wire.lease() as lease:
-        checked = await _download(run, context, image, link, lease, keep=keep)
-        await store(run, context, [checked], ends=ends)
-
-
-async def _download(
+async def _download_checked(
     run: Run,
     context: AttemptContext,
     image: int,
@@ -68,7 +65,7 @@ async def _download(
     lease: MemoryLease,
     *,
     keep: bool,
-) -> Checked:
+) -> CheckedImage:
     """Return a checked image; keep bytes that are no image if `keep` says so."""
     queue = context.queue
     if not link.url:
@@ -90,6 +87,8 @@ async def download(
     lease: MemoryLease,
 ) -> Blob:
     """Return the bytes behind a link; a link out of a model's text gets no key."""
-    source = queue.keyless_source if link.from_text else queue.source
+    source = queue.source
+    if link.from_text:
+        source = replace(source, key_headers={})
     async with downloads:
         return await wire.download(queue.name, link.url, source=source, lease=lease)

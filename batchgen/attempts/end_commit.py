@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batchgen.admission.failover import Moved, next_candidate
+from batchgen.admission.failover import Move, next_candidate
 from batchgen.admission.next_step import (
     Decision,
     Leave,
-    Settled,
+    Part,
+    RowEnd,
     decide,
     history_of,
     others_hold,
@@ -19,7 +20,6 @@ from batchgen.admission.provider_health import (
     waive,
 )
 from batchgen.admission.provider_queue import ProviderQueue
-from batchgen.admission.provider_stop import Judged
 from batchgen.admission.row_changes import RowChange, change_row
 from batchgen.admission.run_context import AttemptContext, RowRules
 from batchgen.errors import (
@@ -46,7 +46,7 @@ class EndOutcome:
         waived: Parts to buy again, because they failed together with others.
     """
 
-    decision: Decision | Moved
+    decision: Decision | Move
     planned: str | None
     changes: Sequence[RowChange]
     ceiling: int | None
@@ -58,15 +58,15 @@ def write_effects(
     ledger: Ledger,
     context: AttemptContext,
     end: AttemptEnd,
-    judged: Judged,
+    refusals: Sequence[Refusal],
     waived: tuple[int, ...],
 ) -> EndOutcome:
     """Write down what an end means for its row and for others."""
     reopened = [
-        reopen_refused(rules.job, ledger, refusal, judged.error)
-        for refusal in judged.returned
+        reopen_refused(rules.job, ledger, refusal, end.error, end.message)
+        for refusal in refusals
     ]
-    decision, planned, change = _settle_row(rules, ledger, context, end)
+    decision, planned, change = _settle_row(rules, ledger, context.part, end)
     return EndOutcome(
         decision=decision,
         planned=planned,
@@ -77,34 +77,34 @@ def write_effects(
 
 
 def _settle_row(
-    rules: RowRules, ledger: Ledger, context: AttemptContext, end: AttemptEnd
-) -> tuple[Decision | Moved, str | None, RowChange | None]:
+    rules: RowRules, ledger: Ledger, part: Part, end: AttemptEnd
+) -> tuple[Decision | Move, str | None, RowChange | None]:
     """Return what follows for the row, its planned provider now, and what changed."""
-    row = ledger.row(context.part.row_id)
+    row = ledger.row(part.row_id)
     may_go_on = row.status in (Status.PENDING, Status.HELD)
     planned = ledger.planned_provider(row.row_id)
     if not may_go_on or planned is None:
         return Leave(), planned, None
     attempts = ledger.attempts_of(row.row_id)
-    history = history_of(attempts, context.part, row.tries_from)
-    decision: Decision | Moved = decide(history, rules.policy, planned)
+    history = history_of(attempts, part, row.tries_from)
+    decision: Decision | Move = decide(history, rules.policy, planned)
     is_held = row.status is Status.HELD and others_hold(
-        attempts, context.part, rules.policy, row
+        attempts, part, rules.policy, row
     )
-    if is_held and not isinstance(decision, Settled):
+    if is_held and not isinstance(decision, RowEnd):
         return Leave(), planned, None  # the user decides about all its parts
     if not is_held and _may_fail_over(rules.queues, decision, planned, end):
         candidate = next_candidate(rules, ledger, row.row_id, history)
         if candidate is not None:
             ledger.move(row.row_id, candidate)
-            decision, planned = Moved(candidate.provider), candidate.provider
-    pending = Settled(Status.PENDING, end.error, end.message)
-    settled = decision if isinstance(decision, Settled) else pending
+            decision, planned = Move(candidate.provider), candidate.provider
+    pending = RowEnd(Status.PENDING, end.error, end.message)
+    settled = decision if isinstance(decision, RowEnd) else pending
     return decision, planned, change_row(ledger, rules.job, row.row_id, settled)
 
 
 def reopen_refused(
-    job: Job, ledger: Ledger, refusal: Refusal, error: AttemptError
+    job: Job, ledger: Ledger, refusal: Refusal, error: str, message: str
 ) -> RowChange | None:
     """Make a row pending again if its refusal turned out to concern all rows.
 
@@ -112,17 +112,17 @@ def reopen_refused(
     commits would leave rows failed that nobody tries again.
     """
     row = ledger.row(refusal.row_id)
-    if not ledger.mark_refused(refusal.attempt_id, error.kind):
+    if not ledger.mark_refused(refusal.attempt_id, error):
         return None
     if row.status is not Status.FAILED or not ledger.is_planned(row.row_id):
         return None
-    pending = Settled(Status.PENDING, error.kind, error.message)
+    pending = RowEnd(Status.PENDING, error, message)
     return change_row(ledger, job, row.row_id, pending)
 
 
 def _may_fail_over(
     queues: Mapping[str, ProviderQueue],
-    decision: Decision | Moved,
+    decision: Decision | Move,
     planned: str,
     end: AttemptEnd,
 ) -> bool:
@@ -131,7 +131,7 @@ def _may_fail_over(
     Its own provider has settled it or has stopped. When a provider stops, others take
     over its waiting rows at once, and rows in flight only here.
     """
-    if isinstance(decision, Settled):
+    if isinstance(decision, RowEnd):
         return decision.status is not Status.HELD
     if end.again is Again.STOP:
         return True

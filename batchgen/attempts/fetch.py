@@ -17,9 +17,7 @@ from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.attempts.download_round import try_links
 from batchgen.attempts.finish import lose
 from batchgen.attempts.fresh_links import fresh_links
-from batchgen.attempts.link_ends import refuse_silence, stop_for
-from batchgen.attempts.missing_images import Missing
-from batchgen.attempts.pause import pause
+from batchgen.attempts.missing_images import MissingImages, refuse_silence, stop_for
 from batchgen.attempts.store import store
 from batchgen.errors import (
     AttemptError,
@@ -56,7 +54,7 @@ async def fetch(
     links: Numbered,
     charge: Charged,
     *,
-    lost: AttemptError | None = None,
+    loss: AttemptError | None = None,
     rounds: int | None = None,
 ) -> None:
     """Download what an attempt delivered, and store each image as it comes.
@@ -68,17 +66,19 @@ async def fetch(
         context: The attempt.
         links: Of its images that are not stored.
         charge: What it cost.
-        lost: Why other images of it are lost.
+        loss: Why other images of it are lost.
         rounds: How often failing links are tried; `MAX_ROUNDS` by default.
     """
-    missing = Missing(dict(links) or _empty_links(run.ledger, context, lost), lost=lost)
+    missing = MissingImages(
+        dict(links) or _empty_links(run.ledger, context, loss), loss=loss
+    )
     # The tag of each image in the ZIP states the charge.
     attempt = replace(context.attempt, charge=charge.charge, cost=charge.cost)
     context = replace(context, attempt=attempt)
     try:
         _refuse_second(run.ledger, context)
         await _download_all(run, context, missing, charge, rounds or MAX_ROUNDS)
-        error = missing.error if missing.links or missing.lost else None
+        error = missing.error if missing.links or missing.loss else None
     except (Incomplete, ProviderStopped) as reason:
         await _leave_delivered(run, context, reason)
         return
@@ -94,10 +94,10 @@ async def fetch(
 
 
 def _empty_links(
-    ledger: Reader, context: AttemptContext, lost: AttemptError | None
+    ledger: Reader, context: AttemptContext, loss: AttemptError | None
 ) -> dict[int, Link]:
     """Return an empty link for each image that lacks one: the task may give others."""
-    if lost is not None:
+    if loss is not None:
         return {}
     stored = ledger.stored_images(context.part.row_id)
     return {image: Link("") for image in context.part.span if image not in stored}
@@ -107,13 +107,17 @@ def _as_lost(error: AttemptError) -> AttemptError:
     """Treat a link as lost if its reply stayed incomplete for minutes."""
     if not isinstance(error, Incomplete):
         return error
-    lost = LinkLost(error.provider, error.message)
-    lost.request_id = error.request_id
-    return lost
+    loss = LinkLost(error.provider, error.message)
+    loss.request_id = error.request_id
+    return loss
 
 
 async def _download_all(
-    run: Run, context: AttemptContext, missing: Missing, charge: Charged, rounds: int
+    run: Run,
+    context: AttemptContext,
+    missing: MissingImages,
+    charge: Charged,
+    rounds: int,
 ) -> None:
     """Download the missing images, round by round.
 
@@ -139,9 +143,11 @@ async def _download_all(
         is_outage = (
             is_first_chance
             and is_retryable
-            and all(host.waives_failures for host in hosts)
+            and all(host.outage.waives_failures for host in hosts)
         )
-        if is_first_chance and all(map(queue.link_hosts.are_gone, hosts)):
+        # No image came from other hosts meanwhile.
+        last_success = queue.link_hosts.last_success
+        if is_first_chance and all(host.was_gone_since(last_success) for host in hosts):
             stop_for(run, queue, hosts[0], missing)
         counted += not is_outage
         is_over = (is_last and counted >= max_rounds) or not missing.may_come
@@ -159,7 +165,12 @@ async def _download_all(
 
 
 async def _wait(
-    run: Run, context: AttemptContext, missing: Missing, tries: int, *, is_outage: bool
+    run: Run,
+    context: AttemptContext,
+    missing: MissingImages,
+    tries: int,
+    *,
+    is_outage: bool,
 ) -> None:
     """Wait for the next round; other rows can be bought in the meantime."""
     failures = missing.failures.values()
@@ -186,7 +197,7 @@ async def _wait(
     run.wake()
     try:
         with waiting_for(hosts):
-            await pause(run, wait)
+            await run.pause(wait)
     finally:
         context.queue.waiting -= 1
 
@@ -194,7 +205,7 @@ async def _wait(
 async def _renew(
     run: Run,
     context: AttemptContext,
-    missing: Missing,
+    missing: MissingImages,
     charge: Charged,
     *,
     must: bool,
@@ -223,17 +234,17 @@ async def _renew(
 
 
 async def end_without(
-    run: Run, context: AttemptContext, lost: AttemptError, charge: Charged
+    run: Run, context: AttemptContext, loss: AttemptError, charge: Charged
 ) -> None:
     """End an attempt that lost some or all of its images."""
-    lost.message = run.redactor.redact(lost.message)
+    loss.message = run.redactor.redact(loss.message)
     attempt_id = context.attempt.attempt_id
     if run.ledger.shapes(attempt_id):
         # The user's explicit retry allows buying lost images again.
         is_retried = attempt_id <= run.ledger.row(context.part.row_id).tries_from
-        await store(run, context, (), lost=None if is_retried else lost)
+        await store(run, context, (), loss=None if is_retried else loss)
     else:
-        await lose(run, context, lost, charge)
+        await lose(run, context, loss, charge)
 
 
 def _refuse_second(ledger: Reader, context: AttemptContext) -> None:

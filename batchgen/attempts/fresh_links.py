@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.pause import pause, stopped
+from batchgen.admission.run_context import AttemptContext, Run, stopped
 from batchgen.attempts.polling import SURE_AFTER, Poller
 from batchgen.errors import AttemptError, Incomplete, LinkLost, ProviderStopped
 from batchgen.model import Blob, Delivered, Link, Running
@@ -42,7 +41,7 @@ async def _fresh(
         outcome = await _ask(run, poller)
         answers = int(poller.was_answered)
         while not isinstance(outcome, Delivered) and answers < sure_after:
-            await pause(run, poller.schedule.every_s)
+            await run.pause(poller.schedule.every_s)
             outcome = await _ask(run, poller)
             answers += poller.was_answered
     except (Incomplete, ProviderStopped):
@@ -61,7 +60,7 @@ async def _fresh(
 
 
 async def _ask(run: Run, poller: Poller) -> Delivered | Running:
-    """Poll a task once; raises as `pause` does, too."""
+    """Poll a task once; raises as `Run.pause` does, too."""
     with run.cut_short():
         return await poller.ask()
     raise stopped()

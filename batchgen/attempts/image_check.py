@@ -6,8 +6,8 @@ import hashlib
 from contextlib import suppress
 
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.kept_replies import keep_image, name_in
-from batchgen.attempts.store import Checked
+from batchgen.attempts.kept_replies import add_file_name, keep_image
+from batchgen.attempts.store import CheckedImage
 from batchgen.errors import ImageRejected
 from batchgen.images import ImageFacts, NotAnImage, extension_of, inspect
 from batchgen.providers._decoding import decode_base64
@@ -19,7 +19,7 @@ thread would gain nothing."""
 
 async def check_image(
     run: Run, context: AttemptContext, image: int, data: bytes, *, keep: bool
-) -> Checked:
+) -> CheckedImage:
     """Check an image's start and end and compute its digest, off the event loop.
 
     Args:
@@ -33,9 +33,9 @@ async def check_image(
         ImageRejected: it is not a complete image of a supported format.
     """
 
-    def look() -> Checked:
+    def look() -> CheckedImage:
         content, facts = _inspect(data)
-        return Checked(image, content, facts, hashlib.sha256(content).digest())
+        return CheckedImage(image, content, facts, hashlib.sha256(content).digest())
 
     try:
         return await run.offload(look) if len(data) > SMALL_BYTES else look()
@@ -43,7 +43,7 @@ async def check_image(
         error = ImageRejected(context.queue.name, f"delivered {reason}")
         error.may_come = _is_placeholder(data)
         if keep and data:
-            name_in(error, await keep_image(run, context, image, data))
+            add_file_name(error, await keep_image(run, context, image, data))
         raise error from reason
 
 

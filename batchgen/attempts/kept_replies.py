@@ -42,30 +42,18 @@ def kept_files(folder: Path, redactor: Redactor) -> KeptFiles:
     return KeptFiles(folder, redactor.mask.pieces)
 
 
-async def keep_reply(
-    run: Run, context: AttemptContext, reply: Reply, source: Source = "purchase"
+async def keep_image(
+    run: Run, context: AttemptContext, image: int, data: bytes
 ) -> str | None:
-    """Keep a whole reply; return its name within the run folder.
+    """Keep bytes that cannot go into the archive.
 
     Returns:
-        None if the disk has no room; the user is notified.
+        Their name within the run folder; None if the disk has no room, which the user
+        is told.
 
     Raises:
         StorageError: the folder cannot be written.
     """
-    attempt_id, provider = context.attempt.attempt_id, context.queue.name
-    files = kept_files(run.folder, run.redactor)
-    return await _keep(
-        run.offload,
-        run.progress,
-        lambda: files.keep_reply(attempt_id, provider, source, reply),
-    )
-
-
-async def keep_image(
-    run: Run, context: AttemptContext, image: int, data: bytes
-) -> str | None:
-    """Keep bytes that cannot go into the archive; as `keep_reply` does."""
     attempt_id = context.attempt.attempt_id
     files = kept_files(run.folder, run.redactor)
     return await _keep(
@@ -129,11 +117,17 @@ async def keep_unread(
 ) -> None:
     """Keep a successful reply without an image, and name the file in the error."""
     if 200 <= reply.status < 300 and not _is_empty(reply):
-        name = await keep_reply(run, context, reply, source)
-        name_in(error, name)
+        attempt_id, provider = context.attempt.attempt_id, context.queue.name
+        files = kept_files(run.folder, run.redactor)
+        name = await _keep(
+            run.offload,
+            run.progress,
+            lambda: files.keep_reply(attempt_id, provider, source, reply),
+        )
+        add_file_name(error, name)
 
 
-def name_in(error: AttemptError, name: str | None) -> None:
+def add_file_name(error: AttemptError, name: str | None) -> None:
     """Add the name of a kept file to an error's message."""
     if name is not None:
         error.message = f"{error.message}; kept as {name}"

@@ -6,7 +6,7 @@ would fail, in this run and in later ones, until the upload expires in the ledge
 
 from __future__ import annotations
 
-from batchgen.admission.next_step import history_of
+from batchgen.admission.next_step import Part, history_of
 from batchgen.admission.reference_uploads import SAFE_LIFE
 from batchgen.admission.run_context import AttemptContext, Run
 from batchgen.errors import (
@@ -55,7 +55,7 @@ async def without_lost_uploads(
     # After an unknown charge the job's limit of risk decides about another purchase, as
     # after any failed task.
     is_paid = charge.charge not in (Charge.NONE, Charge.UNKNOWN) and charge.cost != 0
-    if is_paid or _has_too_many_attempts(run.ledger, context):
+    if is_paid or _has_too_many_attempts(run.ledger, context.part):
         return error
     lost = UploadLost(
         error.provider,
@@ -89,9 +89,8 @@ def _forget(ledger: Ledger, context: AttemptContext) -> int:
     return ledger.forget_uploads_until(address, context.attempt.sent_at + life)
 
 
-def _has_too_many_attempts(ledger: Reader, context: AttemptContext) -> bool:
-    row = ledger.row(context.part.row_id)
-    attempts = ledger.attempts_of(row.row_id)
-    history = history_of(attempts, context.part, row.tries_from)
+def _has_too_many_attempts(ledger: Reader, part: Part) -> bool:
+    row = ledger.row(part.row_id)
+    history = history_of(ledger.attempts_of(row.row_id), part, row.tries_from)
     lost = sum(attempt.error == UploadLost("", "").kind for attempt in history)
     return lost >= MAX_LOST_UPLOADS

@@ -23,7 +23,6 @@ from batchgen.errors import (
     ReplyMalformed,
     Retryable,
     TaskLost,
-    TaskOverdue,
 )
 from batchgen.limits import Outage
 from batchgen.model import Blob, Call, Delivered, Link, Next, Reply, Running
@@ -242,37 +241,3 @@ def _worst(failed: Sequence[AttemptError]) -> AttemptError:
     if any(error.charge is not Charge.NONE for error in failed):
         error.charge = Charge.UNKNOWN
     return error
-
-
-async def follow(
-    run: Run, context: AttemptContext, estimate_s: float | None, lease: MemoryLease
-) -> Delivered:
-    """Poll until the task delivers; an outage does not count against its deadline.
-
-    The lease covers images in the replies.
-
-    Raises:
-        TaskOverdue: it is past its deadline; later runs poll it again.
-        ProviderStopped: the key is refused; the task stays accepted.
-        AttemptError: the task ended without images.
-    """
-    task_id = context.task_id or ""
-    poller = Poller(run, context, task_id, lease)
-    schedule = poller.schedule
-    began = run.time.monotonic()
-    wait = context.queue.pace.first_s(schedule, estimate_s)
-    polls = 0
-    while True:
-        await anyio.sleep(wait)
-        outcome = await poller.ask()
-        age_s = run.time.monotonic() - began - poller.silent_s
-        if isinstance(outcome, Delivered):
-            context.queue.pace.learn(age_s)
-            return outcome
-        if age_s > schedule.deadline_s:
-            hours = schedule.deadline_s / 3600
-            raise TaskOverdue(
-                context.queue.name, f"task {task_id} runs for {hours:g} h"
-            )
-        wait = context.queue.pace.every_s(schedule, polls)
-        polls += 1

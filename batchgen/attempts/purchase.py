@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
+from logging import Logger
 
-from batchgen.admission.found_limits import remember
+from batchgen.admission.learned_limits import remember_limits
 from batchgen.admission.permit import Permit
 from batchgen.admission.provider_health import record_success
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_accepted, log_sent
+from batchgen.attempts.accepted_task import accept
 from batchgen.attempts.deliver import deliver
-from batchgen.attempts.fence import fenced
-from batchgen.attempts.finish import fail, leave_at_risk, leave_open
+from batchgen.attempts.finish import end_by_fault, fail
 from batchgen.attempts.kept_replies import read_or_keep
-from batchgen.attempts.polling import follow
-from batchgen.attempts.unavailable import Failure, record_unavailable
+from batchgen.attempts.unavailable import record_unavailable
 from batchgen.errors import (
     AttemptError,
+    Charge,
     ModelGone,
     OutcomeUnknown,
     ProviderDown,
@@ -27,11 +30,12 @@ from batchgen.errors import (
     Unreachable,
     WrongAddress,
 )
-from batchgen.ledger import AttemptRecord, AttemptStart, Ledger
+from batchgen.ledger import AttemptRecord, AttemptStart
 from batchgen.model import (
     Accepted,
     Call,
     Delivered,
+    Payload,
     Reply,
 )
 from batchgen.providers._decoding import message_of
@@ -43,15 +47,20 @@ from batchgen.wire import MemoryLease
 
 async def buy(run: Run, permit: Permit) -> None:
     """Send one purchase and follow it to its images or its end."""
-    with permit:
+    with closing(permit):
         context = await _mark_sent(run, permit)
         if context is None:
             return
-        log_sent(run.log, context)
+        _log_sent(run.log, context.attempt, context.base_name)
         # Memory for images in the reply is leased until they are on disk.
         with run.wire.lease() as lease:
-            async with fenced(run, context, lambda: permit.has_left):
+            try:
                 await _send_and_handle(run, permit, context, lease)
+            except RUN_WIDE_ERRORS:
+                raise
+            except Exception as fault:  # noqa: BLE001 - it ends this row alone
+                charge = Charge.UNKNOWN if permit.was_sent else Charge.NONE
+                await end_by_fault(run, context, fault, charge)
 
 
 async def _send_and_handle(
@@ -67,12 +76,12 @@ async def _send_and_handle(
         return
     except AttemptError as error:
         drop_tracebacks(error)  # frees the reply now, not at the row's end
-        failure = Failure(context, permit, *permit.times())
-        failed = await record_unavailable(run, failure, _as_outage(context, error))
+        outage = _as_outage(context, error)
+        own_error, waived = await record_unavailable(run, context, permit, outage)
         permit.free_slot()
-        await fail(run, context, failed.error, failed.waived)
-        if isinstance(failed.error, Throttled):
-            await remember(run, queue)
+        await fail(run, context, own_error, waived)
+        if isinstance(own_error, Throttled):
+            await remember_limits(run, queue)
         return
     is_accepted = isinstance(outcome, Accepted)
     queue.reply_times.record_success(*permit.times())
@@ -81,7 +90,7 @@ async def _send_and_handle(
     queue.proof.add(model)
     if isinstance(outcome, Accepted):
         queue.verdicts.record_task()
-        await _accepted(run, context, outcome, lease, is_first=is_first)
+        await accept(run, context, outcome, lease, is_first=is_first)
         return
     permit.free_slot()
     await deliver(run, context, outcome, lease)
@@ -119,16 +128,12 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
     start = _start_of(run, permit, request.aspect_ratio)
     # Another provider may have taken the row over.
     provider = queue.name if len(run.queues) > 1 else None
-
-    def step(ledger: Ledger) -> AttemptRecord | None:
-        # A refusal of another part would refuse this one, too. And images in flight,
-        # also those of an earlier run, are not bought a second time.
-        return ledger.send(start, provider)
-
     # Links that the row does not name itself are uploads of batchgen.
     links = run.reference_buffer.links(part) if request.references else ()
     uploads = tuple(link for link in links if link not in request.references)
-    attempt = await run.writer.commit(step)
+    # A refusal of another part would refuse this one, too. And images in flight, also
+    # those of an earlier run, are not bought a second time.
+    attempt = await run.writer.commit(lambda ledger: ledger.send(start, provider))
     if attempt is None:
         return None
     permit.is_recorded = True
@@ -167,13 +172,37 @@ def _start_of(run: Run, permit: Permit, aspect_ratio: str | None) -> AttemptStar
     )
 
 
+def _log_sent(log: Logger, attempt: AttemptRecord, base_name: str) -> None:
+    """Log that a request is about to leave; the ledger has recorded that already."""
+    log.info(
+        "sent",
+        extra={
+            "attempt": attempt.attempt_id,
+            "image": base_name,
+            "provider": attempt.provider,
+            "model_id": attempt.model,
+            "url": attempt.base_url,
+            "resolution": attempt.resolution,
+            "ratio": attempt.aspect_ratio,
+            "first": attempt.first_image,
+            "images": attempt.images,
+            "floor_nano": attempt.floor,
+            "expected_nano": attempt.expected,
+            "ceiling_nano": attempt.ceiling,
+        },
+    )
+
+
 async def _send(
     run: Run, permit: Permit, context: AttemptContext, lease: MemoryLease
 ) -> Accepted | Delivered:
     queue, model = permit.queue, context.attempt.model
-    request = context.request.for_images(context.part.images)
+    request = replace(context.request, n=context.part.images)
     timeout_s = queue.provider.defaults.reply_timeout_s
-    with run.reference_buffer.take(context.part) as references:
+    buffered: AbstractContextManager[Sequence[Payload]] = nullcontext(())
+    if request.references:
+        buffered = run.reference_buffer.take(context.part)
+    with buffered as references:
         call = queue.provider.encode(request, model, queue.endpoint, references)
         queue.purchase_url = call.url
         try:
@@ -189,7 +218,7 @@ async def _send(
             error.request_id = _id_in_head(queue.provider, error)
             raise
         finally:
-            permit.cancel_departure()
+            permit.cancel_grant()
     reply = replace(reply, is_own=queue.is_own)
     try:
         return await read_or_keep(run, context, reply, queue.provider.decode)
@@ -226,59 +255,3 @@ def _id_in_head(provider: Provider, error: OutcomeUnknown) -> str | None:
         except AttemptError as refusal:
             return refusal.request_id
     return None
-
-
-async def _accepted(
-    run: Run,
-    context: AttemptContext,
-    accepted: Accepted,
-    lease: MemoryLease,
-    *,
-    is_first: bool,
-) -> None:
-    attempt_id, at = context.attempt.attempt_id, run.time.now()
-    # This run polls with the handle itself; the ledger gets it without a key.
-    handle = run.redactor.redact_id(accepted.handle)
-    request_id = run.redactor.redact_id(accepted.request_id or accepted.handle)
-
-    def step(ledger: Ledger) -> None:
-        ledger.mark_accepted(attempt_id, handle, request_id, at)
-        if is_first:
-            context.queue.proof.record(ledger, context.attempt.model)
-
-    await run.writer.commit(step)
-    log_accepted(run.log, attempt_id, handle, request_id)
-    lease.shrink(0)
-    context = replace(context, task_id=accepted.handle)
-    await follow_and_fetch(run, context, accepted.estimate_s, lease)
-
-
-async def follow_and_fetch(
-    run: Run, context: AttemptContext, estimate_s: float | None, lease: MemoryLease
-) -> None:
-    """Poll a task to its end and download its images; frees the slot.
-
-    When the run stops, the task stays in the ledger for the next run.
-
-    Args:
-        run: The run.
-        context: The attempt with the task.
-        estimate_s: When the provider expects it to end.
-        lease: Memory of images in the replies, until they are stored.
-    """
-    delivered = None
-    with run.cut_short():
-        try:
-            delivered = await follow(run, context, estimate_s, lease)
-        except ProviderStopped as error:
-            await leave_open(run, context, error)
-            return
-        except AttemptError as error:
-            await fail(run, context, error)
-            return
-        finally:
-            context.free_slot()
-    if delivered is None:
-        leave_at_risk(run, context)
-    else:
-        await deliver(run, context, delivered, lease)

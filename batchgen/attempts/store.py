@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from logging import Logger
 from math import prod
 
 from batchgen.admission.children import queue_children
-from batchgen.admission.next_step import Settled, missing_parts
+from batchgen.admission.next_step import RowEnd, missing_parts
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.row_changes import RowChange, change_row, rows_of
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.attempt_log import log_delivered, log_stored
 from batchgen.attempts.charges import latency_of
 from batchgen.errors import AttemptError, Charge
 from batchgen.images import ImageFacts
@@ -22,7 +22,7 @@ from batchgen.output.member_names import member_name
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedImage:
     """A checked image: its facts and its digest."""
 
     image: int
@@ -49,10 +49,10 @@ class InlineDelivery:
 async def store(
     run: Run,
     context: AttemptContext,
-    checked: Sequence[Checked],
+    checked: Sequence[CheckedImage],
     *,
     ends: bool = True,
-    lost: AttemptError | None = None,
+    loss: AttemptError | None = None,
     inline: InlineDelivery | None = None,
 ) -> None:
     """Append images to the archive, and settle their row when their attempt ends.
@@ -63,7 +63,7 @@ async def store(
         checked: The images; empty only if others of the attempt are stored already.
         ends: Whether no other image of the attempt follows. Requested images that did
             not come are bought again, as a part of their own.
-        lost: Why other paid images of the attempt are lost: then nothing is bought
+        loss: Why other paid images of the attempt are lost: then nothing is bought
             again without the user's consent.
         inline: The delivery, if it is recorded in the same commit.
     """
@@ -71,7 +71,8 @@ async def store(
     incoming = [_incoming(context, each, inline, at) for each in checked]
     latency_s = latency_of(context, run.time.monotonic()) if inline else None
     if inline is not None:
-        log_delivered(run.log, context, inline.charge, inline.request_id)
+        attempt_id = context.attempt.attempt_id
+        log_delivered(run.log, attempt_id, inline.charge, inline.request_id)
 
     def step(ledger: Ledger, members: list[Member]) -> RowChange | None:
         attempt_id = context.attempt.attempt_id
@@ -87,7 +88,7 @@ async def store(
             return None
         is_all = len(checked) == context.part.images
         shapes = _shapes(checked) if is_all else ledger.shapes(attempt_id)
-        return _end(run.job, ledger, context, shapes, lost, at)
+        return _end(run.job, ledger, context, shapes, loss, at)
 
     def count(change: RowChange | None) -> None:
         if context.planned is not None:
@@ -99,9 +100,9 @@ async def store(
         context.queue.is_answered = True
     run.progress.stored_images += len(checked)
     run.progress.stored_bytes += sum(len(each.data) for each in checked)
-    log_stored(run.log, context)
+    run.log.info("stored", extra={"attempt": context.attempt.attempt_id})
     if ends:
-        _queue_next(run, context, change, lost)
+        _queue_next(run, context, change, loss)
     run.wake()
 
 
@@ -109,21 +110,44 @@ def _queue_next(
     run: Run,
     context: AttemptContext,
     change: RowChange | None,
-    lost: AttemptError | None,
+    loss: AttemptError | None,
 ) -> None:
     """Queue the rows that waited for this one, or the images that it still lacks."""
     if change is not None and change.now is Status.SUCCEEDED:
         queue_children(run, context.part.row_id)
-    elif lost is None:
+    elif loss is None:
         _queue_missing(run.queues, run.ledger, context)
 
 
-def _shapes(checked: Sequence[Checked]) -> list[Shape]:
+def log_delivered(
+    log: Logger, attempt_id: int, charge: Charged, request_id: str | None
+) -> None:
+    """Log what was charged, before anything of it is stored.
+
+    A lost ledger is rebuilt from `run.log`: what came after the last tables were
+    written is in no other file.
+    """
+    log.info(
+        "delivered",
+        extra={
+            "attempt": attempt_id,
+            "charge": charge.charge.value,
+            "cost_nano": charge.cost,
+            "uncertain_nano": charge.uncertain or None,
+            "request": request_id,
+        },
+    )
+
+
+def _shapes(checked: Sequence[CheckedImage]) -> list[Shape]:
     return [(each.image, each.facts.width_px, each.facts.height_px) for each in checked]
 
 
 def _incoming(
-    context: AttemptContext, checked: Checked, inline: InlineDelivery | None, at: int
+    context: AttemptContext,
+    checked: CheckedImage,
+    inline: InlineDelivery | None,
+    at: int,
 ) -> NewImage:
     attempt, extension = context.attempt, checked.facts.extension
     charge, cost = inline.charge[:2] if inline else (attempt.charge, attempt.cost)
@@ -147,7 +171,7 @@ def _end(
     ledger: Ledger,
     context: AttemptContext,
     shapes: Sequence[Shape],
-    lost: AttemptError | None,
+    loss: AttemptError | None,
     at: int,
 ) -> RowChange | None:
     """End an attempt; return the change of its row."""
@@ -158,9 +182,9 @@ def _end(
     if was is not None:
         return RowChange(was, Status.SUCCEEDED, None, rows_of(job, ledger, row_id))
     is_open = ledger.status(row_id) in (Status.PENDING, Status.HELD)
-    if lost is None or not is_open or not ledger.is_planned(row_id):
+    if loss is None or not is_open or not ledger.is_planned(row_id):
         return None
-    end = Settled(Status.FAILED, lost.kind, lost.message)
+    end = RowEnd(Status.FAILED, loss.kind, loss.message)
     return change_row(ledger, job, row_id, end)
 
 
@@ -199,7 +223,7 @@ def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
     return was
 
 
-def stored_image(checked: Checked, member: Member) -> StoredImage:
+def stored_image(checked: CheckedImage, member: Member) -> StoredImage:
     """Return the ledger's record of an image in the archive."""
     return StoredImage(
         image=checked.image,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from batchgen.errors import AttemptError, SpecError
-from batchgen.model import Balance, Endpoint, Job, PriceKey, rates_for, to_nano
+from batchgen.model import Balance, Job, PriceKey, rates_for, to_nano
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers import key_variable
-from batchgen.providers.base import BalanceProvider, Provider
+from batchgen.providers.base import BalanceProvider, Endpoint, Provider
 from batchgen.wire import redactor_for
 from batchgen.wire.sender import Wire
 

@@ -66,8 +66,8 @@ class Budget:
     """The limits of one run folder, and the money that counts for each.
 
     Args:
-        limits: The most that may be spent.
-        ceilings: Returns the most that one image may cost; None if unknown.
+        limits: The maximum that may be spent.
+        ceilings: Returns the maximum that one image may cost; None if unknown.
         now: Returns microseconds UTC since 1970.
         pretend: Whether this is a rehearsal, which spends no money.
 
@@ -97,7 +97,7 @@ class Budget:
         self.settled = 0
 
     def ceiling(self, price_key: PriceKey) -> int | None:
-        """Return the most that one image may cost, by price list or real charge."""
+        """Return the maximum that one image may cost, by price list or real charge."""
         list_price = self._ceilings(price_key)
         raised = self._raised.get(price_key[:2])
         if list_price is None or raised is None:

@@ -43,7 +43,7 @@ def column_values_of(budget_group: str | None) -> tuple[ColumnValue, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most that may be spent, in nano-dollars; None for no limit.
+    """The maximum that may be spent, in nano-dollars; None for no limit.
 
     Attributes:
         run: By all runs of the run folder together.

@@ -23,10 +23,11 @@ from batchgen.ledger.row_judge import REPEATED
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown
-from batchgen.model import Endpoint, Job
+from batchgen.model import Job
 from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers import PROVIDERS
+from batchgen.providers.base import Endpoint
 from batchgen.runner.access import base_url_of, prices_of
 from batchgen.runner.notices import address_notice
 

@@ -16,8 +16,7 @@ from batchgen.errors import SpecError
 from batchgen.model import Attachment, Call
 from batchgen.runner.shell_quoting import quoted_word
 from batchgen.wire import is_loopback_host
-from batchgen.wire.request_body import encode_json
-from batchgen.wire.request_builder import build_purchase
+from batchgen.wire.request_builder import build_purchase, encode_json
 
 # Linux takes no argument above 128 KB; what is longer goes through a pipe.
 _ARGUMENT_BYTES = 100_000

@@ -18,7 +18,6 @@ from batchgen.model import (
     Attachment,
     Call,
     Capabilities,
-    Endpoint,
     ImageRequest,
     Inline,
     Job,
@@ -26,7 +25,7 @@ from batchgen.model import (
     Payload,
 )
 from batchgen.providers import key_variable
-from batchgen.providers.base import Provider, TaskProvider, UploadProvider
+from batchgen.providers.base import Endpoint, Provider, TaskProvider, UploadProvider
 from batchgen.references import ReferenceCache, Unusable
 from batchgen.wire import is_loopback_host
 from batchgen.wire.sender import Wire

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from batchgen.addresses.characters import visible_line
-from batchgen.admission.found_limits import found_limits
+from batchgen.admission.learned_limits import describe_learned_limits
 from batchgen.budget import (
     DAY_MICROS,
     ColumnValue,
@@ -68,7 +68,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     if delivered := states.count(State.DELIVERED):
         images = counted(delivered, "purchase")
         lines.append(f"still to be downloaded: the images of {images}")
-    lines.extend(found_limits(ledger))
+    lines.extend(describe_learned_limits(ledger))
     lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))

@@ -1,7 +1,7 @@
 """The run's durable state: one SQLite file."""
 
 from batchgen.ledger.folder_totals import Totals
-from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.ledger import Ledger, just_sent
 from batchgen.ledger.listed_images import (
     ListedImage,
     directory_images,
@@ -37,7 +37,6 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
     StoredImage,
-    just_sent,
 )
 from batchgen.ledger.request_json import load_request, prompt_as_json
 from batchgen.ledger.results import result_slices

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from operator import attrgetter
 
 from batchgen.errors import Charge, StorageError
 from batchgen.ledger.ledger_file import LedgerFile
 from batchgen.ledger.meta import Value
-from batchgen.ledger.reader import RiskIncrease
+from batchgen.ledger.reader import Reader, RiskIncrease
 from batchgen.ledger.records import (
     AttemptEnd,
     AttemptRecord,
     AttemptStart,
     Charged,
     StoredImage,
-    just_sent,
 )
 from batchgen.ledger.route import Candidate
 from batchgen.model import NEXT, Link, State, Status
@@ -41,7 +41,17 @@ _IMAGE_VALUES = attrgetter(
 """Return the values of statements, in their order."""
 
 
-class Ledger(LedgerFile):
+_SENT_FIELDS = tuple(field.name for field in fields(AttemptStart))
+_SENT_VALUES = attrgetter(*_SENT_FIELDS)
+
+
+def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
+    """Return an attempt's record just after it was marked as sent."""
+    values = dict(zip(_SENT_FIELDS, _SENT_VALUES(start), strict=True))
+    return AttemptRecord(attempt_id=attempt_id, state=State.SENT, **values)
+
+
+class Ledger(LedgerFile, Reader):
     """One run's durable state, to be written by one process.
 
     Raises:
@@ -61,6 +71,24 @@ class Ledger(LedgerFile):
         if not self.may_be_sent(start.row_id, images, provider):
             return None
         return just_sent(self.mark_sent(start), start)
+
+    def may_be_sent(
+        self, row_id: int, images: range, provider: str | None = None
+    ) -> bool:
+        """Say whether a row waits, and none of the images is stored or in flight.
+
+        Args:
+            row_id: The row.
+            images: Their numbers.
+            provider: The one that must be planned for the row; None for any.
+        """
+        values = {
+            "row_id": row_id,
+            "first": images.start,
+            "behind": images.stop,
+            "provider": provider,
+        }
+        return self.execute("row_may_be_sent", values).fetchone() is not None
 
     def mark_sent(self, start: AttemptStart) -> int:
         """Write down that a request is about to leave; returns the attempt's id."""

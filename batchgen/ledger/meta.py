@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 from batchgen.errors import LedgerMismatch
 
 if TYPE_CHECKING:
-    from batchgen.ledger.query_runner import QueryRunner
+    from batchgen.ledger.ledger_file import QueryRunner
 
 Value = str | int | float | bytes | None
 """What SQLite stores."""

@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 from batchgen.ledger.folder_totals import Money, Totals
 from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
+from batchgen.ledger.ledger_file import QueryRunner
 from batchgen.ledger.mode import REHEARSAL
-from batchgen.ledger.query_runner import QueryRunner
 from batchgen.ledger.records import (
     AttemptRecord,
     OpenAttempts,
@@ -177,24 +177,6 @@ class Reader(QueryRunner):
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
         return attempt_record(self.execute("attempt_get", (attempt_id,)).fetchone())
-
-    def may_be_sent(
-        self, row_id: int, images: range, provider: str | None = None
-    ) -> bool:
-        """Say whether a row waits, and none of the images is stored or in flight.
-
-        Args:
-            row_id: The row.
-            images: Their numbers.
-            provider: The one that must be planned for the row; None for any.
-        """
-        values = {
-            "row_id": row_id,
-            "first": images.start,
-            "behind": images.stop,
-            "provider": provider,
-        }
-        return self.execute("row_may_be_sent", values).fetchone() is not None
 
     def has_attempts(self) -> bool:
         """Say whether anything was ever sent from this folder."""

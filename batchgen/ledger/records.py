@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 from typing import NamedTuple
 
 from batchgen.errors import Again, Charge
@@ -218,16 +217,6 @@ def basis_of(charge: str | None, *, is_priced: bool) -> Basis:
     if charge is None or charge in (Charge.NONE, Charge.UNKNOWN):
         return Basis.NONE
     return Basis(charge) if is_priced else Basis.UNKNOWN
-
-
-_SENT_FIELDS = tuple(field.name for field in fields(AttemptStart))
-_SENT_VALUES = attrgetter(*_SENT_FIELDS)
-
-
-def just_sent(attempt_id: int, start: AttemptStart) -> AttemptRecord:
-    """Return an attempt's record just after it was marked as sent."""
-    values = dict(zip(_SENT_FIELDS, _SENT_VALUES(start), strict=True))
-    return AttemptRecord(attempt_id=attempt_id, state=State.SENT, **values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

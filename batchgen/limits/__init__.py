@@ -7,11 +7,16 @@ from batchgen.limits.concurrency_limiter import (
     SILENT_S,
     ConcurrencyLimiter,
 )
-from batchgen.limits.failure_share import Failures
 from batchgen.limits.rate_limiter import SLOW_S, WINDOW_S, RateLimiter
 from batchgen.limits.rate_search import Load
 from batchgen.limits.reply_times import BESIDE_S, ReplyTimes
-from batchgen.limits.verdicts import ROWS_AT_FIRST, ROWS_LATER, Refusal, Verdicts
+from batchgen.limits.verdicts import (
+    ROWS_AT_FIRST,
+    ROWS_LATER,
+    Failures,
+    Refusal,
+    Verdicts,
+)
 
 __all__ = [
     "BESIDE_S",

@@ -149,14 +149,14 @@ class AimdLimit:
         self._calm = 0
 
     def dump(self) -> str | None:
-        """Write down what was found; None if nothing was refused yet."""
+        """Write down what was learned; None if nothing was refused yet."""
         if not isfinite(self.value):
             return None
         return json.dumps([round(self.value, 3), self.ceiling])
 
     @classmethod
     def load(cls, text: str, max_value: float = inf, *, is_rate: bool = False) -> Self:
-        """Go on with what an earlier process found."""
+        """Go on with what an earlier process learned."""
         value, ceiling = json.loads(text)
         aimd_limit = cls(min(value, max_value), max_value, is_rate=is_rate)
         aimd_limit.ceiling = ceiling

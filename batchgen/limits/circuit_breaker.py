@@ -104,6 +104,10 @@ class CircuitBreaker:
     Only a purchase that succeeds closes it, and only one that left after the last that
     was lost. An answer to a probe, or a refusal, may come from a gateway in front of a
     dead service.
+
+    Attributes:
+        is_open: Whether only a probe may leave.
+        probing: The purchase that is sent as a probe.
     """
 
     TRIP = Outage.TRIP
@@ -129,12 +133,8 @@ class CircuitBreaker:
         self._risks = 0
         self._rows_s = Outage.PATIENCE_S
         self._answers_probes = False
-        self.probing: object | None = None  # the purchase that is sent as a probe
-
-    @property
-    def is_open(self) -> bool:
-        """Whether only a probe may leave."""
-        return self._pauses > 0
+        self.is_open = False
+        self.probing: object | None = None
 
     @property
     def is_in_doubt(self) -> bool:
@@ -185,7 +185,7 @@ class CircuitBreaker:
     def open(self) -> bool:
         """Let only probes leave, before as many were lost as usual; True if it did."""
         was_open = self.is_open
-        self._pauses = max(self._pauses, 1)
+        self.is_open, self._pauses = True, max(self._pauses, 1)
         return not was_open
 
     def record_loss(
@@ -236,7 +236,7 @@ class CircuitBreaker:
         elif self.is_open or not self._outage.is_on:
             return None  # it left before the others were lost, or these are too few
         doubled = min(self.FIRST_S * float(2**self._pauses), self.LONGEST_S)
-        self._pauses = min(self._pauses + 1, 10)
+        self.is_open, self._pauses = True, min(self._pauses + 1, 10)
         return max(doubled, min(self.SHARE * self._outage.age_s, self.MAX_S))
 
     def record_answer(self, *, is_probe: bool) -> float | None:
@@ -265,6 +265,6 @@ class CircuitBreaker:
         self._outage.record_success()
         self._lost.clear()
         self._pauses = self._risks = 0
-        self._answers_probes = False
+        self.is_open = self._answers_probes = False
         self.probing = None
         return was_open

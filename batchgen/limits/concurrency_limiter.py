@@ -1,4 +1,4 @@
-"""How many purchases may be under way: stated by the job, or found by trying."""
+"""How many purchases may be under way: stated by the job, or learned by trying."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class ConcurrencyLimiter:
 
     Args:
         rate_limiter: Its pace is set.
-        concurrency: Purchases under way; an AimdLimit where the limit is to be found.
+        concurrency: Purchases under way; an AimdLimit where the limit is to be learned.
         rpm: Finds the purchases in a minute.
         clock: Monotonic seconds.
-        remembers_rate: Whether the rate that was found is worth remembering: the job
+        remembers_rate: Whether the rate that was learned is worth remembering: the job
             asks for it.
     """
 
@@ -76,7 +76,7 @@ class ConcurrencyLimiter:
             if aimd_limit is not None
         }
 
-    def record_departure(self, in_flight: int) -> Load:
+    def record_start(self, in_flight: int) -> Load:
         """Count one more purchase, and return what is under way with it."""
         now = self._clock()
         if in_flight >= FULL * self.slots:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 import anyio
 
 WINDOW_S = 60.0
-# The provider counts arrivals, and we count departures. Between a slow request and a
-# quick one, the gap at the provider can be shorter than here.
+# The provider counts requests as they arrive, batchgen as they leave. Between a slow
+# request and a quick one, the gap at the provider can be shorter than here.
 MARGIN_S = 0.3
 # A wake-up that is later than this is not made up for: no request was waiting.
 LATE_S = 0.5
@@ -25,10 +25,13 @@ class RateLimiter:
     """The times at which purchases left, and when the next one may.
 
     Args:
-        rpm: Most departures in any 60 s, evenly paced; None for no limit.
+        rpm: Maximum of requests in any 60 s, evenly paced; None for no limit.
         clock: Monotonic seconds.
-        counts: Whether departures are counted without a limit, too, because one may
-            be found.
+        counts: Whether requests are counted without a limit, too, because one may be
+            measured.
+
+    Attributes:
+        window_s: Seconds for which requests are counted.
     """
 
     def __init__(
@@ -45,29 +48,29 @@ class RateLimiter:
         window = WINDOW_S + MARGIN_S
         self._stated_max = None if rpm is None else max(1, int(rpm))
         # Below one a minute the window itself grows.
-        self._window_s = window if rpm is None or rpm >= 1 else window / rpm
-        self._stated_gap_s = 0.0 if rpm is None else self._window_s / max(1, int(rpm))
+        self.window_s = window if rpm is None or rpm >= 1 else window / rpm
+        self._stated_gap_s = 0.0 if rpm is None else self.window_s / max(1, int(rpm))
         self._slow_gap_s = 0.0
         self.pace_at(float("inf"))
 
     def pace_at(self, rpm: float, *, by_window: bool = False) -> None:
-        """Let purchases leave no faster than a rate that was found; infinite ends it.
+        """Send purchases no faster than a measured rate; infinite for no such rate.
 
         What the job states holds beside that.
 
         Args:
             rpm: Purchases in a minute, evenly paced.
             by_window: Whether the provider counts what it took in the last minute:
-                then what left before the rate was found counts, too.
+                then what left before the rate was measured counts, too.
         """
-        self._found_gap_s = (WINDOW_S + MARGIN_S) / rpm
+        self._measured_gap_s = (WINDOW_S + MARGIN_S) / rpm
         self._max_in_window = self._stated_max
         if by_window and self._counts:
-            found_rpm = max(1, int(rpm))
+            measured_rpm = max(1, int(rpm))
             self._max_in_window = (
-                found_rpm
+                measured_rpm
                 if self._max_in_window is None
-                else min(self._max_in_window, found_rpm)
+                else min(self._max_in_window, measured_rpm)
             )
 
     def begin_slowly(self) -> None:
@@ -76,16 +79,11 @@ class RateLimiter:
 
     @property
     def gap_s(self) -> float:
-        """Seconds between one departure and the next, as things stand."""
-        return max(self._stated_gap_s, self._found_gap_s, self._slow_gap_s)
-
-    @property
-    def window_s(self) -> float:
-        """Seconds that departures are remembered for."""
-        return self._window_s
+        """Seconds between one request and the next, as things stand."""
+        return max(self._stated_gap_s, self._measured_gap_s, self._slow_gap_s)
 
     def seed(self, ages_s: Iterable[float]) -> None:
-        """Remember departures of an earlier process, given as seconds ago."""
+        """Count requests of an earlier process, by how many seconds ago each left."""
         now = self._clock()
         if self._counts:
             self._left.extend(now - age_s for age_s in sorted(ages_s, reverse=True))
@@ -115,22 +113,22 @@ class RateLimiter:
         return len(self._left) + self._granted
 
     def span_s(self) -> float:
-        """Return seconds since the first departure of the last minute; 0 for none."""
+        """Return seconds since the first request of the last minute; 0 for none."""
         self._forget()
         return self._clock() - self._left[0] if self._left else 0.0
 
     def record_sent(self, at: float) -> None:
-        """Count a granted departure at the time when it really happened."""
+        """Count a granted request at the time when it really left."""
         self._granted -= 1
         if self._counts:
             self._left.append(at)
 
     def cancel(self) -> None:
-        """Give a granted departure back: nothing left."""
+        """Take a grant back: nothing was sent."""
         self._granted -= 1
 
     def may_grant(self) -> bool:
-        """Grant a departure if there is nothing to wait for; False if there is.
+        """Grant a request if there is nothing to wait for; False if there is.
 
         No other task runs meanwhile: when hundreds of slots become free at once, they
         are filled at once.
@@ -159,7 +157,7 @@ class RateLimiter:
     def _take(self, due: float) -> None:
         # A late wake-up is made up for, by one gap at most, so that no rate is lost to
         # it. At the start, after a restart or a pause, there is nothing to make up for.
-        # For a gap that was found it is not done: the next request would be refused.
+        # A measured gap is kept: else the next request would be refused.
         now = self._clock()
         gap_s = self.gap_s
         is_late = now - due < LATE_S and gap_s == self._stated_gap_s
@@ -180,9 +178,9 @@ class RateLimiter:
             return max(due, self._clock() + self.gap_s)
         # After the limit was lowered, more than one must be forgotten first.
         last = min(self.in_window() - self._max_in_window, len(self._left) - 1)
-        return max(due, self._left[last] + self._window_s)
+        return max(due, self._left[last] + self.window_s)
 
     def _forget(self) -> None:
         now = self._clock()
-        while self._left and self._left[0] + self._window_s <= now:
+        while self._left and self._left[0] + self.window_s <= now:
             self._left.popleft()

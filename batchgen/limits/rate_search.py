@@ -26,7 +26,7 @@ SEVERAL, SHARE = 2, 0.1
 providers refuse one now and then at any rate."""
 
 FIRST_SHARE, STATED_SHARE = 0.03, 0.2
-"""The share where no rate was found yet, and where one is stated, which is trusted
+"""The share where no rate was learned yet, and where one is stated, which is trusted
 longer."""
 
 RECENT = 50

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 REMEMBERED = 200
 """Successes that are remembered; the fastest of the last `COMPARED` counts."""
@@ -27,19 +26,6 @@ JUST_BEFORE_S = 1.0
 enough, for a single answer [assumed]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
-    """A purchase that was delivered or accepted.
-
-    Attributes:
-        left_at: Monotonic seconds.
-        took_s: Seconds from its departure to the head of its reply.
-    """
-
-    left_at: float
-    took_s: float
-
-
 class ReplyTimes:
     """Tells answers that came too quickly for a purchase, while others succeed.
 
@@ -55,8 +41,9 @@ class ReplyTimes:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._successes: deque[Success] = deque(maxlen=REMEMBERED)
-        self._waiting: dict[int, float] = {}  # departures without an answer
+        # When each request left, and seconds from then to the head of its reply.
+        self._successes: deque[tuple[float, float]] = deque(maxlen=REMEMBERED)
+        self._waiting: dict[int, float] = {}  # when requests left that have no answer
         self.undecided: list[float] = []
 
     def record_sent(self, number: int, at: float) -> None:
@@ -67,9 +54,9 @@ class ReplyTimes:
         """Record that a purchase is no longer waited for, whatever came."""
         self._waiting.pop(number, None)
 
-    def record_success(self, left_at: float, took_s: float) -> None:
-        """Record a success, and how long the head of its reply took."""
-        self._successes.append(Success(left_at, took_s))
+    def record_success(self, sent_at: float, took_s: float) -> None:
+        """Record a purchase that was delivered or accepted, and how long that took."""
+        self._successes.append((sent_at, took_s))
 
     def is_too_quick(self, took_s: float) -> bool | None:
         """Say whether an answer was too quick for a purchase.
@@ -79,25 +66,25 @@ class ReplyTimes:
         last = list(self._successes)[-COMPARED:]
         if not last:
             return None if took_s <= QUICK_S else False
-        fastest_s = min(success.took_s for success in last)
+        fastest_s = min(took_s for _, took_s in last)
         return fastest_s >= MIN_S and took_s <= min(QUICK_S, QUICK * fastest_s)
 
-    def others_succeed(self, left_at: float) -> bool | None:
+    def others_succeed(self, sent_at: float) -> bool | None:
         """Say whether others succeed beside an answer; None while that is not known.
 
         What is waited for longer than quick answers take was passed on: in an outage it
         would have been answered like the others.
 
         Args:
-            left_at: When its request left.
+            sent_at: When its request left.
         """
-        lefts = [success.left_at for success in self._successes]
+        lefts = [at for at, _ in self._successes]
         lefts += [at for at in self._waiting.values() if self._clock() >= at + MIN_S]
-        is_before = any(left_at - BESIDE_S <= at <= left_at for at in lefts)
-        is_after = any(left_at < at <= left_at + BESIDE_S for at in lefts)
+        is_before = any(sent_at - BESIDE_S <= at <= sent_at for at in lefts)
+        is_after = any(sent_at < at <= sent_at + BESIDE_S for at in lefts)
         if is_before and is_after and self._successes:
             return True
-        within = left_at - BESIDE_S, left_at + BESIDE_S
+        within = sent_at - BESIDE_S, sent_at + BESIDE_S
         if any(within[0] <= at <= within[1] for at in self._waiting.values()):
             return None
         return None if self._clock() <= within[1] else False
@@ -110,9 +97,8 @@ class ReplyTimes:
         first = self.undecided[0] if self.undecided else float("inf")
         return any(at > first for at in self._waiting.values())
 
-    def succeeded_just_before(self, left_at: float) -> bool:
+    def succeeded_just_before(self, sent_at: float) -> bool:
         """Say whether a purchase succeeded that left just before."""
         return any(
-            left_at - JUST_BEFORE_S <= success.left_at <= left_at
-            for success in self._successes
+            sent_at - JUST_BEFORE_S <= at <= sent_at for at, _ in self._successes
         )

@@ -7,7 +7,9 @@ same say something of the provider.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from math import ceil
 
 ROWS_AT_FIRST = 2
 """Different rows in turn that must meet the same before anything has worked."""
@@ -95,15 +97,12 @@ class Verdicts:
 
     def record_success(self, at: float) -> None:
         """Record a purchase that was accepted, at these monotonic seconds."""
-        self._forget_refusals()
+        self.record_answer()
         self._succeeded_at = at
         self._successes += 1
 
     def record_answer(self) -> None:
         """Record an answer that refuses neither key, credit nor model."""
-        self._forget_refusals()
-
-    def _forget_refusals(self) -> None:
         self._refusals.clear()
         self._refused_at.clear()
 
@@ -147,3 +146,33 @@ def _is_third(rows: list[int], row_id: int) -> bool:
     if row_id not in rows:
         rows.append(row_id)
     return len(rows) >= ROWS_LATER
+
+
+class Failures:
+    """The last rows that came to their end by a purchase.
+
+    Args:
+        share: Share of failures among them that is too many; None for never.
+    """
+
+    OVER = 50
+
+    def __init__(self, share: float | None) -> None:
+        self._max_failures = None if share is None else ceil(share * self.OVER - 1e-9)
+        self._ended: deque[bool] = deque(maxlen=self.OVER)
+
+    def record_end(self, *, well: bool) -> None:
+        """Record a row's end."""
+        self._ended.append(well)
+
+    @property
+    def count(self) -> int:
+        """How many of the last rows failed."""
+        return self._ended.count(False)
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether it is better to stop; never before there are enough rows."""
+        if self._max_failures is None or len(self._ended) < self.OVER:
+            return False
+        return self.count >= self._max_failures

@@ -9,37 +9,6 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a provider is reached, and with what key.
-
-    Attributes:
-        base_url: Scheme, host and path prefix, without a slash at the end.
-        key: The secret itself, or a shell variable when a command is only shown.
-        choice: The job's `endpoint`: a path, or a name that the provider knows; None
-            for the provider's default.
-    """
-
-    base_url: str
-    key: str = field(repr=False)
-    choice: str | None = None
-
-    def path(self, default: str) -> str:
-        """Return the path for purchases: the job's, else the provider's default."""
-        return default if self.choice is None else "/" + self.choice.lstrip("/")
-
-    def at(self, path: str) -> str:
-        """Return the URL of a path that begins with a slash.
-
-        A part at the end of the base URL and the start of the path appears once: people
-        give `https://host` as well as `https://host/v1`.
-        """
-        overlap = path
-        while overlap and not self.base_url.endswith(overlap):
-            overlap = overlap.rpartition("/")[0]
-        return self.base_url.removesuffix(overlap) + path
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
     """The link of an image: to download it, or to pass it on to a provider.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 type_of_option: Mapping[str, type] = MappingProxyType(
@@ -73,10 +73,6 @@ class ImageRequest:
     n: int = 1
     model: str | None = None
     options: Mapping[str, OptionValue] = field(default_factory=dict)
-
-    def for_images(self, images: int) -> ImageRequest:
-        """Return the same request for another number of images: a part of a row."""
-        return self if images == self.n else replace(self, n=images)
 
 
 def too_large_message(size_bytes: int) -> str:

@@ -56,6 +56,10 @@ class Archive:
 
     After any failed write or sync every method raises StorageError: only the next
     process can find out what is on disk.
+
+    Attributes:
+        end: Offset behind the last whole member; the ledger commits it.
+        file: The ZIP itself. Room behind `end` may be held for later members.
     """
 
     def __init__(self, path: Path, committed: int) -> None:
@@ -68,8 +72,8 @@ class Archive:
         Raises:
             ArchiveDamaged: the file is missing or shorter than `committed`.
         """
-        self._file = DiskFile(path)
-        self._end = committed
+        self.file = DiskFile(path)
+        self.end = committed
         self._is_walked = False
         self._is_ours = False  # whether `open` may have created it
         self._check_length()
@@ -77,22 +81,12 @@ class Archive:
     @property
     def path(self) -> Path:
         """Of the ZIP, which may not exist yet."""
-        return self._file.path
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last whole member; the ledger commits it."""
-        return self._end
+        return self.file.path
 
     @property
     def is_begun(self) -> bool:
         """Whether anything was written, even if no member is whole."""
-        return self._file.size_bytes() > 0
-
-    @property
-    def held_bytes(self) -> int:
-        """Room on the disk that is held for later members."""
-        return max(0, self._file.held_to - self._end)
+        return self.file.size_bytes() > 0
 
     def hold(self, size_bytes: int) -> bool | None:
         """Hold room for later members; another thread may append at the same time.
@@ -100,13 +94,13 @@ class Archive:
         Returns:
             Whether it is held; None if the system cannot do that.
         """
-        return self._file.hold_room(self._end, self._end + size_bytes)
+        return self.file.hold_room(self.end, self.end + size_bytes)
 
     def release(self) -> None:
         """Release the held room, and remove the file if nothing was written."""
-        self._file.release_room()
-        if self._end == 0 and self._file.is_empty():
-            self._file.remove()
+        self.file.release_room()
+        if self.end == 0 and self.file.is_empty():
+            self.file.remove()
 
     @property
     def has_directory(self) -> bool:
@@ -114,10 +108,10 @@ class Archive:
 
         The entries of the directory are not checked.
         """
-        size = self._file.size_bytes()
-        if size < self._end + END.size:
+        size = self.file.size_bytes()
+        if size < self.end + END.size:
             return False
-        return self._file.read_at(size - END.size, END.size)[:4] == END_SIGNATURE
+        return self.file.read_at(size - END.size, END.size)[:4] == END_SIGNATURE
 
     def open(self) -> None:
         """Open the file now, so that appending cannot fail for want of a descriptor.
@@ -128,7 +122,7 @@ class Archive:
             StorageError: it cannot be opened.
         """
         self._is_ours = True
-        self._file.open_to_write()
+        self.file.open_to_write()
 
     def recover(self) -> list[UncommittedMember]:
         """Return the whole members behind `end`, in order, and move `end` there.
@@ -141,15 +135,15 @@ class Archive:
             ArchiveDamaged: another program's ZIP is at the path of a new archive.
         """
         self._is_walked = True
-        size = self._file.size_bytes()
-        if size <= self._end:
+        size = self.file.size_bytes()
+        if size <= self.end:
             return []
-        self._file.settle()
+        self.file.settle()
         members = []
-        for member, end in whole_members(self._file, self._end, size):
+        for member, end in whole_members(self.file, self.end, size):
             members.append(member)
-            self._end = end
-        if self._end == 0:
+            self.end = end
+        if self.end == 0:
             self._refuse_foreign()
         return members
 
@@ -159,10 +153,10 @@ class Archive:
         Raises:
             ArchiveDamaged: there is no whole member.
         """
-        data = image_at(self._file, offset)
+        data = image_at(self.file, offset)
         if data is None:
             raise ArchiveDamaged(
-                f"{self._file.path} holds no whole image at byte {offset}"
+                f"{self.file.path} holds no whole image at byte {offset}"
             )
         return data
 
@@ -176,7 +170,7 @@ class Archive:
         self._walk_once()
         members: list[Member] = []
         buffers: list[bytes] = []
-        offset = self._end
+        offset = self.end
         for item in items:
             size, crc32 = len(item.data), isal_zlib.crc32(item.data)
             member = Member(item.name, offset, size, crc32, item.tag.modified)
@@ -186,8 +180,8 @@ class Archive:
             buffers += (header, item.data)
         if members:
             self._open_at_end()
-            self._file.write_at(buffers, self._end)
-            self._end = offset
+            self.file.write_at(buffers, self.end)
+            self.end = offset
         return members
 
     def sync(self) -> None:
@@ -196,7 +190,7 @@ class Archive:
         Raises:
             StorageError: the sync failed; a second success would prove nothing.
         """
-        self._file.sync()
+        self.file.sync()
 
     def finish(
         self,
@@ -220,16 +214,16 @@ class Archive:
         """
         self._walk_once()
         self._open_at_end()
-        member = write_metadata(self._file, self._end, metadata, modified)
-        write_directory(self._file, member, entries)
+        member = write_metadata(self.file, self.end, metadata, modified)
+        write_directory(self.file, member, entries)
 
     def close(self) -> None:
         """Close the file without writing, and release the held room."""
         with suppress(StorageError):  # the next process releases it
-            is_empty = self._is_ours and self._file.size_bytes() == 0
-            if self._file.held_to or is_empty:
+            is_empty = self._is_ours and self.file.size_bytes() == 0
+            if self.file.held_to or is_empty:
                 self.release()
-        self._file.close()
+        self.file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -249,24 +243,24 @@ class Archive:
 
     def _open_at_end(self) -> None:
         size = self._check_length()
-        self._file.open_to_write()
-        if size > self._end:
-            self._file.cut(self._end)
+        self.file.open_to_write()
+        if size > self.end:
+            self.file.cut(self.end)
 
     def _check_length(self) -> int:
-        size = self._file.size_bytes()
-        if max(size, 0) < self._end:
+        size = self.file.size_bytes()
+        if max(size, 0) < self.end:
             state = "is missing" if size < 0 else f"has only {size} bytes"
             raise ArchiveDamaged(
-                f"{self._file.path} {state}, but the ledger knows of images in its "
-                f"first {self._end} bytes; put the whole file back where it was"
+                f"{self.file.path} {state}, but the ledger knows of images in its "
+                f"first {self.end} bytes; put the whole file back where it was"
             )
         return size
 
     def _refuse_foreign(self) -> None:
-        header = header_at(self._file, 0)
+        header = header_at(self.file, 0)
         if header is not None and not header.is_ours:
             raise ArchiveDamaged(
-                f"{self._file.path} was written by another program; "
+                f"{self.file.path} was written by another program; "
                 "move it away, or choose another output folder"
             )

@@ -17,7 +17,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Json,
     OptionRule,
@@ -35,7 +34,7 @@ from batchgen.providers._decoding import fields, number, states_no_image, text_o
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
-from batchgen.providers.base import Defaults
+from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "aimlapi"
 READ_ON = date(2026, 11, 20)

@@ -20,7 +20,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     OptionRule,
     Payload,
@@ -34,7 +33,7 @@ from batchgen.providers._decoding import fields, message_of, number, text_of
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
-from batchgen.providers.base import Defaults
+from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "apiai"
 # The path of the tool's page; newer documents have /api/process/<slug>, and may have

@@ -8,7 +8,7 @@ and the command `curl`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from batchgen.model import (
@@ -18,7 +18,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Link,
     Next,
@@ -29,6 +28,37 @@ from batchgen.model import (
     Running,
     Terms,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is reached, and with what key.
+
+    Attributes:
+        base_url: Scheme, host and path prefix, without a slash at the end.
+        key: The secret itself, or a shell variable when a command is only shown.
+        choice: The job's `endpoint`: a path, or a name that the provider knows; None
+            for the provider's default.
+    """
+
+    base_url: str
+    key: str = field(repr=False)
+    choice: str | None = None
+
+    def path(self, default: str) -> str:
+        """Return the path for purchases: the job's, else the provider's default."""
+        return default if self.choice is None else "/" + self.choice.lstrip("/")
+
+    def at(self, path: str) -> str:
+        """Return the URL of a path that begins with a slash.
+
+        A part at the end of the base URL and the start of the path appears once: people
+        give `https://host` as well as `https://host/v1`.
+        """
+        overlap = path
+        while overlap and not self.base_url.endswith(overlap):
+            overlap = overlap.rpartition("/")[0]
+        return self.base_url.removesuffix(overlap) + path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Json,
     Next,
@@ -53,7 +52,7 @@ from batchgen.providers._decoding import (
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
-from batchgen.providers.base import Defaults, PollSchedule
+from batchgen.providers.base import Defaults, Endpoint, PollSchedule
 
 NAME = "fal"
 MODEL = "fal-ai/nano-banana-2"

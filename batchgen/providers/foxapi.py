@@ -22,7 +22,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Link,
     OptionRule,
@@ -39,7 +38,7 @@ from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
 from batchgen.providers._uploads import upload_link
-from batchgen.providers.base import Defaults, PollSchedule
+from batchgen.providers.base import Defaults, Endpoint, PollSchedule
 
 NAME = "foxapi"
 # An error's type says more than its status; `invalid_request_error` says nothing

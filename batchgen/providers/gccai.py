@@ -25,7 +25,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Link,
     OptionRule,
@@ -44,7 +43,7 @@ from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._stated_errors import stated_status
 from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
 from batchgen.providers._uploads import upload_link
-from batchgen.providers.base import Defaults, PollSchedule
+from batchgen.providers.base import Defaults, Endpoint, PollSchedule
 
 NAME = "gccai"
 MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]

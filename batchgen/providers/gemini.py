@@ -29,7 +29,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Inline,
     Json,
@@ -60,7 +59,7 @@ from batchgen.providers._reply_charges import with_charge
 from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_images import images_at, images_in
 from batchgen.providers._text_images import images_in_text
-from batchgen.providers.base import Defaults
+from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "gemini"
 # Levels above `minimal` think in text that is charged; how long, no page says. Google's

@@ -32,7 +32,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Json,
     Link,
@@ -64,6 +63,7 @@ from batchgen.providers._uploads import upload_link
 from batchgen.providers.base import (
     BalanceProvider,
     Defaults,
+    Endpoint,
     PollSchedule,
     Provider,
     TaskProvider,

@@ -28,7 +28,6 @@ from batchgen.model import (
     Call,
     Capabilities,
     Delivered,
-    Endpoint,
     ImageRequest,
     Json,
     OptionRule,
@@ -53,7 +52,7 @@ from batchgen.providers._reply_documents import join_documents
 from batchgen.providers._reply_errors import purchase_error
 from batchgen.providers._reply_images import images_in
 from batchgen.providers._stated_errors import stated_status
-from batchgen.providers.base import Defaults
+from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from anyio.abc import TaskGroup
 
-from batchgen.admission.found_limits import limiters_of
+from batchgen.admission.learned_limits import limiters_of
 from batchgen.admission.next_step import Policy
 from batchgen.admission.proof import Proof
 from batchgen.admission.provider_queue import ProviderQueue
@@ -20,7 +20,6 @@ from batchgen.ledger import AttemptRecord, Reader
 from batchgen.ledger.outstanding import unpriced_images
 from batchgen.limits import Failures, RateLimiter
 from batchgen.model import (
-    Endpoint,
     Job,
     PriceBook,
     PriceKey,
@@ -29,7 +28,7 @@ from batchgen.model import (
 )
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
-from batchgen.providers.base import Provider
+from batchgen.providers.base import Endpoint, Provider
 from batchgen.runner.config import RunConfig
 from batchgen.runner.second_chances import (
     abandoned_attempts,

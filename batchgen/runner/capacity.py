@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from batchgen import open_files
-from batchgen.admission.found_limits import max_concurrency_of
+from batchgen.admission.learned_limits import max_concurrency_of
 from batchgen.admission.preparation import AHEAD
 from batchgen.admission.provider_queue import POLLS_AT_ONCE
 from batchgen.admission.run_context import DOWNLOADS_AT_ONCE

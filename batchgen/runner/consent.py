@@ -80,7 +80,7 @@ def _unpriced(
         model, _ = queue.capabilities.resolve_model(request, job_model)
         model = model or queue.provider.defaults.model
         price_key = PriceKey.of(queue.name, request, model, size)
-        if run.expected(price_key) is None:
+        if run.prices.find_nano(price_key) is None:
             yield price_key
 
 

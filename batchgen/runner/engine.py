@@ -43,7 +43,7 @@ from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire import MEGABYTE, MemoryBudget, redactor_for
-from batchgen.wire.container_memory import default_memory_bytes
+from batchgen.wire.memory import default_memory_bytes
 from batchgen.wire.sender import Wire
 from batchgen.wire.sockets import SocketLimits
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from batchgen.admission.decision import Drop, Halt, Later, Refusal, request
+from contextlib import closing
+
 from batchgen.admission.feed import Feed, QueuedPart
-from batchgen.admission.found_limits import remember
-from batchgen.admission.permit import Permit
+from batchgen.admission.learned_limits import remember_limits
+from batchgen.admission.permit import Denial, Drop, Halt, Later, Permit, request
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.provider_stop import stop
 from batchgen.admission.reference_uploads import References
-from batchgen.admission.row_faults import RUN_WIDE_ERRORS, fail_by_fault
+from batchgen.admission.row_changes import RUN_WIDE_ERRORS, fail_by_fault
 from batchgen.admission.run_context import Run
 from batchgen.attempts.purchase import buy
 from batchgen.budget import Budget
@@ -29,12 +30,12 @@ async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> 
         NearlyAllFailed: so many rows failed that the user should look first.
     """
     try:
-        with Feed(run, queue, references) as feed:
+        with closing(Feed(run, queue, references)) as feed:
             await _feed(run, queue, feed)
         if queue.task_error is not None and queue.stopped is None:
             stop(run, queue, queue.task_error)  # no later purchase has disproved it
     finally:
-        await remember(run, queue)
+        await remember_limits(run, queue)
     if run.gives_up:
         raise NearlyAllFailed(_few_succeed(run.failures))
 
@@ -54,13 +55,15 @@ async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
         elif isinstance(answer, Halt):
             break
         else:
-            await _park(run, feed, queued, answer)
+            await _park(run, queue, feed, queued, answer)
     run.full_column_values |= feed.scan.full_column_values()
 
 
-async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> None:
+async def _park(
+    run: Run, queue: ProviderQueue, feed: Feed, queued: QueuedPart, denial: Denial
+) -> None:
     """Queue a part again for the time when the cause of its refusal may be over."""
-    match refusal:
+    match denial:
         case Later(too_much=reservation) if reservation is not None:
             feed.scan.close(
                 queued.planned.row.budget_group or "", reservation, queued.part
@@ -69,7 +72,7 @@ async def _park(run: Run, feed: Feed, queued: QueuedPart, refusal: Refusal) -> N
             feed.put_back(queued.part)
             await _sleep_over(run.budget, run.progress, full)
         case Later(wait_s=wait_s):
-            feed.retry(queued.part, wait_s)
+            queue.retries.add(queued.part, wait_s)
         case Drop() | Halt():
             pass
 

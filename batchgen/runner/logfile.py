@@ -34,8 +34,9 @@ class EventFormatter(logging.Formatter):
         stamp = moment.isoformat(timespec="milliseconds").removesuffix("+00:00")
         line = f"{stamp}Z {record.levelname.lower():7} {record.getMessage()} {extra}"
         if record.exc_info:
-            line += "\n" + self._redact(self.formatException(record.exc_info))
-        return visible(line.rstrip())
+            trace = self._redact(self.formatException(record.exc_info))
+            line += "\n" + visible(trace)
+        return line.rstrip()
 
 
 def _quoted(value: object) -> str:
@@ -43,7 +44,8 @@ def _quoted(value: object) -> str:
     # A reader would take a quotation mark at the start for a delimiter.
     has_quote = text.startswith(("'", '"'))
     is_plain = text.isprintable() and not _SPACE.search(text) and not has_quote
-    return text if text and is_plain else repr(text)
+    shown = text if text and is_plain else repr(text)
+    return shown if shown.isascii() else visible(shown)
 
 
 class EventHandler(logging.FileHandler):

@@ -14,15 +14,14 @@ import anyio
 
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
-from batchgen.attempts.deliver import take
+from batchgen.attempts.deliver import record_delivery
 from batchgen.attempts.download_round import try_links
 from batchgen.attempts.echoes import read_without_echoes
-from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import end_without
-from batchgen.attempts.finish import fail, leave_at_risk
+from batchgen.attempts.finish import fail, fenced, leave_at_risk
 from batchgen.attempts.fresh_links import fresh_links
-from batchgen.attempts.kept_replies import name_in
-from batchgen.attempts.missing_images import Missing
+from batchgen.attempts.kept_replies import add_file_name
+from batchgen.attempts.missing_images import MissingImages
 from batchgen.budget import Budget
 from batchgen.errors import (
     AttemptError,
@@ -105,14 +104,14 @@ async def try_lost_links(run: Run) -> None:
         await run.changed.wait(run.changed.version)
     if run.stopping:
         return
-    lost = run.ledger.attempts_with_lost_links(Status.FAILED)
+    loss = run.ledger.attempts_with_lost_links(Status.FAILED)
     delivered = (
         attempt
         for attempt in run.ledger.open_attempts()
         if attempt.state is State.DELIVERED
     )
     # A delivered attempt of a failed row is among both.
-    attempts = {attempt.attempt_id: attempt for attempt in (*lost, *delivered)}
+    attempts = {attempt.attempt_id: attempt for attempt in (*loss, *delivered)}
     async with anyio.create_task_group() as tasks:
         for context in contexts_of(run.ledger, run.all_queues, list(attempts.values())):
             tasks.start_soon(try_once, run, context)
@@ -128,9 +127,9 @@ async def try_once(run: Run, context: AttemptContext) -> None:
 
 
 async def _try_once(run: Run, context: AttemptContext) -> None:
-    missing = Missing(dict(run.ledger.links(context.attempt.attempt_id)))
+    missing = MissingImages(dict(run.ledger.links(context.attempt.attempt_id)))
     hosts = [context.queue.host_of(link) for link in missing.links.values()]
-    if hosts and all(host.is_down for host in hosts):
+    if hosts and all(host.outage.is_on for host in hosts):
         return  # these hosts do not answer: each link would wait for its timeout
     lost_links = len(missing.links)
     with run.cut_short():
@@ -144,7 +143,9 @@ async def _try_once(run: Run, context: AttemptContext) -> None:
         await end_without(run, context, missing.error, charge)
 
 
-async def _renew_links(run: Run, context: AttemptContext, missing: Missing) -> bool:
+async def _renew_links(
+    run: Run, context: AttemptContext, missing: MissingImages
+) -> bool:
     """Ask the task for other links; say whether it gave some."""
     failures = missing.failures.values()
     if all(
@@ -211,7 +212,7 @@ async def _handle(
     try:
         if isinstance(outcome, Accepted):
             return [await _accept(run, context, outcome)]
-        links, _, _ = await take(run, context, outcome)
+        links, _, _ = await record_delivery(run, context, outcome)
     except Exception:
         _undo_hold(run, context)
         raise
@@ -225,7 +226,7 @@ async def _end_if_unrecorded(
     attempt = context.attempt
     is_unrecorded = attempt.message == kept_message(files, attempt.attempt_id)
     if is_unrecorded and isinstance(error, ReplyMalformed | NoImage):
-        name_in(error, files.name_of(attempt.attempt_id))
+        add_file_name(error, files.name_of(attempt.attempt_id))
         hold(run.budget, run.progress, context)
         await fail(run, context, error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import anyio
@@ -11,12 +12,11 @@ from batchgen.admission.next_step import Part
 from batchgen.admission.permit import Presence
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, Run
+from batchgen.attempts.accepted_task import follow_and_fetch
 from batchgen.attempts.deliver import deliver
-from batchgen.attempts.fence import fenced
 from batchgen.attempts.fetch import fetch
-from batchgen.attempts.finish import fail, leave_at_risk, leave_open
+from batchgen.attempts.finish import fail, fenced, leave_at_risk, leave_open
 from batchgen.attempts.polling import Poller
-from batchgen.attempts.purchase import follow_and_fetch
 from batchgen.budget import Reservation, column_values_of, day_of
 from batchgen.errors import (
     AttemptError,
@@ -127,7 +127,7 @@ def _is_polled(context: AttemptContext) -> bool:
 async def _carry_on(
     run: Run, context: AttemptContext, presence: Presence, delay_s: float
 ) -> None:
-    with presence:
+    with closing(presence):
         async with fenced(run, context):
             if context.attempt.state is State.DELIVERED:
                 await _download_again(run, context)

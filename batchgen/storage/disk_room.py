@@ -71,11 +71,6 @@ class _Room(NamedTuple):
     for_log: int
     log_size: int
 
-    @property
-    def missing(self) -> int:
-        """What is still to be held in all."""
-        return self.for_images + self.for_log
-
 
 class DiskRoom:
     """Room in the archive and in the ledger's log; used by the event loop alone."""
@@ -94,6 +89,7 @@ class DiskRoom:
         self._log = log
         self._log_held_to = 0
         self._offload = offload
+        self._max_file_bytes = max_file_bytes()
         self._can_hold = True
         self._refused_at = -1  # free bytes when the file system last refused to hold
         self._turn = anyio.Lock()
@@ -103,7 +99,7 @@ class DiskRoom:
         room = self._measure(images, image_bytes)
         if room.free < room.needed or self._too_large(images, image_bytes) is not None:
             return DiskRoomState.FULL
-        if not self._can_hold or not room.missing:
+        if not self._can_hold or not room.for_images + room.for_log:
             return DiskRoomState.HELD
         return (
             DiskRoomState.FULL
@@ -117,7 +113,8 @@ class DiskRoom:
             room = self._measure(images, image_bytes)
             # More than is missing, so that not every image asks for room again; but not
             # all free space, which must stay above the margin.
-            extra = max(0, room.free - SPARE_BYTES - room.missing) // 4
+            missing = room.for_images + room.for_log
+            extra = max(0, room.free - SPARE_BYTES - missing) // 4
             total_bytes = min(images * image_bytes, MAX_HELD_BYTES)
             more = min(int((GROWTH - 1) * total_bytes), extra)
             archive_bytes = room.held + room.for_images + more
@@ -171,7 +168,8 @@ class DiskRoom:
             raise StorageError(
                 f"cannot look at {self._folder}: {reason_of(error)}"
             ) from error
-        held, log_size = self._archive.held_bytes, self._log_size()
+        held = max(0, self._archive.file.held_to - self._archive.end)
+        log_size = self._log_size()
         total_bytes = images * image_bytes
         for_images = max(0, min(total_bytes, MAX_HELD_BYTES) - held)
         for_log = max(0, _max_log_bytes(images) - (self._log_held_to - log_size))
@@ -188,10 +186,9 @@ class DiskRoom:
         The end of the ZIP and the ledger's log are counted, and the tables not: they
         are smaller than the ZIP.
         """
-        max_bytes = max_file_bytes()
+        max_bytes, end = self._max_file_bytes, self._archive.end
         if max_bytes is None:
             return None
-        end = self._archive.end
         directory = SPARE_DIRECTORY_BYTES + end // DIRECTORY_SHARE
         if end + images * image_bytes + directory > max_bytes:
             return self._archive.path

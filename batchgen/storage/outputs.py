@@ -55,7 +55,9 @@ def write_outputs(
     """
     with ledger.transaction():
         ledger.meta.outputs = "writing"
-    _finish(ledger, archive)
+    if archive.is_begun:  # else no image was ever stored: there is no ZIP to finish
+        archive.finish(directory_entries(ledger), metadata_lines(ledger))
+    archive.release()
     end = None if min_rows is None else end_behind_purchases(ledger, min_rows)
     write_tables(ledger, folder, "", end)
     with ledger.transaction():
@@ -97,25 +99,15 @@ def write_tables(
     ledger: Reader, folder: Path, mark: str = "", end: int | None = None
 ) -> None:
     """Write both tables to a folder; `mark` is appended to their names."""
-    _write_results(ledger, folder / f"{TABLE}{mark}", end)
-    path = folder / f"{PURCHASES}{mark}"
-    source = ledger.meta.source
+    write_table(
+        folder / f"{TABLE}{mark}",
+        result_slices(ledger, ARCHIVE, end),
+        ledger.meta.user_schema,
+        is_shared=has_shared_rows(ledger),
+        mode=ledger.mode,
+    )
+    path, source = folder / f"{PURCHASES}{mark}", ledger.meta.source
     write_purchases(path, purchase_slices(ledger), ledger.mode, source)
-
-
-def _write_results(ledger: Reader, path: Path, end: int | None) -> None:
-    user_schema = ledger.meta.user_schema
-    slices = result_slices(ledger, ARCHIVE, end)
-    is_shared = has_shared_rows(ledger)
-    write_table(path, slices, user_schema, is_shared=is_shared, mode=ledger.mode)
-
-
-def _finish(ledger: Reader, archive: Archive) -> None:
-    if not archive.is_begun:
-        archive.release()
-        return  # no image was ever stored: there is no ZIP to finish
-    archive.finish(directory_entries(ledger), metadata_lines(ledger))
-    archive.release()
 
 
 def directory_entries(ledger: Reader) -> Iterator[DirectoryEntry]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -29,41 +29,25 @@ MAX_QUEUED = 64
 """How many entries may wait in each queue before the callers wait, too."""
 
 
-class _ThreadWork(Generic[T]):
-    """Work that no thread refers to afterwards, neither to it nor to its result.
-
-    The threads of older anyio keep a reference to their last work and its result, which
-    would be an image for each thread, until they get other work.
-    """
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = [work]
-        self._results: list[T] = []
-
-    @property
-    def has_begun(self) -> bool:
-        return not self._work
-
-    def run(self) -> None:
-        self._results.append(self._work.pop()())
-
-    def take_result(self) -> T:
-        return self._results.pop()
-
-
 async def to_thread(work: Callable[[], T]) -> T:
     """Run work in a thread, or in this one if the system starts no more threads.
 
     The second is slow, but a paid image is stored.
     """
-    thread_work = _ThreadWork(work)
+    # The threads of older anyio keep a reference to their last work, until they get
+    # other work. What they refer to is empty by then: it could be an image for each.
+    pending, results = [work], list[T]()
+
+    def run() -> None:
+        results.append(pending.pop()())
+
     try:
-        await anyio.to_thread.run_sync(thread_work.run)
+        await anyio.to_thread.run_sync(run)
     except RuntimeError:
-        if thread_work.has_begun:
+        if not pending:
             raise
-        thread_work.run()
-    return thread_work.take_result()
+        run()
+    return results.pop()
 
 
 @dataclass(slots=True, eq=False)

@@ -4,7 +4,8 @@
 for which a command that sends nothing should not wait.
 """
 
-from batchgen.wire.address_scope import AddressScope, check_base_url, is_loopback_host
+from batchgen.addresses.url import is_loopback_host
+from batchgen.wire.address_scope import AddressScope, check_base_url
 from batchgen.wire.link_scope import LinkSource
 from batchgen.wire.memory import MEGABYTE, MemoryBudget, MemoryLease
 from batchgen.wire.redaction import Redactor, redactor_for

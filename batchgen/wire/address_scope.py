@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from enum import StrEnum
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 
 import httpx
 
-from batchgen.addresses.url import read_url
+from batchgen.addresses.url import (
+    is_loopback,
+    is_loopback_host,
+    read_address,
+    read_url,
+)
 from batchgen.errors import SpecError
 
 DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
@@ -30,6 +34,11 @@ class AddressScope(StrEnum):
 
 class AddressForbidden(httpx.ConnectError):
     """The address is not in the scope of the request; nothing was sent."""
+
+
+def loopback_only_message(host: str) -> str:
+    """Return why no request goes to a host of a rehearsal or a test."""
+    return f"this run may talk to loopback only, not to {host}"
 
 
 def check_base_url(url: str, *, allow_http: bool) -> None:
@@ -91,41 +100,16 @@ def allows(scope: AddressScope, address: str) -> bool:
     return parsed is not None and _allows(scope, parsed)
 
 
-def is_loopback_host(host: str) -> bool:
-    """Return whether a host is loopback by its name or address."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    address = read_address(host)
-    return address is not None and _is_loopback(address)
-
-
-@lru_cache(maxsize=4096)
-def read_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return a host that is written as an address; None for a name."""
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
-
-
 def _allows(scope: AddressScope, address: IPv4Address | IPv6Address) -> bool:
     match scope:
         case AddressScope.ANY:
             return True
         case AddressScope.LOOPBACK:
-            return _is_loopback(address)
+            return is_loopback(address)
         case AddressScope.PRIVATE:
             return _is_private(address)
         case AddressScope.PUBLIC:
             return _is_public(address)
-
-
-def _is_loopback(address: IPv4Address | IPv6Address) -> bool:
-    # Only mapped addresses. An address that another prefix embeds is loopback for the
-    # machine that translates it, not for this one.
-    mapped = None if isinstance(address, IPv4Address) else address.ipv4_mapped
-    return (mapped or address).is_loopback
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

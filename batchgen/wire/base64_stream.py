@@ -10,9 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
 from secrets import token_hex
-from types import MappingProxyType
 
 import pybase64
 
@@ -44,6 +42,9 @@ class Base64StreamDecoder:
 
     The parser must come to the same result as without this class: a value that is not
     plain base64 up to its end goes back into the text as it was.
+
+    Attributes:
+        decoded: The decoded values, by their placeholders in the text.
     """
 
     def __init__(self, blob_keys: frozenset[str]) -> None:
@@ -59,13 +60,8 @@ class Base64StreamDecoder:
         self._searched_to = 0
         self._open: _Value | None = None
         self._remaining_values = MAX_DECODED_VALUES
-        self._decoded: dict[str, Blob] = {}
+        self.decoded: dict[str, Blob] = {}
         self._decoded_bytes = self._finished_bytes = 0
-
-    @property
-    def decoded(self) -> Mapping[str, Blob]:
-        """The decoded values, by their placeholders in the text."""
-        return MappingProxyType(self._decoded)
 
     @property
     def text_bytes(self) -> int:
@@ -100,7 +96,7 @@ class Base64StreamDecoder:
     def original(self) -> bytes:
         """Return the document as it came, except for escapes within its base64."""
         text = self.text()
-        for placeholder, image in self._decoded.items():
+        for placeholder, image in self.decoded.items():
             text = text.replace(placeholder.encode(), pybase64.b64encode(image.data))
         return text
 
@@ -137,8 +133,8 @@ class Base64StreamDecoder:
     def _finish_value(self, image: bytes) -> None:
         self._open = None
         if image:
-            placeholder = f"{self._placeholder_prefix}{len(self._decoded)}"
-            self._decoded[placeholder] = Blob(image)
+            placeholder = f"{self._placeholder_prefix}{len(self.decoded)}"
+            self.decoded[placeholder] = Blob(image)
             self._decoded_bytes += len(image)
             self._text += placeholder.encode()
 

@@ -36,10 +36,6 @@ class MemoryGate:
         """Return whether so many bytes may be held without waiting."""
         return size_bytes <= self._granted_bytes
 
-    async def admit_in_megabytes(self, size_bytes: int) -> None:
-        """Wait for a body of unknown size: ask for whole megabytes."""
-        await self.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
-
     async def admit(self, size_bytes: int) -> None:
         """Wait until so many bytes may be held."""
         self._granted_bytes = size_bytes
@@ -160,7 +156,8 @@ async def _copy(
             for size_bytes in growth:
                 # While we wait for memory, the server is not the silent one.
                 silence.deadline, silent_until = math.inf, 0.0
-                await gate.admit_in_megabytes(size_bytes)
+                # The size of the body is unknown: whole megabytes are asked for.
+                await gate.admit(math.ceil(size_bytes / MEGABYTE) * MEGABYTE)
             if chunk is None:
                 return limited_sink.size_bytes
     raise httpx.ReadTimeout(f"silence for {silence_s:g} s")

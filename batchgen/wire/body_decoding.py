@@ -10,7 +10,7 @@ from batchgen.model import Blob, Json
 from batchgen.providers._decoding import decode_data_uri
 from batchgen.providers._text_images import image_in_base64
 from batchgen.wire.lenient_json import (
-    BodyText,
+    NOTHING_DECODED,
     JsonTooLarge,
     decode_text,
     decoder_of,
@@ -51,28 +51,37 @@ def decode_body(
     if is_image(body, headers):
         return Blob(body)
     try:
-        return read_text(BodyText(body), headers, blob_keys)
+        return read_text(body, headers, blob_keys)
     except ValueError:
         return start_as_text(body)  # the text may be the provider's error message
 
 
 def read_text(
-    body_text: BodyText, headers: Mapping[str, str], blob_keys: frozenset[str]
+    body: bytes,
+    headers: Mapping[str, str],
+    blob_keys: frozenset[str],
+    decoded: Mapping[str, Blob] = NOTHING_DECODED,
 ) -> Json:
     """Return what a body other than an image holds: JSON, events, or base64.
+
+    Args:
+        body: As it came, with placeholders for values that were decoded meanwhile.
+        headers: Of the reply.
+        blob_keys: Keys whose values are base64.
+        decoded: The decoded values, by their placeholders.
 
     Raises:
         ValueError: the body is none of them.
         JsonTooLarge: the JSON is nested too deeply, or has too many values.
     """
-    body, is_declared = body_text.text, declares_json(headers)
+    is_declared = declares_json(headers)
     looks_like_json = is_json(body, headers)
     if looks_like_json:
         try:
-            return read_json(body, blob_keys, body_text.decoded)
+            return read_json(body, blob_keys, decoded)
         except ValueError:
             pass  # there may be other text around the JSON
-    decoder = decoder_of(blob_keys, body_text.decoded)
+    decoder = decoder_of(blob_keys, decoded)
     if is_events(body, headers):
         return read_events(decode_text(body), decoder)
     if (image := image_in_text(body)) is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from typing import Protocol
 
 from batchgen.model import Blob, Json
 from batchgen.wire.base64_stream import PARSED_WEIGHT, Base64StreamDecoder
@@ -19,28 +18,7 @@ from batchgen.wire.body_decoding import (
     read_text,
     start_as_text,
 )
-from batchgen.wire.lenient_json import BodyText
 from batchgen.wire.memory import SMALL_BYTES
-
-
-class BodySink(Protocol):
-    """Takes a body chunk by chunk, and knows how much memory it needs."""
-
-    @property
-    def required_bytes(self) -> int:
-        """Memory for the bytes so far, and for what they are decoded to."""
-
-    def estimate_bytes(self, size_bytes: int) -> int:
-        """Return the memory that a body of this size will most likely need."""
-
-    def reserve(self, size_bytes: int) -> None:
-        """Prepare for a body of a declared length."""
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next chunk."""
-
-    def close(self) -> None:
-        """Free the bytes, even where a frame still refers to the sink."""
 
 
 class ImageSink:
@@ -52,12 +30,15 @@ class ImageSink:
 
     @property
     def required_bytes(self) -> int:
+        """Memory for the bytes so far, and for what they are decoded to."""
         return self._file.tell()
 
     def estimate_bytes(self, size_bytes: int) -> int:
+        """Return the memory that a body of this size will most likely need."""
         return size_bytes
 
     def reserve(self, size_bytes: int) -> None:
+        """Prepare for a body of a declared length."""
         # A buffer that grows with each write takes four times as long for 1.5 MB.
         if size_bytes > SMALL_BYTES:
             self._file.seek(size_bytes - 1)
@@ -68,6 +49,7 @@ class ImageSink:
         self._file.write(chunk)
 
     def close(self) -> None:
+        """Free the bytes, even where a frame still refers to the sink."""
         self._file.close()
 
     def image(self) -> Blob:
@@ -138,9 +120,9 @@ class ReplySink:
         """
         if self._decoder is None:
             return decode_body(self._file.getvalue(), self._headers, self._blob_keys)
-        body_text = BodyText(self._decoder.text(), self._decoder.decoded)
+        text, decoded = self._decoder.text(), self._decoder.decoded
         try:
-            return read_text(body_text, self._headers, self._blob_keys)
+            return read_text(text, self._headers, self._blob_keys, decoded)
         except ValueError:
             return start_as_text(self._file.getvalue())
 
@@ -149,3 +131,7 @@ class ReplySink:
         decoder = self._decoder
         body = self._file.getvalue() if decoder is None else decoder.original()
         return None if text.encode("utf-8", "replace") == body else Blob(body)
+
+
+BodySink = ImageSink | ReplySink
+"""Takes a body chunk by chunk, and knows how much memory it needs."""

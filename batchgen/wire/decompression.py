@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
 
 import httpx
 
@@ -28,17 +27,6 @@ _RAW_WBITS, _GZIP_WBITS = -zlib.MAX_WBITS, zlib.MAX_WBITS | 16
 # JSON and images begin like this, and deflated data never does. `[` is not among them:
 # brotli data may begin with it.
 _PLAIN_STARTS = (b"{", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
-
-
-class Codec(Protocol):
-    """Decompresses one encoding."""
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the end of the compressed data was reached."""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield output in pieces; damaged data raises an error of the library."""
 
 
 class Decompressor:
@@ -92,10 +80,6 @@ class _Layer:
         self._codec: Codec | None = None
         self._is_plain = False
 
-    @property
-    def _is_open(self) -> bool:
-        return self._codec is None and not self._is_plain
-
     def feed(self, data: bytes) -> Iterator[bytes]:
         if self._is_plain:
             yield data
@@ -107,7 +91,12 @@ class _Layer:
 
     def end(self) -> Iterator[bytes]:
         start = self._undecided
-        is_cut = bool(self._name) and self._is_open and _may_begin_magic(start)
+        is_open = self._codec is None and not self._is_plain
+        is_cut = (
+            bool(self._name)
+            and is_open
+            and any(magic.startswith(start) for magic in (_GZIP, _ZSTD))
+        )
         if start and not is_cut:
             yield from self._choose(is_end=True)
         if is_cut or (self._codec is not None and not self._codec.is_finished):
@@ -232,6 +221,10 @@ class _Zstd:
                 data = b""
 
 
+Codec = _Zlib | _Brotli | _Zstd
+"""Decompresses one encoding; damaged data raises an error of the library."""
+
+
 def _errors() -> tuple[type[Exception], ...]:
     """Return the errors of the libraries that are loaded."""
     brotli = sys.modules.get("brotli")
@@ -241,10 +234,6 @@ def _errors() -> tuple[type[Exception], ...]:
         *((brotli.error,) if brotli is not None else ()),
         *((zstd.ZstdError,) if zstd is not None else ()),
     )
-
-
-def _gzip() -> Codec:
-    return _Zlib(_GZIP_WBITS)
 
 
 # gzip and zstd are recognized by their magic numbers.
@@ -264,13 +253,8 @@ def _names(headers: Mapping[str, str]) -> Iterator[str]:
                 yield name
 
 
-def _may_begin_magic(start: bytes) -> bool:
-    """Return whether the bytes are empty or the beginning of a magic number."""
-    return _GZIP.startswith(start) or _ZSTD.startswith(start)
-
-
 def _codecs_by_magic(start: bytes) -> tuple[Callable[[], Codec], ...]:
     """Return the codec of the magic number at the start, whatever the header says."""
     if start.startswith(_GZIP):
-        return (_gzip,)
+        return (lambda: _Zlib(_GZIP_WBITS),)
     return (_Zstd,) if start.startswith(_ZSTD) else ()

@@ -5,30 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
 from batchgen.addresses import is_data_uri
-from batchgen.addresses.url import join_url
+from batchgen.addresses.url import join_url, read_url
 from batchgen.errors import ImageRejected, Incomplete, LinkLost
 from batchgen.model import Blob
 from batchgen.providers._decoding import decode_data_uri
 from batchgen.tracebacks import drop_tracebacks
-from batchgen.wire.address_scope import AddressScope
+from batchgen.wire.address_scope import (
+    AddressForbidden,
+    AddressScope,
+    loopback_only_message,
+)
 from batchgen.wire.body import MemoryGate, read_body
 from batchgen.wire.body_sinks import ImageSink
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, download_error, error_of_status
-from batchgen.wire.http_exchange import Exchange
-from batchgen.wire.link_scope import LinkSource, candidate_urls, prefer_https
+from batchgen.wire.link_scope import (
+    LinkSource,
+    prefer_https,
+    scope_of_link,
+)
 from batchgen.wire.memory import MemoryLease
 from batchgen.wire.request_builder import build_download
+
+if TYPE_CHECKING:
+    from batchgen.wire.sender import Wire
 
 _WANTS_KEY = frozenset({401, 403})
 
 
 async def download(
-    exchange: Exchange,
+    wire: Wire,
     provider: str,
     url: str,
     lease: MemoryLease,
@@ -38,11 +49,11 @@ async def download(
 ) -> Blob:
     """Fetch the bytes of one image; see `Wire.download`."""
     if is_data_uri(url):
-        return await _decode_data_uri(exchange, provider, url, lease)
-    timeout_s = exchange.limits.transfer_s
+        return await _decode_data_uri(wire, provider, url, lease)
+    timeout_s = wire.limits.transfer_s
     with anyio.move_on_after(timeout_s) as timeout_scope:
         gate = MemoryGate(lease, timeout_scope)
-        follower = _Follower(exchange, provider, gate)
+        follower = _Follower(wire, provider, gate)
         return await _try_candidates(
             follower, url, source, allow_loopback=allow_loopback
         )
@@ -53,7 +64,7 @@ async def _try_candidates(
     follower: _Follower, url: str, source: LinkSource | None, *, allow_loopback: bool
 ) -> Blob:
     try:
-        candidates = list(candidate_urls(url, source))
+        candidates = [read_url(url)] if source is None else source.candidates(url)
     except HTTPX_ERRORS as error:
         raise download_error(follower.provider, "the link", error) from error
     lost: LinkLost | None = None
@@ -71,9 +82,9 @@ async def _try_candidates(
 class _Follower:
     """Follow a link over its redirects; each redirect is checked like the link."""
 
-    def __init__(self, exchange: Exchange, provider: str, gate: MemoryGate) -> None:
+    def __init__(self, wire: Wire, provider: str, gate: MemoryGate) -> None:
         self.provider = provider
-        self._exchange = exchange
+        self._wire = wire
         self._gate = gate
 
     async def follow(
@@ -82,12 +93,13 @@ class _Follower:
         host = "the link"
         keys: Mapping[str, str] = {} if source is None else source.key_headers
         try:
-            for _ in range(self._exchange.limits.redirects + 1):
+            for _ in range(self._wire.limits.redirects + 1):
                 url = prefer_https(url, source, allow_loopback=allow_loopback)
                 host = url.host
-                scope = self._exchange.scope_of_link(
-                    url, source, allow_loopback=allow_loopback
-                )
+                scope = scope_of_link(url, source, allow_loopback=allow_loopback)
+                if scope is not AddressScope.LOOPBACK and not self._wire.paid_hosts:
+                    # Not a UsageError: one strange link must not end the whole run.
+                    raise AddressForbidden(loopback_only_message(host))
                 is_own = source is not None and source.owns_origin(url)
                 image_or_url = await self._fetch(url, scope, keys if is_own else {})
                 if isinstance(image_or_url, Blob):
@@ -101,7 +113,7 @@ class _Follower:
         except HTTPX_ERRORS as error:
             drop_tracebacks(error)
             raise download_error(self.provider, host, error) from error
-        hops = self._exchange.limits.redirects
+        hops = self._wire.limits.redirects
         raise LinkLost(self.provider, f"the link led through more than {hops} hops")
 
     async def _fetch(
@@ -124,7 +136,7 @@ class _Follower:
                 return join_url(url, headers["location"])
             if response.status_code != 200:
                 raise error_of_status(self.provider, response)
-            limits = self._exchange.limits
+            limits = self._wire.limits
             with closing(ImageSink()) as sink:
                 max_bytes, silence_s = limits.image_bytes, limits.silence_s
                 await read_body(
@@ -138,19 +150,17 @@ class _Follower:
         self, url: httpx.URL, scope: AddressScope, headers: Mapping[str, str]
     ) -> httpx.Response:
         request = build_download(url, headers)
-        return await self._exchange.open(
-            request, scope, self._exchange.limits.silence_s
-        )
+        return await self._wire.open(request, scope, self._wire.limits.silence_s)
 
 
 async def _decode_data_uri(
-    exchange: Exchange, provider: str, uri: str, lease: MemoryLease
+    wire: Wire, provider: str, uri: str, lease: MemoryLease
 ) -> Blob:
     # Base64 is a third larger than the bytes that it encodes.
-    if len(uri) > exchange.limits.image_bytes * 3 // 2:
+    if len(uri) > wire.limits.image_bytes * 3 // 2:
         raise _rejected(provider, "the data URI is too large")
     await lease.grow(len(uri))
-    blob = await exchange.decode(partial(decode_data_uri, uri), len(uri))
+    blob = await wire.decode(partial(decode_data_uri, uri), len(uri))
     if blob is None:
         raise _rejected(provider, "the data URI cannot be decoded")
     return blob

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from itertools import islice
@@ -45,19 +45,6 @@ class JsonTooLarge(httpx.DecodingError):
     """The JSON is too large to parse safely; no real reply looks like that."""
 
 
-@dataclass(frozen=True, slots=True)
-class BodyText:
-    """The text of a body, and the values that were decoded while it arrived.
-
-    Attributes:
-        text: As it came, with placeholders for the decoded values.
-        decoded: The values by their placeholders.
-    """
-
-    text: bytes
-    decoded: Mapping[str, Blob] = field(default_factory=lambda: NOTHING_DECODED)
-
-
 def read_json(
     body: bytes,
     blob_keys: frozenset[str],
@@ -79,18 +66,10 @@ def read_json(
     try:
         document: Json = decoder.decode(text)
         if isinstance(document, str) and document.lstrip()[:1] in {"{", "["}:
-            document = _unwrap_text(document, decoder)
+            with suppress(ValueError):  # then the text itself is meant
+                document = decoder.decode(document)
     except RecursionError:
         raise JsonTooLarge("the JSON is nested too deeply") from None
-    return document
-
-
-def _unwrap_text(text: str, decoder: json.JSONDecoder) -> Json:
-    """Return the JSON document that a JSON text holds; else the text itself."""
-    try:
-        document: Json = decoder.decode(text)
-    except ValueError:
-        return text
     return document
 
 
@@ -265,7 +244,7 @@ def _decoder(
         object_hook=decode_values if blob_keys else None,
         parse_int=_as_int,
         parse_float=_as_decimal,
-        parse_constant=_as_null,
+        parse_constant=lambda _: None,
         strict=False,
     )
 
@@ -282,10 +261,6 @@ def _decode_value(
     if is_base64:
         return decoded.get(value) or decode_base64(value) or value
     return value
-
-
-def _as_null(_name: str) -> None:
-    return None
 
 
 def _as_int(text: str) -> int | None:

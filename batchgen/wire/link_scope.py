@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import httpx
 
-from batchgen.addresses.url import join_url, read_url
+from batchgen.addresses.url import is_loopback_host, join_url, read_url
 from batchgen.wire.address_scope import (
     DEFAULT_PORTS,
     AddressForbidden,
     AddressScope,
     check_host,
-    is_loopback_host,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LinkSource:
     """The provider that gave a link, and to which the job sends requests anyway.
 
@@ -32,7 +32,7 @@ class LinkSource:
     @property
     def is_loopback(self) -> bool:
         """Whether the provider is on this machine: then its links may be, too."""
-        return is_loopback_host(self._url.host)
+        return is_loopback_host(self.url.host)
 
     def candidates(self, link: str) -> list[httpx.URL]:
         """Return the URLs that a link may mean, most likely first.
@@ -46,7 +46,7 @@ class LinkSource:
         url = read_url(link)
         if url.scheme:
             return [url]
-        base = self._url
+        base = self.url
         folder = base.copy_with(raw_path=base.raw_path.rstrip(b"/") + b"/")
         root = base.copy_with(raw_path=b"/")
         if link.startswith("//"):
@@ -58,14 +58,15 @@ class LinkSource:
 
     def owns_host(self, url: httpx.URL) -> bool:
         """Return whether a URL leads to the provider's own host."""
-        return url.host.lower() == self._url.host.lower()
+        return url.host.lower() == self.url.host.lower()
 
     def owns_origin(self, url: httpx.URL) -> bool:
         """Return whether scheme, host and port are the provider's own."""
-        return self.owns_host(url) and _origin(url) == _origin(self._url)
+        return self.owns_host(url) and _origin(url) == _origin(self.url)
 
-    @property
-    def _url(self) -> httpx.URL:
+    @cached_property
+    def url(self) -> httpx.URL:
+        """The base URL, read."""
         return read_url(self.base_url)
 
 
@@ -86,13 +87,9 @@ def prefer_https(
         or (allow_loopback and is_loopback_host(url.host))
     ):
         return url
-    if source is not None and source.owns_host(url) and _speaks_http(source):
+    if source is not None and source.owns_host(url) and source.url.scheme == "http":
         return url
     return url.copy_with(scheme="https", port=None if url.port == 80 else url.port)
-
-
-def _speaks_http(source: LinkSource) -> bool:
-    return source.base_url[:5].lower() == "http:"
 
 
 def scope_of_link(
@@ -120,8 +117,3 @@ def scope_of_link(
         return AddressScope.PUBLIC
     origin = f"{url.scheme}://{url.host}"
     raise AddressForbidden(f"{origin} is no https link to a public address")
-
-
-def candidate_urls(link: str, source: LinkSource | None) -> Iterator[httpx.URL]:
-    """Yield the URLs that a link may mean; raises as `LinkSource.candidates` does."""
-    yield from [read_url(link)] if source is None else source.candidates(link)

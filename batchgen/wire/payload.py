@@ -10,7 +10,7 @@ from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
-from batchgen.wire.request_body import RequestBody
+from batchgen.wire.request_builder import RequestBody
 
 _BROKEN = (BrokenPipeError, ConnectionResetError)
 

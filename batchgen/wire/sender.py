@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio
 import anyio.to_thread
 import httpx
 
-from batchgen.errors import AttemptError, OutcomeUnknown, SpecError
+from batchgen.addresses.url import is_loopback_host
+from batchgen.errors import AttemptError, OutcomeUnknown, SpecError, UsageError
 from batchgen.model import Blob, Call, Reply
 from batchgen.tracebacks import drop_tracebacks
+from batchgen.wire.address_scope import AddressScope, loopback_only_message
 from batchgen.wire.body import MemoryGate, is_delimited, read_body
 from batchgen.wire.body_decoding import declares_json, size_in_memory
 from batchgen.wire.body_sinks import ReplySink
 from batchgen.wire.download import download
 from batchgen.wire.exchange_errors import HTTPX_ERRORS, purchase_error
-from batchgen.wire.http_exchange import Exchange, may_leave_loopback
 from batchgen.wire.link_scope import LinkSource
 from batchgen.wire.memory import MemoryBudget, MemoryLease
 from batchgen.wire.offload import Offload
@@ -28,6 +30,14 @@ from batchgen.wire.request_builder import build_purchase
 from batchgen.wire.sockets import HAS_OWN_SLOT, SocketLimits
 from batchgen.wire.transport import AiohttpTransport
 from batchgen.wire.wire_limits import DEFAULT_LIMITS, WireLimits
+
+T = TypeVar("T")
+
+LOOPBACK_ONLY_VARIABLE = "BATCHGEN_LOOPBACK_ONLY"
+"""Environment variable that keeps every request on loopback when it is not empty."""
+
+# Parsing this much JSON holds the interpreter for about a millisecond.
+_OFFLOAD_BYTES = 256 * 1024
 
 
 class Wire:
@@ -41,6 +51,9 @@ class Wire:
         sockets: Limits of batchgen's own transport; without limits if None.
 
     Attributes:
+        limits: When an exchange is given up.
+        paid_hosts: Whether requests may go to hosts other than loopback; never where
+            the environment forbids it.
         lease: Returns a lease, in which `send` and `download` count the bytes of a
             body. The caller holds it until the bytes are stored or dropped.
     """
@@ -55,24 +68,21 @@ class Wire:
         memory: MemoryBudget | None = None,
         sockets: SocketLimits | None = None,
     ) -> None:
-        may_leave = may_leave_loopback(paid_hosts=paid_hosts)
+        self.paid_hosts = paid_hosts and not os.environ.get(LOOPBACK_ONLY_VARIABLE)
         # A rehearsal uses no TLS: a problem with certificates must not stop it.
         tls = None if paid_hosts else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._exchange = Exchange(
-            transport
-            or AiohttpTransport(use_proxy=may_leave, sockets=sockets, tls=tls),
-            paid_hosts=may_leave,
-            offload=offload,
-            limits=limits,
+        self._transport = transport or AiohttpTransport(
+            use_proxy=self.paid_hosts, sockets=sockets, tls=tls
         )
-        self._limits = limits
+        self._offload = offload
+        self.limits = limits
         self.lease = (memory or MemoryBudget()).lease
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._exchange.aclose()
+        await self._transport.aclose()
 
     async def send(
         self,
@@ -105,7 +115,7 @@ class Wire:
                 HTTP; nothing was sent.
             SpecError: no request may go to this host; nothing was sent.
         """
-        receiver = _ReplyReceiver(call.blob_keys, _CallOnce(on_sent), on_head)
+        receiver = _ReplyReceiver(call.blob_keys, on_sent, on_head)
         request = build_purchase(provider, call)
         request.extensions |= {
             "on_sent": receiver.mark_sent,
@@ -142,11 +152,12 @@ class Wire:
         receiver: _ReplyReceiver,
         lease: MemoryLease,
     ) -> Reply:
-        limits = self._limits
+        limits = self.limits
         timeout_s = limits.connect_s + reply_timeout_s + limits.transfer_s
         timeout_scope = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
         with timeout_scope:
-            response = await self._exchange.open_call(request, reply_timeout_s)
+            scope = self._scope_of_call(request.url)
+            response = await self.open(request, scope, reply_timeout_s)
             try:
                 headers, sink = receiver.begin(response)
                 gate = MemoryGate(lease, timeout_scope)
@@ -161,11 +172,11 @@ class Wire:
     async def _decode(
         self, response: httpx.Response, headers: dict[str, str], sink: ReplySink
     ) -> Reply:
-        body = await self._exchange.decode(sink.document, sink.parsed_bytes)
+        body = await self.decode(sink.document, sink.parsed_bytes)
         whole = None
         if isinstance(body, str) and 200 <= response.status_code < 300:
             work = partial(sink.body_if_longer, body)
-            whole = await self._exchange.decode(work, sink.parsed_bytes)
+            whole = await self.decode(work, sink.parsed_bytes)
         is_broken = isinstance(body, str) and declares_json(headers)
         if is_broken and not is_delimited(headers):
             raise httpx.RemoteProtocolError("the JSON ended with the connection")
@@ -205,7 +216,7 @@ class Wire:
                 source is not None and source.is_loopback
             )
             return await download(
-                self._exchange,
+                self,
                 provider,
                 url,
                 lease or new,
@@ -213,26 +224,68 @@ class Wire:
                 allow_loopback=allow_loopback,
             )
 
+    async def open(
+        self, request: httpx.Request, scope: AddressScope, head_s: float
+    ) -> httpx.Response:
+        """Send a request; the caller closes the response. Redirects are not followed.
+
+        The reply's head must arrive within `head_s`.
+        """
+        connect_s = self.limits.connect_s
+        request.extensions["address_scope"] = scope
+        request.extensions["timeout"] = {
+            "connect": connect_s,
+            "read": head_s,
+            "write": head_s,
+            "pool": head_s,
+        }
+        # Not through httpx's client: cookies, redirects and authentication must not
+        # happen here, and the client would add a tenth to the cost of a request.
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        return response
+
+    async def decode(self, work: Callable[[], T], size_bytes: int) -> T:
+        """Decode so many bytes; off the event loop if they are many."""
+        return await self._offload(work) if size_bytes > _OFFLOAD_BYTES else work()
+
+    def _scope_of_call(self, url: httpx.URL) -> AddressScope:
+        """Return the addresses that a call may be sent to.
+
+        Raises:
+            UsageError: no request may go to this host.
+        """
+        if is_loopback_host(url.host):
+            return AddressScope.LOOPBACK
+        if not self.paid_hosts:
+            raise UsageError(f"{loopback_only_message(url.host)}; nothing was sent")
+        # The job allowed plain http for a private network only.
+        return AddressScope.PRIVATE if url.scheme == "http" else AddressScope.ANY
+
 
 class _ReplyReceiver:
     """Receive one reply; at the end its bytes are freed, even if a frame refers to it.
 
     Attributes:
-        mark_sent: Reports that the request was sent; at the head, at the latest.
         head: Status and headers; None before they arrive.
     """
 
     def __init__(
         self,
         blob_keys: frozenset[str],
-        mark_sent: _CallOnce,
+        on_sent: Callable[[], None] | None,
         on_head: Callable[[], None] | None,
     ) -> None:
-        self.mark_sent = mark_sent
-        self._on_head = on_head
+        self._on_sent, self._on_head = on_sent, on_head
         self.head: tuple[int, dict[str, str]] | None = None
         self._blob_keys = blob_keys
         self._sink: ReplySink | None = None
+
+    def mark_sent(self) -> None:
+        """Report once that the request was sent; at the head, at the latest."""
+        on_sent, self._on_sent = self._on_sent, None
+        if on_sent is not None:
+            on_sent()
 
     def begin(self, response: httpx.Response) -> tuple[dict[str, str], ReplySink]:
         """Note the head; return the headers, and the sink of the body."""
@@ -262,15 +315,3 @@ def _attempt_error(
         receiver.mark_sent()
         attempt_error.head = receiver.head
     return attempt_error
-
-
-class _CallOnce:
-    """Call a callback at the first call, and never again."""
-
-    def __init__(self, callback: Callable[[], None] | None) -> None:
-        self._callback = callback
-
-    def __call__(self) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()

@@ -6,6 +6,7 @@ aiohttp's pool does not.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,9 +18,10 @@ import aiohttp
 import anyio
 import httpx
 import yarl
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batchgen.open_files import PATIENCE_S, PAUSES_S, may_open, shortage_message
+from batchgen.threads import few_threads_message
 from batchgen.wire.address_scope import (
     AddressForbidden,
     AddressScope,
@@ -30,8 +32,7 @@ from batchgen.wire.certificates import create_tls_context
 from batchgen.wire.connect_errors import proxy_error_of
 from batchgen.wire.payload import BodyPayload, patient_socket
 from batchgen.wire.proxies import Proxy, find_proxy, read_proxies
-from batchgen.wire.request_body import RequestBody
-from batchgen.wire.resolver import ScopedResolver
+from batchgen.wire.request_builder import RequestBody
 from batchgen.wire.send_tracker import (
     AIOHTTP_ERRORS,
     Request,
@@ -55,6 +56,44 @@ KEEPALIVE_S = 4.0
 HEADER_LIMIT_BYTES = 64 * 1024
 
 _VERSION = {"http_version": b"HTTP/1.1"}
+
+
+class ScopedResolver(AbstractResolver):
+    """Return only addresses in the scope.
+
+    The connection uses the very addresses that are returned here. So a name cannot
+    escape the check by resolving differently the next time.
+    """
+
+    def __init__(self, resolver: AbstractResolver, scope: AddressScope) -> None:
+        self._resolver = resolver
+        self._scope = scope
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name that are in the scope.
+
+        Raises:
+            AddressForbidden: the name has only others.
+            OSError: the name cannot be resolved, or not now.
+        """
+        try:
+            addresses = await self._resolver.resolve(host, port, family)
+        except RuntimeError as error:  # no thread can be started for the lookup
+            raise OSError(errno.ENOMEM, few_threads_message()) from error
+        allowed = [
+            address for address in addresses if allows(self._scope, address["host"])
+        ]
+        if addresses and not allowed:
+            raise AddressForbidden(f"{host} does not lead to a {self._scope} address")
+        return allowed
+
+    async def close(self) -> None:
+        await self._resolver.close()
 
 
 class _Response(aiohttp.ClientResponse):
@@ -184,7 +223,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         check_host(request.url.host, scope)
         proxy = tracker.proxy = find_proxy(request.url, self._proxies)
         session = self._session(scope if proxy is None else AddressScope.ANY)
-        body = await _body_of(request)
+        body = request.stream
+        if not isinstance(body, RequestBody):
+            body = RequestBody([await request.aread()])
         is_tunnel, for_proxy = request.url.scheme == "https", _proxy_headers(proxy)
         headers = _as_text(request.headers)
         headers += [] if is_tunnel else for_proxy.items()
@@ -294,13 +335,6 @@ def _scoped_socket(
 @cache
 def _timeout(connect_s: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect_s)
-
-
-async def _body_of(request: httpx.Request) -> RequestBody:
-    body = request.stream
-    return (
-        body if isinstance(body, RequestBody) else RequestBody([await request.aread()])
-    )
 
 
 def _as_text(headers: httpx.Headers) -> list[tuple[str, str]]:

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from batchgen.errors import AttemptError, CredentialRejected
-from batchgen.model import Balance, Endpoint, Json, Reply
+from batchgen.model import Balance, Json, Reply
 from batchgen.providers import PROVIDERS
-from batchgen.providers.base import BalanceProvider
+from batchgen.providers.base import BalanceProvider, Endpoint
 from batchgen.sandbox import KEY
 from batchgen.verify.requests import rates_of
 from batchgen.wire.sender import Wire

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from batchgen.model import Blob, Delivered, Endpoint, Json, Link, Reply
+from batchgen.model import Blob, Delivered, Json, Link, Reply
 from batchgen.providers import PROVIDERS
-from batchgen.providers.base import Provider
+from batchgen.providers.base import Endpoint, Provider
 from tests.contract.customer import Customer, check_books, quick
 from tests.providers.expected import facts_of
 

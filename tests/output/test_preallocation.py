@@ -36,7 +36,7 @@ def test_images_find_the_room_that_was_held_on_a_full_disk(disk: Path) -> None:
     path = disk / "images.zip"
     with closing(Archive(path, 0)) as archive:
         assert archive.hold(4 * MEGABYTE)
-        assert archive.held_bytes == 4 * MEGABYTE
+        assert archive.file.held_to == archive.end + 4 * MEGABYTE
         assert path.stat().st_size == 0
         eat(disk, 0)
 
@@ -80,11 +80,11 @@ def test_room_that_is_not_there_is_not_held(disk: Path) -> None:
         archive.append([incoming(0, IMAGE)])
         assert archive.hold(MEGABYTE)
         eat(disk, MEGABYTE)
-        held_before = archive.held_bytes
+        held_before = archive.file.held_to
 
         assert archive.hold(8 * MEGABYTE) is False
 
-        assert archive.held_bytes == held_before
+        assert archive.file.held_to == held_before
 
 
 def test_it_is_given_back_when_the_archive_is_closed(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_where_the_system_cannot_hold_room_it_says_so(
     path = tmp_path / "images.zip"
     with closing(Archive(path, 0)) as archive:
         assert archive.hold(MEGABYTE) is None
-        assert archive.held_bytes == 0
+        assert archive.file.held_to == 0
         archive.append([incoming(0)])
 
 

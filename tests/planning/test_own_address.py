@@ -15,10 +15,10 @@ from batchgen.admission.proof import Proof
 from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.ledger import Ledger
 from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
-from batchgen.model import Endpoint, Job, Terms
+from batchgen.model import Job, Terms
 from batchgen.planning.own_address import is_named_address, is_own_address
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.providers.base import Defaults
+from batchgen.providers.base import Defaults, Endpoint
 from batchgen.providers.foxapi import FoxApi
 from batchgen.providers.gccai import Gccai
 from batchgen.providers.gemini import Gemini

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from batchgen.errors import AttemptError
-from batchgen.model import Accepted, Blob, Delivered, Endpoint, Json, Reply
-from batchgen.providers.base import Provider
+from batchgen.model import Accepted, Blob, Delivered, Json, Reply
+from batchgen.providers.base import Endpoint, Provider
 
 FOLDER = Path(__file__).parents[2] / "samples" / "replies"
 ENDPOINT = Endpoint("https://api.example", "k-123")

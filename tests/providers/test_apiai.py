@@ -6,9 +6,9 @@ import pytest
 
 from batchgen import errors
 from batchgen.errors import AttemptError, Charge
-from batchgen.model import Attachment, Blob, Delivered, Endpoint, ImageRequest, Json
+from batchgen.model import Attachment, Blob, Delivered, ImageRequest, Json
 from batchgen.providers.apiai import ApiAi
-from batchgen.providers.base import Provider
+from batchgen.providers.base import Endpoint, Provider
 from tests.providers.samples import ENDPOINT, outcome, reply, sample, samples_of
 
 APIAI: Provider = ApiAi()

@@ -10,14 +10,13 @@ from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
     Accepted,
     Delivered,
-    Endpoint,
     ImageRequest,
     Link,
     Next,
     Reply,
     Running,
 )
-from batchgen.providers.base import TaskProvider, UploadProvider
+from batchgen.providers.base import Endpoint, TaskProvider, UploadProvider
 from batchgen.providers.fal import MODEL, Fal
 from tests.providers.samples import outcome, sample, samples_of
 

@@ -13,7 +13,6 @@ from batchgen.model import (
     BASE64_KEYS,
     Blob,
     Delivered,
-    Endpoint,
     ImageRequest,
     Inline,
     Json,
@@ -24,7 +23,7 @@ from batchgen.model import (
     rates_for,
 )
 from batchgen.providers._decoding import fields, objects
-from batchgen.providers.base import Provider, TaskProvider, UploadProvider
+from batchgen.providers.base import Endpoint, Provider, TaskProvider, UploadProvider
 from batchgen.providers.gemini import Gemini
 from tests.providers.samples import outcome, reply, sample, samples_of
 

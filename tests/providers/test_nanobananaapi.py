@@ -9,7 +9,6 @@ from batchgen.errors import AttemptError, Charge
 from batchgen.model import (
     DataUri,
     Delivered,
-    Endpoint,
     ImageRequest,
     Inline,
     Json,
@@ -18,7 +17,7 @@ from batchgen.model import (
     PriceKey,
     find_price,
 )
-from batchgen.providers.base import Provider
+from batchgen.providers.base import Endpoint, Provider
 from batchgen.providers.nanobananaapi import NanoBananaApi
 from tests.providers.samples import ENDPOINT, outcome, reply, sample, samples_of
 

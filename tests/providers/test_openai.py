@@ -13,7 +13,6 @@ from batchgen.model import (
     Attachment,
     Blob,
     Delivered,
-    Endpoint,
     ImageRequest,
     Json,
     Link,
@@ -21,7 +20,7 @@ from batchgen.model import (
     find_price,
     rates_for,
 )
-from batchgen.providers.base import Provider
+from batchgen.providers.base import Endpoint, Provider
 from batchgen.providers.openai import OpenAi
 from tests.providers.samples import ENDPOINT, outcome, reply, sample, samples_of
 

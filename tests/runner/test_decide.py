@@ -16,7 +16,7 @@ from batchgen.admission.next_step import (
     Leave,
     Part,
     Policy,
-    Settled,
+    RowEnd,
     decide,
     history_of,
     missing_parts,
@@ -79,8 +79,8 @@ GONE = attempt(State.FAILED, "link_lost", Again.NEVER)
 NO_KEY = attempt(State.REJECTED, "credential_rejected", Again.STOP, counts=False)
 
 
-def settled(status: Status, error: str) -> Settled:
-    return Settled(status, error, "words")
+def settled(status: Status, error: str) -> RowEnd:
+    return RowEnd(status, error, "words")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, cast
 
 import anyio
@@ -15,8 +16,9 @@ from batchgen.admission.reference_buffer import ReferenceBuffer
 from batchgen.admission.run_context import Run, Time
 from batchgen.budget import Budget, Limits, Reservation
 from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
-from batchgen.model import Attachment, Endpoint, PriceKey
+from batchgen.model import Attachment, PriceKey
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Endpoint
 from batchgen.runner.progress import Progress
 
 NOTHING = cast(Any, None)
@@ -62,7 +64,7 @@ async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> No
         permit.hold(await run.budget.reserve(Reservation(price_key=SALE, images=1)))
     if steps > 2:
         assert queue.rate_limiter.may_grant()
-        permit.may_depart = True
+        permit.has_grant = True
     if steps > 3:
         queue.breaker.open()
         permit.begin()
@@ -103,7 +105,7 @@ def test_money_of_an_attempt_that_is_written_down_is_not_given_back() -> None:
     run = new_run(queue)
 
     async def work() -> None:
-        with Permit(run, queue, QueuedPart(PART, NOTHING, ())) as permit:
+        with closing(Permit(run, queue, QueuedPart(PART, NOTHING, ()))) as permit:
             await take(run, queue, permit, 2)
             permit.is_recorded = True
 

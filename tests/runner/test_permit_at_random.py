@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,9 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from batchgen.admission import decision
+from batchgen.admission import feed as feeding
+from batchgen.admission import permit as permits
+from batchgen.admission import provider_probe
 from batchgen.admission.feed import QueuedPart
 from batchgen.admission.next_step import Buy, Part
 from batchgen.admission.permit import Permit
@@ -97,10 +100,10 @@ class World:
         def history(attempts: Sequence[object], *_: object) -> Sequence[object]:
             return attempts
 
-        patch.setattr(decision, "probe_provider", probe)
-        patch.setattr(decision, "history_of", history)
-        patch.setattr(decision, "decide", lambda *_: Buy(0))
-        patch.setattr(decision, "may_lose", lambda *_: rng.random() < 0.5)
+        patch.setattr(provider_probe, "probe_provider", probe)
+        patch.setattr(feeding, "history_of", history)
+        patch.setattr(permits, "decide", lambda *_: Buy(0))
+        patch.setattr(provider_probe, "may_lose", lambda *_: rng.random() < 0.5)
 
     async def live(self) -> None:
         """Feed parts to their purchases, and cut all of that short somewhere."""
@@ -121,7 +124,7 @@ class World:
             images = [Attachment("a.png", "image/png", bytes(number))]
             await self.run.reference_buffer.put(part, images)
             try:
-                answer = await decision.request(self.run, self.queue, queued)
+                answer = await permits.request(self.run, self.queue, queued)
             except Fault:
                 self.run.reference_buffer.drop(part)  # nothing happens a second time
                 continue
@@ -131,7 +134,7 @@ class World:
     async def _buy(self, permit: Permit) -> None:
         """Go as far as a purchase may come, and end there in some way."""
         rng, run = self.rng, self.run
-        with permit:
+        with closing(permit):
             await checkpoint()
             if rng.random() < 0.2:
                 return
@@ -143,7 +146,7 @@ class World:
                     if rng.random() < 0.7:
                         permit.record_sent()
                         self.sent += 1
-                    permit.cancel_departure()
+                    permit.cancel_grant()
                 if rng.random() < 0.3:
                     permit.free_slot()
                 for _ in range(rng.randrange(4)):

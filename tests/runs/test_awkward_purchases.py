@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from batchgen.admission import permit
 from batchgen.admission import provider_queue as queue
 from batchgen.errors import BudgetReached, Charge, CredentialRejected, UsageError
 from batchgen.ledger.estimate import EVERY_ROW, estimate_of
@@ -109,7 +110,7 @@ async def test_a_refused_key_stops_at_once_and_leaves_the_rows(
 async def test_a_refused_key_does_not_wait_for_a_retry_that_is_far_away(
     desk: Desk, shop: Shop, rows: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "FIRST_ANSWER_S", 0.0)
+    monkeypatch.setattr(permit, "FIRST_ANSWER_S", 0.0)
     desk.write(*rows)
     slow = refused(429, "slow down", retry_after="3600")
     shop.buy = in_turn(slow, refused(401, "bad key"))

@@ -9,7 +9,8 @@ import pytest
 
 from batchgen.attempts.polling import MAX_CALLS
 from batchgen.errors import Charge, CredentialRejected
-from batchgen.model import Endpoint, Next, Reply, State, Status
+from batchgen.model import Next, Reply, State, Status
+from batchgen.providers.base import Endpoint
 from tests.runs.desk import AGREED, Desk, QuickFox, statuses
 from tests.runs.shop import (
     LOST,

@@ -11,11 +11,12 @@ import pytest
 
 from batchgen.attempts import image_check as check_module
 from batchgen.images import ImageFacts, inspect
-from batchgen.model import Call, Delivered, Endpoint, Reply, Status
+from batchgen.model import Call, Delivered, Reply, Status
 from batchgen.planning import planner
 from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
 from batchgen.providers.aimlapi import AimlApi
+from batchgen.providers.base import Endpoint
 from batchgen.references import ReferenceCache
 from batchgen.runner.config import RunResult
 from tests.runs.desk import Desk, rows, statuses

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from batchgen.admission import decision as admission
+from batchgen.admission import permit as admission
 from batchgen.errors import DiskFull
 from batchgen.model import Status
 from batchgen.runner.config import RunResult

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchgen.admission.found_limits import found_limits
+from batchgen.admission.learned_limits import describe_learned_limits
 from batchgen.errors import NearlyAllFailed
 from batchgen.model import Status, Terms
 from batchgen.runner.folder import read_ledger
@@ -133,7 +133,7 @@ async def test_a_limit_that_was_found_is_where_a_restart_begins(
     ledger = read_ledger(desk.out)
     try:
         limits = ledger.read_meta(f"found aimlapi {shop.url}/aimlapi")
-        lines = list(found_limits(ledger))
+        lines = list(describe_learned_limits(ledger))
     finally:
         ledger.close()
     assert isinstance(limits, str)

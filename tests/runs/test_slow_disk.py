@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from batchgen.admission.provider_queue import UNSTORED_FACTOR
+from batchgen.admission.permit import UNSTORED_FACTOR
 from batchgen.model import Status
 from batchgen.output.archive import Archive
 from tests.runs.desk import Desk

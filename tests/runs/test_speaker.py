@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from batchgen.attempts.kept_replies import name_in
+from batchgen.attempts.kept_replies import add_file_name
 from batchgen.errors import (
     AttemptError,
     BatchgenError,
@@ -60,7 +60,7 @@ OWN = {
 def test_what_batchgen_says_is_never_quoted(case: str) -> None:
     error = OWN[case]
 
-    name_in(error, "kept/7-reply.json")
+    add_file_name(error, "kept/7-reply.json")
 
     assert quoted(error) == ""
     assert not quotes_provider(error.kind, error.message)
@@ -93,7 +93,7 @@ def test_the_providers_words_are_quoted_without_ours(case: str) -> None:
     error = QUOTED[case]
     whole = error.message
 
-    name_in(error, "kept/7-reply.json")
+    add_file_name(error, "kept/7-reply.json")
 
     assert quoted(error) == WORDS[case]
     assert whole.endswith(WORDS[case])

@@ -16,14 +16,13 @@ from batchgen.model import (
     Accepted,
     Blob,
     Delivered,
-    Endpoint,
     ImageRequest,
     Next,
     Reply,
     Running,
 )
 from batchgen.providers import PROVIDERS
-from batchgen.providers.base import Provider, TaskProvider
+from batchgen.providers.base import Endpoint, Provider, TaskProvider
 from batchgen.sandbox import KEY, start_sandbox
 from batchgen.wire.body_decoding import decode_body
 from tests.sandbox.buyer import Buyer, buyer_at, urls_of

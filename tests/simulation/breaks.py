@@ -12,13 +12,12 @@ from typing import Any, cast
 
 from batchgen.admission import next_step as decide
 from batchgen.admission.permit import Permit
-from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import AttemptContext, PriceOf, Run
 from batchgen.attempts import charges, finish, purchase
 from batchgen.budget import Budget, Reservation
 from batchgen.errors import Again, AttemptError, Charge, LinkLost, Refused
 from batchgen.ledger import AttemptRecord, Charged, Ledger
-from batchgen.limits import Outage, RateLimiter
+from batchgen.limits import ConcurrencyLimiter, Outage, RateLimiter
 from batchgen.limits import rate_limiter as departing
 from batchgen.model import PriceKey, State
 from batchgen.runner import resume
@@ -136,7 +135,7 @@ BREAKS: Mapping[str, Callable[[Put], None]] = {
     "minute-forgotten": lambda put: put(RateLimiter, "seed", lambda *_: None),
     "counted-when-granted": _count_when_granted,
     "no-margin": lambda put: put(departing, "MARGIN_S", 0.0),
-    "places-without-end": lambda put: put(ProviderQueue, "concurrency", 1000),
+    "places-without-end": lambda put: put(ConcurrencyLimiter, "slots", 1000),
     "refused-again": lambda put: put(Refused, "default_again", Again.LATER),
     "lost-link-bought-again": lambda put: put(LinkLost, "default_again", Again.LATER),
     "outage-uses-rows-up": lambda put: put(

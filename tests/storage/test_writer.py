@@ -292,9 +292,9 @@ class LosingDisk(Archive):
         self.lost = False
 
     def sync(self) -> None:
-        if self.lost and self._file._descriptor is not None:
+        if self.lost and self.file._descriptor is not None:
             reading, writing_end = os.pipe()
-            os.dup2(reading, self._file._descriptor)
+            os.dup2(reading, self.file._descriptor)
             os.close(reading)
             os.close(writing_end)
         super().sync()

@@ -12,9 +12,8 @@ from batchgen.errors import Incomplete, LinkLost, SpecError, UsageError
 from batchgen.model import Call
 from batchgen.wire import AddressScope, address_scope, check_base_url
 from batchgen.wire.proxies import find_proxy, read_proxies
-from batchgen.wire.resolver import ScopedResolver
 from batchgen.wire.sender import Wire
-from batchgen.wire.transport import AiohttpTransport
+from batchgen.wire.transport import AiohttpTransport, ScopedResolver
 from tests.wire.server import ScriptedServer, reply, serve
 
 

@@ -9,9 +9,8 @@ import pytest
 from batchgen.errors import CertificateRejected, LinkLost, SpecError
 from batchgen.model import Call
 from batchgen.wire import AddressScope
-from batchgen.wire.resolver import ScopedResolver
 from batchgen.wire.sender import Wire
-from batchgen.wire.transport import AiohttpTransport
+from batchgen.wire.transport import AiohttpTransport, ScopedResolver
 from tests.wire.bad_peers import PATIENT
 from tests.wire.conftest import SMALL
 from tests.wire.server import ScriptedServer, answer, reply, serve

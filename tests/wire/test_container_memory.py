@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.wire.container_memory import MIN_BYTES, default_memory_bytes, limit_bytes
-from batchgen.wire.memory import DEFAULT_BYTES
+from batchgen.wire.memory import (
+    DEFAULT_BYTES,
+    MIN_BYTES,
+    default_memory_bytes,
+    limit_bytes,
+)
 
 GB = 1 << 30
 V1 = "sys/fs/cgroup/memory"

@@ -12,8 +12,12 @@ import pytest
 
 from batchgen.errors import OutcomeUnknown
 from batchgen.model import Attachment, Call, DataUri, Inline
-from batchgen.wire.request_body import RequestBody, encode_form, encode_json
-from batchgen.wire.request_builder import build_purchase
+from batchgen.wire.request_builder import (
+    RequestBody,
+    build_purchase,
+    encode_form,
+    encode_json,
+)
 from batchgen.wire.sender import Wire
 from tests.wire.server import Peer, Request, ScriptedServer, answer, reply
 

@@ -7,7 +7,7 @@ import json
 import anyio
 import pytest
 
-from batchgen.admission.found_limits import limiters_of
+from batchgen.admission.learned_limits import limiters_of
 from batchgen.limits import MAX_CONCURRENCY, AimdLimit, ConcurrencyLimiter
 from batchgen.model import Terms
 from batchgen.providers.base import Defaults

@@ -1,4 +1,4 @@
-"""Limits that are found by trying: begun, and remembered in the run folder."""
+"""Limits that are learned by trying: begun, and remembered in the run folder."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def limiters_of(
     clock: Callable[[], float],
     max_purchases: int | None = None,
 ) -> tuple[RateLimiter, ConcurrencyLimiter]:
-    """Return how a provider is to be asked: as the job says, or to be found.
+    """Return how a provider is to be asked: as the job says, or to be learned.
 
     Args:
         terms: What the job says; `auto` begins with the provider's defaults.
         defaults: What holds where it says nothing.
-        stored: What `remember` wrote in an earlier process.
+        stored: What `remember_limits` wrote in an earlier process.
         clock: Monotonic seconds.
         max_purchases: At a time, for which there are sockets; None for all.
     """
@@ -56,21 +56,19 @@ def limiters_of(
     if terms.concurrency == "auto":
         start = min(defaults.concurrency, end)
         concurrency = aimd_limit("concurrency", start, end, is_rate=False)
+    rpm, stated_rpm = AimdLimit(inf, is_rate=True), defaults.rpm
     if terms.rpm == "auto":
-        rpm = aimd_limit("rpm", defaults.rpm or inf, inf, is_rate=True)
-        rate_limiter = RateLimiter(None, clock, counts=True)
-        limiter = ConcurrencyLimiter(
-            rate_limiter, concurrency, rpm, clock, remembers_rate=True
-        )
-        return rate_limiter, limiter
-    rate_limiter = RateLimiter(terms.rpm or defaults.rpm, clock, counts=True)
+        rpm, stated_rpm = aimd_limit("rpm", stated_rpm or inf, inf, is_rate=True), None
+    elif terms.rpm:
+        stated_rpm = terms.rpm
+    rate_limiter = RateLimiter(stated_rpm, clock, counts=True)
     return rate_limiter, ConcurrencyLimiter(
-        rate_limiter, concurrency, AimdLimit(inf, is_rate=True), clock
+        rate_limiter, concurrency, rpm, clock, remembers_rate=terms.rpm == "auto"
     )
 
 
-def found_limits(ledger: Reader) -> Iterator[str]:
-    """Yield what was found for each provider."""
+def describe_learned_limits(ledger: Reader) -> Iterator[str]:
+    """Yield a line for each provider whose limits were learned."""
     for provider, text in ledger.meta.all_found_limits():
         limits = {key: AimdLimit.load(dump) for key, dump in json.loads(text).items()}
         parts = [f"{key} {limit.value:.0f}" for key, limit in limits.items()]
@@ -78,8 +76,8 @@ def found_limits(ledger: Reader) -> Iterator[str]:
             yield f"found for {provider}: {', '.join(parts)}"
 
 
-async def remember(run: Run, queue: ProviderQueue) -> None:
-    """Write down what was found, so that a restart begins there."""
+async def remember_limits(run: Run, queue: ProviderQueue) -> None:
+    """Write down what was learned, so that a restart begins there."""
     dumps = {
         name: aimd_limit.dump()
         for name, aimd_limit in queue.limiter.aimd_limits.items()
