@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -15,8 +15,6 @@ from batchgen.checks.findings import (
     Duplicates,
     Findings,
     Problem,
-    problems_in,
-    warnings_in,
 )
 from batchgen.checks.forecast import forecast_of
 from batchgen.checks.resources import budgets_of, disk_of, paces_of
@@ -26,7 +24,13 @@ from batchgen.ledger.estimate import EVERY_ROW, scope_end
 from batchgen.ledger.naming import rename_row
 from batchgen.ledger.outstanding import first_sharing_row, sharing
 from batchgen.ledger.plan import share_nothing
-from batchgen.ledger.plan_findings import count_warnings, renamed_rows
+from batchgen.ledger.plan_findings import (
+    PlanProblem,
+    count_warnings,
+    problems,
+    renamed_rows,
+    warnings,
+)
 from batchgen.manifest import Row, key_of
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
@@ -150,8 +154,8 @@ def _plan(
         for name in new_names(ledger, plan.generation, folded_base_names):
             rename_row(ledger, name)
         plan.complete("check", manifest.user_schema, rows)
-    problems = [*renamed, *_clashes(ledger, manifest, max_listed)]
-    return sorted(problems, key=lambda problem: problem.row)
+    clashes = _clashes(ledger, manifest, max_listed)
+    return sorted([*renamed, *clashes], key=lambda problem: problem.row)
 
 
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
@@ -159,9 +163,7 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
     for row, entry in zip(rows, entries, strict=True):
         if row.filename and strip_image_extension(row.filename) != entry.base_name:
             notice = f"{row.filename!r} is no safe name; stored as {entry.base_name!r}"
-            yield Problem(
-                row=row.position, line=row.line, column="filename", message=notice
-            )
+            yield Problem(row.position, row.line, "filename", notice)
 
 
 def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Problem]:
@@ -173,7 +175,7 @@ def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Pr
             f"{base_name.rpartition('~')[0]!r} is the file name of an earlier row, "
             f"too; stored as {base_name!r}"
         )
-        yield Problem(row=row.position, line=row.line, column=column, message=notice)
+        yield Problem(row.position, row.line, column, notice)
 
 
 def _findings(
@@ -193,18 +195,16 @@ def _findings(
             share_nothing(ledger)
     totals = ledger.totals(end)
     forecast = forecast_of(ledger, end, router)
-    problems = problems_in(ledger, max_listed)
-    left_out = warnings_in(ledger, max_listed)
     return Findings(
         totals=totals,
-        problems=[problem for problem in problems if problem.row < end],
+        problems=_before(end, problems(ledger, max_listed)),
         invalid=[
             cause
             for cause in causes_among(ledger, totals.rows, end)
             if cause.status is Status.INVALID
         ],
         renamed=[rename for rename in renamed if rename.row < end],
-        left_out=[entry for entry in left_out if entry.row < end],
+        left_out=_before(end, warnings(ledger, max_listed)),
         warned=count_warnings(ledger, end),
         prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,
@@ -218,6 +218,10 @@ def _findings(
         mode=ledger.mode,
         notices=notices,
     )
+
+
+def _before(end: int, problems: Iterable[PlanProblem]) -> list[Problem]:
+    return [Problem(*problem) for problem in problems if problem.position < end]
 
 
 def _duplicates(ledger: Ledger, end: int) -> Duplicates:

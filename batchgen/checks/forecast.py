@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 
@@ -28,7 +28,7 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
     rows: Counter[PriceKey] = Counter()
     requests: Counter[str] = Counter()
     cost_by: dict[str, Cost] = {}
-    alone = {name: _Comparison() for name in router.job.providers}
+    alone = {name: SingleProvider(provider=name) for name in router.job.providers}
     for row in rows_to_buy(ledger, end):
         if (missing := row.missing) < 1:
             continue  # all images exist: the next run only settles the row
@@ -54,9 +54,7 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
         groups=_groups({key: price_of(key) for key in rows}, rows, images),
         requests=requests,
         cost_by=cost_by,
-        alone=[comparison.summary(name) for name, comparison in alone.items()]
-        if len(alone) > 1
-        else (),
+        alone=list(alone.values()) if len(alone) > 1 else (),
     )
 
 
@@ -96,30 +94,3 @@ def _merged(one: Group, other: Group) -> Group:
 def _order(group: Group) -> tuple[str, str, Decimal, str]:
     price = group.price.expected if group.price else Decimal("Infinity")
     return group.provider, group.model, price, group.resolution
-
-
-@dataclass(slots=True)
-class _Comparison:
-    """Sums for `SingleProvider`."""
-
-    rows: int = 0
-    alone: int = 0
-    routed: int = 0
-    unpriced: int = 0
-
-    def add(self, alone: int | None, routed: int | None) -> None:
-        self.rows += 1
-        if alone is None or routed is None:
-            self.unpriced += 1
-        else:
-            self.alone += alone
-            self.routed += routed
-
-    def summary(self, provider: str) -> SingleProvider:
-        return SingleProvider(
-            provider=provider,
-            rows=self.rows,
-            alone=self.alone,
-            routed=self.routed,
-            unpriced=self.unpriced,
-        )

@@ -12,7 +12,7 @@ def plan_entry(row: Row, router: Router) -> PlanEntry:
     """Return the plan's entry of a row: its best candidate, or why it has none."""
     candidates, problem = find_candidates(row, router)
     if candidates and problem is None and router.round_robin is not None:
-        router.round_robin.count(candidates[0].provider)
+        router.round_robin.counts[candidates[0].provider] += 1
     request = row.request
     best = candidates[0] if candidates else None
     return PlanEntry(

@@ -123,7 +123,7 @@ def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
         return
     if terms.base_url not in (None, provider.defaults.base_url):
         return  # other services may have other models
-    models = known_models(provider)
+    models = _models_of(provider)
     model = terms.model.removeprefix(provider.capabilities.model_prefix)
     if len(models) < _MIN_MODELS or model in models:
         return
@@ -137,7 +137,7 @@ def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
     raise _error_in(job, "model", message, is_option="model" in overrides)
 
 
-def known_models(provider: Provider) -> list[str]:
+def _models_of(provider: Provider) -> list[str]:
     """Return the models of a provider that batchgen knows, its default first."""
     capabilities = provider.capabilities
     prices = (model for price in provider.prices for model in sorted(price.models))
