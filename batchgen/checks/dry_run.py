@@ -32,12 +32,11 @@ from batchgen.ledger.plan_findings import (
     warnings,
 )
 from batchgen.manifest import Row, key_of
-from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.member_names import folded_base_names, strip_image_extension
-from batchgen.planning.plan_entries import plan_entry
+from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LEDGER
@@ -136,13 +135,8 @@ def _plan(
         # Always with `dedupe`, to know what it would save; undone later if not wanted.
         closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=True)) as plan,
     ):
-        plan.id_column = router.job.columns.get("id", "id")
         rows = 0
-        images = ImageStore(router.job.images_folder)
-        for part in manifest.slices():
-            entries = [plan_entry(row, router) for row in part.rows]
-            plan.add(entries, part.user_columns, rows)
-            images.clear()
+        for part, entries in add_all_rows(plan, manifest, router):
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
                     if row.position < end:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from batchgen.attempts.charges import by_list
-from batchgen.attempts.store import mark_stored, settle_if_whole
+from batchgen.attempts.store import (
+    Checked,
+    mark_stored,
+    settle_if_whole,
+    stored_image,
+)
 from batchgen.errors import (
     Again,
     Charge,
@@ -23,7 +28,7 @@ from batchgen.ledger import (
     StoredImage,
 )
 from batchgen.model import State, Status
-from batchgen.output.archive import Archive, Tag, UncommittedMember
+from batchgen.output.archive import Archive, Member, Tag, UncommittedMember
 from batchgen.output.kept_files import KeptFiles
 
 STOPPED_MESSAGE = "batchgen stopped before the answer came"
@@ -85,8 +90,7 @@ def _adopt(
         attempt = open_ids.get(attempt_id)
         if attempt is None:
             continue
-        inspected = (_inspect(archive, member) for member in members)
-        images = [image for image in inspected if image is not None]
+        images = [*_images_of(archive, members)]
         if not images:
             continue
         if attempt.state is not State.DELIVERED:
@@ -102,23 +106,23 @@ def _adopt(
     return adopted
 
 
-def _inspect(archive: Archive, member: UncommittedMember) -> StoredImage | None:
-    data = archive.read(member.member.offset)
+def _images_of(
+    archive: Archive, members: Sequence[UncommittedMember]
+) -> Iterator[StoredImage]:
+    for each in members:
+        data = archive.read(each.member.offset)
+        if (image := inspect_member(each.tag.image, each.member, data)) is not None:
+            yield image
+
+
+def inspect_member(image: int, member: Member, data: bytes) -> StoredImage | None:
+    """Return the ledger's record of an image in the archive; None if it is none."""
     try:
         facts = inspect(data)
     except NotAnImage:
         return None
-    return StoredImage(
-        image=member.tag.image,
-        name=member.member.name,
-        place=member.member.offset,
-        size_bytes=member.member.size_bytes,
-        crc32=member.member.crc32,
-        sha256=hashlib.sha256(data).digest(),
-        media_type=facts.media_type,
-        width_px=facts.width_px,
-        height_px=facts.height_px,
-    )
+    digest = hashlib.sha256(data).digest()
+    return stored_image(Checked(image, data, facts, digest), member)
 
 
 def _charge(attempt: AttemptRecord, tag: Tag) -> Charged:

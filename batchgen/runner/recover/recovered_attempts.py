@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from batchgen.errors import Again, Charge
 from batchgen.ledger import AttemptRecord
-from batchgen.model import Basis, State, to_nano
+from batchgen.model import Basis, State, micros_of, to_nano
 from batchgen.output.reading import TableRow
 from batchgen.runner.recover.run_log import (
     MAX_ID,
@@ -22,7 +20,6 @@ from batchgen.runner.recover.run_log import (
 MAX_IMAGES = 1000
 """Maximum of one purchase: an edited file may contain any number [assumed]."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = {
     State.UNKNOWN: Again.LATER,
     State.REJECTED: Again.LATER,
@@ -31,13 +28,14 @@ _AGAIN = {
 _OPEN = (State.SENT, State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 
 
-def micros_of(at: datetime | None) -> int | None:
-    """Return a time in microseconds UTC since 1970."""
-    return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+def micros_in(row: TableRow, column: str) -> int | None:
+    """Return a time in a line of a table in microseconds UTC since 1970."""
+    return row[column] and micros_of(row[column])
 
 
-def nano_of(usd: Decimal | None) -> int | None:
-    """Return an amount in nano-dollars."""
+def nano_in(row: TableRow, column: str) -> int | None:
+    """Return an amount in a line of a table in nano-dollars."""
+    usd = row[column]
     return None if usd is None else to_nano(usd)
 
 
@@ -55,7 +53,7 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
     if not 0 < (row["attempt_id"] or 0) < MAX_ID or not row["provider"]:
         raise ValueError("a purchase without a number or a provider")
     state = State(row["state"])
-    ceiling, at_risk = nano_of(row["ceiling_usd"]), nano_of(row["at_risk_usd"])
+    ceiling, at_risk = nano_in(row, "ceiling_usd"), nano_in(row, "at_risk_usd")
     charge = _charge_in(row, state, at_risk)
     is_at_risk = charge is Charge.UNKNOWN or state in (State.SENT, State.ACCEPTED)
     again = row["again"] and Again(row["again"])
@@ -71,22 +69,22 @@ def attempt_in_table(row: TableRow, row_id: int, base_url: str) -> AttemptRecord
         base_url=row["base_url"] or base_url,
         aspect_ratio=row["aspect_ratio"],
         resolution=row["resolution"],
-        expected=nano_of(row["expected_usd"]),
-        floor=nano_of(row["floor_usd"]),
+        expected=nano_in(row, "expected_usd"),
+        floor=nano_in(row, "floor_usd"),
         ceiling=at_risk if is_at_risk and ceiling is None else ceiling,
-        sent_at=micros_of(row["sent_at"]) or 0,
+        sent_at=micros_in(row, "sent_at") or 0,
         task_id=row["task_id"],
         request_id=row["request_id"],
         charge=charge,
-        cost=None if is_at_risk else nano_of(row["cost_usd"]),
+        cost=None if is_at_risk else nano_in(row, "cost_usd"),
         uncertain=0 if is_at_risk else at_risk or 0,
         again=again or _AGAIN.get(state),
         counts=state is not State.REJECTED if counts is None else counts,
         error=row["error"],
         message=row["message"],
         warning=row["warning"],
-        accepted_at=micros_of(row["accepted_at"]),
-        ended_at=micros_of(row["ended_at"]),
+        accepted_at=micros_in(row, "accepted_at"),
+        ended_at=micros_in(row, "ended_at"),
         latency_s=row["latency_s"],
     )
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from batchgen.errors import DiskFull, StorageError
@@ -19,13 +18,12 @@ from batchgen.ledger import Ledger, PlanWriter
 from batchgen.ledger.database import check_whole
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest import key_of
-from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, PriceList, now_micros, utc
+from batchgen.model import Job, PriceList, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.member_names import folded_base_names
-from batchgen.planning.plan_entries import plan_entry
+from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LOG, bind, hold_folder
@@ -84,9 +82,13 @@ def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None
             ledger.meta.command = recovery.command
             _plan(ledger, recovery)
         with ledger.transaction():
-            LedgerFiller(
-                ledger, _attempt_factory_of(recovery, remains), remains, report
-            ).fill()
+            attempt_factory = AttemptFactory(
+                job=recovery.job,
+                providers=recovery.providers,
+                prices=recovery.prices,
+                urls=dict(remains.events.urls),
+            )
+            LedgerFiller(ledger, attempt_factory, remains, report).fill()
         with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
             recover(ledger, archive, now_micros())
         report.totals = ledger.totals(EVERY_ROW)
@@ -114,32 +116,12 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
     """Plan all rows as `run` does in an empty ledger."""
     job = recovery.job
     manifest = Manifest.open(job)
-    router = Router.of(job, recovery.providers, recovery.prices, _today())
+    router = Router.of(job, recovery.providers, recovery.prices)
     with closing(
         PlanWriter(ledger, key_of, folded_base_names, dedupe=job.dedupe)
     ) as plan:
-        plan.id_column = job.columns.get("id", "id")
-        rows = 0
-        images = ImageStore(job.images_folder)
-        for part in manifest.slices():
-            plan.add(
-                [plan_entry(row, router) for row in part.rows], part.user_columns, rows
-            )
-            images.clear()
-            rows += len(part.rows)
+        slices = add_all_rows(plan, manifest, router)
+        rows = sum(len(entries) for _, entries in slices)
         plan.end()
         # No manifest has this digest, so the next run makes a new plan.
         plan.complete("recovered", manifest.user_schema, rows)
-
-
-def _today() -> date:
-    return utc(now_micros()).date()
-
-
-def _attempt_factory_of(recovery: Recovery, remains: Remains) -> AttemptFactory:
-    return AttemptFactory(
-        job=recovery.job,
-        providers=recovery.providers,
-        prices=recovery.prices,
-        urls=dict(remains.events.urls),
-    )

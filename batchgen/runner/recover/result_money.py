@@ -15,7 +15,7 @@ from batchgen.model import Basis, State, Status
 from batchgen.output.reading import TableRow, WrittenTable
 from batchgen.providers.base import TaskProvider
 from batchgen.runner.recover.attempt_factory import AttemptFactory
-from batchgen.runner.recover.recovered_attempts import micros_of, nano_of
+from batchgen.runner.recover.recovered_attempts import micros_in, nano_in
 from batchgen.runner.recover.row_finder import RowFinder
 
 _CHARGES = {
@@ -48,7 +48,7 @@ class ResultMoney:
 
     def _take_cost(self, row: TableRow, row_id: int) -> None:
         charge = _CHARGES.get(Basis(row["cost_basis"] or "none"))
-        cost = nano_of(row["cost_usd"])
+        cost = nano_in(row, "cost_usd")
         if charge is None or cost is None:
             return
         attempts = self.ledger.attempts_of(row_id)
@@ -79,7 +79,7 @@ class ResultMoney:
         count = (row["at_risk_attempts"] or 0) - len(risky)
         if count > _MAX_ATTEMPTS:
             raise ValueError(f"{count} purchases of one row at risk")
-        at_risk = nano_of(row["at_risk_usd"])
+        at_risk = nano_in(row, "at_risk_usd")
         for _ in range(max(0, count)):
             ceiling = None if at_risk is None else -(-at_risk // count)
             is_task = row["request_id"] is not None and isinstance(
@@ -98,7 +98,7 @@ class ResultMoney:
     def _add(self, row: TableRow, row_id: int, **values: Any) -> None:
         number = self.ledger.newest_attempt() + 1
         images = self.ledger.row(row_id).request.n
-        at = micros_of(row["started_at"]) or 0
+        at = micros_in(row, "started_at") or 0
         attempt = self.attempt_factory.new_attempt(
             self.ledger, number, row_id, (1, images), at
         )
@@ -108,7 +108,7 @@ class ResultMoney:
                 "provider": row["provider"] or attempt.provider,
                 "model": row["model"] or attempt.model,
                 "request_id": row["request_id"],
-                "ended_at": micros_of(row["finished_at"]),
+                "ended_at": micros_in(row, "finished_at"),
                 "error": row["error"],
                 "message": row["message"],
             }

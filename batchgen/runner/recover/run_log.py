@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from batchgen.errors import Again, Charge
-from batchgen.model import State
+from batchgen.model import State, micros_of
 
 _LINE = re.compile(r"(\S{1,40}Z) (?:info|warning|error) +(\w{1,40})(?: (.*))?")
 _FIELD = re.compile(
@@ -21,7 +21,6 @@ _FIELD = re.compile(
 )
 _MAX_LINE = 1 << 20
 """How much of a line is read: batchgen writes no longer ones [assumed]."""
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 MAX_ID = 10**12
 """The ids of purchases are smaller. An edited file may contain any number, and the next
 purchases must get larger ones [assumed]."""
@@ -110,7 +109,7 @@ def read_events(path: Path, ended_ids: Container[int] = ()) -> Events:
 def _take(events: Events, match: re.Match[str]) -> None:
     name = match[2]
     try:
-        at = _micros(match[1])
+        at = micros_of(datetime.fromisoformat(match[1]))
         fields = _fields(match[3] or "")
     except (ValueError, SyntaxError, OverflowError):
         return
@@ -172,11 +171,6 @@ def _fields(text: str) -> dict[str, str]:
         fields[name] = value.encode("utf-8", "replace").decode()
         end = match.end()
     return fields
-
-
-def _micros(stamp: str) -> int:
-    since = datetime.fromisoformat(stamp) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def number_in(fields: Mapping[str, str], name: str) -> int | None:
