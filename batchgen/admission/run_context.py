@@ -120,11 +120,6 @@ class Run:
     cut_short_scopes: set[anyio.CancelScope] = field(default_factory=set)
     changed: Notifier = field(default_factory=Notifier)
 
-    def expected(self, price_key: PriceKey) -> int | None:
-        """Return what one image costs as a rule in nano-dollars; None if unknown."""
-        price = self.prices.find_nano(price_key)
-        return None if price is None else price.expected
-
     @property
     def rules(self) -> RowRules:
         """What decides how a row goes on."""
@@ -141,6 +136,13 @@ class Run:
                 yield scope
             finally:
                 self.cut_short_scopes.discard(scope)
+
+    def stop(self) -> None:
+        """Leave tasks to the next run; replies are awaited."""
+        self.stopping = True
+        for scope in list(self.cut_short_scopes):
+            scope.cancel()
+        self.wake()
 
     def wake(self) -> None:
         """Wake all tasks that wait for a change."""

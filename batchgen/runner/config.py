@@ -152,6 +152,6 @@ class RunResult:
     provider_count: int = 0
     cut: CutReading | None = None
     rows_in_table: int | None = None
-    missing_keys: list[str] = field(default_factory=list)
-    unnamed_places: list[tuple[str, str]] = field(default_factory=list)
+    missing_keys: set[str] = field(default_factory=set)
+    unnamed_places: set[tuple[str, str]] = field(default_factory=set)
     required: RequiredBudget = field(default_factory=RequiredBudget)

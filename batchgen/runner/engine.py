@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
-from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_uploads import References
 from batchgen.admission.run_context import Run, Time
 from batchgen.errors import (
@@ -16,7 +15,6 @@ from batchgen.errors import (
     BudgetReached,
     GroupsFull,
     LedgerMissing,
-    NearlyAllFailed,
     SpecError,
     StorageError,
 )
@@ -35,10 +33,10 @@ from batchgen.runner.folder import LOG, RunFolder
 from batchgen.runner.folder_checks import refuse_older_than_log
 from batchgen.runner.notices import notices_of
 from batchgen.runner.remaining_work import stop_of
+from batchgen.runner.required_budget import record_shortfall
 from batchgen.runner.resume import recover
 from batchgen.runner.run_preparation import Preparation
 from batchgen.runner.second_chances import try_lost_links
-from batchgen.runner.shortfall import record_shortfall
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
@@ -102,7 +100,7 @@ class Engine:
         queues = run.queues.values() if run else ()
         result.stopped = [queue.stopped for queue in queues if queue.stopped]
         if isinstance(result.error, BudgetReached) and run is not None:
-            result.required = record_shortfall(run, ledger, end, result.error)
+            result.required = record_shortfall(ledger, run.budget, end, result.error)
         log_end(self._config.log, result.totals)
 
     async def _recover(self) -> None:
@@ -234,30 +232,18 @@ class Engine:
                 return
             if self._result.stop_reason is not None:
                 return
-            unreachable = await resume(run, self._config)
-            self._result.missing_keys = [*unreachable.missing_keys]
-            self._result.unnamed_places = [*unreachable.unnamed_places]
+            await resume(run, self._config, self._result)
             references = References(run, self._config.stand_in)
             if at_once:
                 reading.start_soon(preparation.plan)
             async with anyio.create_task_group() as feeders:
                 for queue in run.queues.values():
-                    feeders.start_soon(self._feed, run, queue, references)
+                    feeders.start_soon(feed_queue, run, queue, references)
             if full := sorted(run.full_column_values):
                 self._end(GroupsFull(run.budget.explain_groups(full)))
         is_safe = not isinstance(self._result.error, SpecError | StorageError)
         if self._result.stop_reason is None and is_safe:
             await try_lost_links(run)
-
-    async def _feed(
-        self, run: Run, queue: ProviderQueue, references: References
-    ) -> None:
-        try:
-            await feed_queue(run, queue, references)
-        except (BudgetReached, NearlyAllFailed, SpecError, StorageError) as error:
-            # If the writer failed, it cancels everything itself. Otherwise attempts in
-            # flight can still finish.
-            self._end(error)
 
     # -- how the run ends
 
@@ -289,13 +275,9 @@ class Engine:
             if self._planner is not None:
                 self._planner.stop()
             self._feeders.cancel()
-            if self._run is not None:
-                self._stop_run(self._run, handle.reason or "", grace_s)
-
-    def _stop_run(self, run: Run, reason: str, grace_s: float) -> None:
-        run.progress.stop = stop_of(self._folder.ledger, reason, grace_s)
-        run.stopping = True
-        run.progress.phase = "stopping"
-        for scope in list(run.cut_short_scopes):
-            scope.cancel()
-        run.wake()
+            if (run := self._run) is not None:
+                run.progress.stop = stop_of(
+                    self._folder.ledger, handle.reason or "", grace_s
+                )
+                run.progress.phase = "stopping"
+                run.stop()

@@ -21,8 +21,8 @@ from batchgen.model import Job
 
 if TYPE_CHECKING:
     # `check` must not load what only a run needs.
-    from batchgen.admission.run_context import Run
     from batchgen.planning.planner import Planner
+    from batchgen.wire.offload import Offload
 
 COLUMNS_SHOWN = 5
 
@@ -51,29 +51,32 @@ def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
         yield FinishedPrompt(row=row.position, line=row.line, prompt=row.prompt)
 
 
-async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> None:
+async def refuse_many_gaps(
+    job: Job, ledger: Reader, planner: Planner, offload: Offload, *, is_planned: bool
+) -> None:
     """Refuse to buy from a table in which many rows lack a value.
 
     In a new folder this is decided before the plan is made, since rows are bought while
     it is made. In a folder with purchases the plan decides: only new rows count.
 
     Args:
-        run: The run.
+        job: The job.
+        ledger: The ledger.
         planner: Has the table and, if `is_planned`, its new plan.
+        offload: Runs the reading outside the event loop.
         is_planned: Whether the plan exists.
 
     Raises:
         UsageError: the text names how many, the columns, and the remedies.
     """
-    job = run.job
-    if job.empty is not None or run.ledger.has_attempts() is not is_planned:
+    if job.empty is not None or ledger.has_attempts() is not is_planned:
         return
     end = scope_end(job.limit)
-    if is_planned and not has_unsent_rows(run.ledger, end, planner.generation):
+    if is_planned and not has_unsent_rows(ledger, end, planner.generation):
         return
     gaps, counts = Gaps(), planner.gaps(job.limit)
     # Slice by slice, so that a stop takes effect between two slices.
-    while (count := await run.offload(lambda: next(counts, None))) is not None:
+    while (count := await offload(lambda: next(counts, None))) is not None:
         gaps = count
     if gaps.are_many:
         raise UsageError(

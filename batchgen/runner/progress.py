@@ -1,13 +1,20 @@
-"""What a run has done so far, for displays."""
+"""What a run has done so far, and what it waits for, for displays."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from batchgen.budget import Scope
 from batchgen.model import Status
+
+if TYPE_CHECKING:
+    from batchgen.admission.provider_queue import ProviderQueue
+
+MIN_PAUSE_S = 5.0
+"""Shorter pauses are normal and not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +84,20 @@ class Progress:
         """Count a row's new status, and that of rows that share its purchase."""
         self.rows[status] += rows
         self.rows[was] -= rows
+
+
+def wait_reasons(queues: Iterable[ProviderQueue]) -> list[str]:
+    """Return why a run is slower than it could be, in the order of the queues."""
+    return [reason for queue in queues for reason in _reasons(queue)]
+
+
+def _reasons(queue: ProviderQueue) -> Iterator[str]:
+    if queue.stopped is not None:
+        yield f"{queue.name} stopped"
+    elif queue.breaker.is_open:
+        yield f"{queue.name} does not answer"
+    elif (pause_s := queue.rate_limiter.pause_left_s()) >= MIN_PAUSE_S:
+        yield f"{queue.name} lets nothing through for {pause_s:.0f} s"
+    for host in queue.link_hosts.waited_for():
+        noun = "purchase" if host.waiting == 1 else "purchases"
+        yield f"waiting for images of {host.waiting} {noun} at {host.name}"

@@ -19,15 +19,10 @@ from batchgen.planning.member_renames import rename_rows
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.runner.config import RunConfig, RunResult
-from batchgen.runner.consent import (
-    is_priced,
-    refuse_rebuy,
-    refuse_unpriced,
-    refuse_unpriced_rows,
-)
+from batchgen.runner.consent import PriceCheck, refuse_rebuy, refuse_unpriced_rows
 from batchgen.runner.incomplete_rows import refuse_many_gaps
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
-from batchgen.runner.wait_reasons import wait_reasons
+from batchgen.runner.progress import wait_reasons
 
 PAUSE_S = 0.25
 """While requests are in flight, the reading pauses after each slice for as long as the
@@ -51,6 +46,7 @@ class Preparation:
         self._config = config
         self._result = result
         self._end = scope_end(run.job.limit)
+        self._price_check = PriceCheck(run.job, run.queues, run.prices)
 
     async def prepare(self, archive: Archive) -> bool:
         """Make the part of the plan that must exist before money is spent.
@@ -64,9 +60,9 @@ class Preparation:
         """
         run, planner = self._run, self._planner
         self._show_planning()
-        await refuse_many_gaps(run, planner, is_planned=False)
+        await self._refuse_many_gaps(is_planned=False)
         if run.budget.limits:
-            refuse_unpriced(run, self._router.capabilities)
+            self._price_check.refuse_unpriced(self._router.capabilities)
         limits = run.budget.limits.dump()
         if run.ledger.meta.limits != limits:
             await run.writer.commit(partial(_remember_limits, limits=limits))
@@ -100,12 +96,18 @@ class Preparation:
     async def _get_consent(self) -> None:
         run, planner = self._run, self._planner
         if run.budget.limits:
-            refuse_unpriced_rows(run, self._end, planner.generation)
+            refuse_unpriced_rows(run.ledger, run.queues, self._end, planner.generation)
         await self._consent_to_changes()
-        await refuse_many_gaps(run, planner, is_planned=True)
+        await self._refuse_many_gaps(is_planned=True)
         estimate = estimate_of(run.ledger, self._end, planner.generation)
         if estimate.rows and not self._config.consented:
             self._config.ask(estimate)
+
+    async def _refuse_many_gaps(self, *, is_planned: bool) -> None:
+        run = self._run
+        await refuse_many_gaps(
+            run.job, run.ledger, self._planner, run.offload, is_planned=is_planned
+        )
 
     async def _rename_rows(self, archive: Archive) -> None:
         """Make file names differ again, after an edit or after `--keep`."""
@@ -142,7 +144,7 @@ class Preparation:
         is_first = not (run.ledger.generation or run.ledger.has_attempts())
         if not self._config.consented or not (is_first or planner.counts_already):
             return False
-        return not run.budget.limits or is_priced(run, planner.states)
+        return not run.budget.limits or self._price_check.is_complete(planner.states)
 
     async def _plan_whole(self) -> None:
         await self.plan()
