@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.admission.next_step import may_move
@@ -31,22 +31,23 @@ def next_candidate(
     if len(rules.queues) < 2 or not may_move(history, rules.policy):
         return None
     planned = ledger.planned_provider(row_id)
-    tried_providers = {attempt.provider for attempt in history} | {planned}
-    for candidate in ledger.route(row_id):
-        queue = rules.queues.get(candidate.provider)
-        may = (
-            queue is not None
-            and queue.stopped is None
-            and can_reserve(rules.budget, candidate)
-        )
-        if candidate.provider not in tried_providers and may:
-            return candidate
-    return None
+    tried = {planned, *(attempt.provider for attempt in history)}
+    usable = _usable_candidates(ledger.route(row_id), rules.queues, rules.budget)
+    return next((each for each in usable if each.provider not in tried), None)
 
 
-def can_reserve(budget: Budget, candidate: Candidate) -> bool:
-    """Say whether the job's budgets, if it has any, can hold for a candidate."""
-    return candidate.estimate is not None or not budget.limits
+def _usable_candidates(
+    route: Sequence[Candidate], queues: Mapping[str, ProviderQueue], budget: Budget
+) -> Iterator[Candidate]:
+    """Yield the candidates of a row that can be bought from now, the best first.
+
+    A provider that has stopped cannot, nor one without a price if there is a budget.
+    """
+    for candidate in route:
+        queue = queues.get(candidate.provider)
+        is_priced = candidate.estimate is not None or not budget.limits
+        if queue is not None and queue.stopped is None and is_priced:
+            yield candidate
 
 
 class WorkStealing:
@@ -103,7 +104,7 @@ class WorkStealing:
 
     def _took(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row
-        candidate = self._best(ledger.route(row.row_id))
+        candidate = self._own_candidate(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)
         if candidate is None or any(attempt.state in OPEN for attempt in attempts):
             return False
@@ -129,13 +130,10 @@ class WorkStealing:
         ledger.move(row.row_id, candidate)
         return True
 
-    def _best(self, route: Sequence[Candidate]) -> Candidate | None:
-        """Return the own candidate, unless another working provider is cheaper."""
-        for candidate in route:
-            if candidate.provider == self._queue.name:
-                return candidate if can_reserve(self._run.budget, candidate) else None
-            queue = self._run.queues.get(candidate.provider)
-            is_better = queue is not None and queue.stopped is None
-            if is_better and self._run.job.route == "cheapest":
-                return None
-        return None
+    def _own_candidate(self, route: Sequence[Candidate]) -> Candidate | None:
+        """Return this provider's candidate, unless a cheaper one can be bought from."""
+        usable = [*_usable_candidates(route, self._run.queues, self._run.budget)]
+        if self._run.job.route == "cheapest":
+            usable = usable[:1]
+        ours = (each for each in usable if each.provider == self._queue.name)
+        return next(ours, None)

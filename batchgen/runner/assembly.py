@@ -186,7 +186,7 @@ async def resume(run: Run, config: RunConfig, result: RunResult) -> None:
 
 
 def _commit_by_scope(ledger: Reader, budget: Budget) -> None:
-    """Commit the money of the ledger by day and column value, and unpriced purchases."""
+    """Commit the ledger's money by day and by column value, and what has no price."""
     # Yesterday's, too: a clock may have been set back.
     since = (budget.today - 1) * DAY_MICROS
     if budget.limits.day is not None:
