@@ -11,7 +11,6 @@ from pathlib import Path
 
 from batchgen.budget import limits_of
 from batchgen.checks.findings import (
-    Duplicate,
     Duplicates,
     Findings,
     Problem,
@@ -41,7 +40,11 @@ from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LEDGER
 from batchgen.runner.folder_checks import refuse_without_ledger
-from batchgen.runner.incomplete_rows import finished_prompts, would_refuse
+from batchgen.runner.incomplete_rows import (
+    FinishedPrompt,
+    finished_prompts,
+    would_refuse,
+)
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.notices import network_problems, notices_of
 from batchgen.runner.row_causes import causes_among
@@ -221,8 +224,7 @@ def _before(end: int, problems: Iterable[PlanProblem]) -> list[Problem]:
 def _duplicates(ledger: Ledger, end: int) -> Duplicates:
     rows, first = sharing(ledger, end), first_sharing_row(ledger, end)
     return Duplicates(
-        example=first
-        and Duplicate(row=first.position, line=first.line, prompt=first.prompt),
+        example=first and FinishedPrompt(*first),
         rows=rows.rows,
         images=rows.images,
         saved=rows.estimate,

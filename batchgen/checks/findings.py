@@ -127,15 +127,6 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate:
-    """A row with the same request as an earlier row."""
-
-    row: int
-    line: int | None
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicates:
     """Rows with the same request as an earlier row.
 
@@ -149,7 +140,7 @@ class Duplicates:
     images: int
     saved: int
     unpriced: int
-    example: Duplicate | None = None
+    example: FinishedPrompt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COLUMNS_SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FinishedPrompt:
     """The prompt of a row that can run, as it would be sent."""
 
@@ -47,8 +47,7 @@ def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
     """Yield the prompts of three rows that can run: first, in the middle, last."""
     count = count_runnable(ledger, end)
     for index in sorted({0, count // 2, count - 1} - {-1, count}):
-        row = runnable_row(ledger, end, index)
-        yield FinishedPrompt(row=row.position, line=row.line, prompt=row.prompt)
+        yield FinishedPrompt(*runnable_row(ledger, end, index))
 
 
 async def refuse_many_gaps(

@@ -132,7 +132,7 @@ class Preparation:
                 notice(line)
         if self._config.rebuy:
             if (rebuy := rebuy_of(run.ledger, end, generation)) is not None:
-                them = "them" if rebuy.rows != 1 else "it"
+                them = "them" if rebuy.rows.rows != 1 else "it"
                 notice(f"{rebuy.event}; --rebuy buys {them} again for {rebuy.price}")
             return
         refuse_rebuy(run.ledger, end, generation)

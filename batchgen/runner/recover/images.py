@@ -63,13 +63,13 @@ class ImageFiller:
             self.ledger.keep_images(attempt.attempt_id, [stored])
             self.report.images += 1
             self.report.newer_images += attempt.attempt_id in self.newer
-            self.report.foreign_images += self.row_finder.is_foreign(attempt.row_id)
+            self.report.foreign_images += self.rebuilding.is_foreign(attempt.row_id)
         self.report.damaged_images = salvage.damaged
         self._end_attempts()
 
     def _attempt_of(self, image: SalvagedImage) -> AttemptRecord:
         tag, name = image.tag, image.member.name
-        row_id = self.row_finder.row_of_image(name, tag.image)
+        row_id = self.rebuilding.find_row_of(name, tag.image)
         is_number = 0 < tag.attempt_id < MAX_ID
         attempt = self.ledger.find_attempt(tag.attempt_id) if is_number else None
         if attempt is not None and not _fits(attempt, tag, row_id):

@@ -10,10 +10,14 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from batchgen.errors import Again, Charge
 from batchgen.model import State, micros_of
+
+E = TypeVar("E", bound=StrEnum)
 
 _LINE = re.compile(r"(\S{1,40}Z) (?:info|warning|error) +(\w{1,40})(?: (.*))?")
 _FIELD = re.compile(
@@ -182,25 +186,25 @@ def number_in(fields: Mapping[str, str], name: str) -> int | None:
 
 def charge_in(fields: Mapping[str, str]) -> Charge:
     """Return the kind of charge in the fields."""
-    try:
-        return Charge(fields.get("charge", ""))
-    except ValueError:
-        return Charge.UNKNOWN
+    return _member_in(fields, "charge", Charge.UNKNOWN)
 
 
 def again_in(fields: Mapping[str, str]) -> Again:
     """Return whether the attempt was to be repeated."""
-    try:
-        return Again(fields.get("again", ""))
-    except ValueError:
-        return Again.LATER
+    return _member_in(fields, "again", Again.LATER)
 
 
 def _state_of(fields: Mapping[str, str]) -> State:
-    try:
-        state = State(fields.get("state", ""))
-    except ValueError:
-        # An older batchgen did not log the state.
-        is_unknown = charge_in(fields) is Charge.UNKNOWN
-        return State.UNKNOWN if is_unknown else State.FAILED
+    # An older batchgen did not log the state.
+    is_unknown = charge_in(fields) is Charge.UNKNOWN
+    default = State.UNKNOWN if is_unknown else State.FAILED
+    state = _member_in(fields, "state", default)
     return state if state in _ENDS else State.UNKNOWN
+
+
+def _member_in(fields: Mapping[str, str], name: str, default: E) -> E:
+    """Return a field as a member of the enumeration of its default."""
+    try:
+        return type(default)(fields.get(name, ""))
+    except ValueError:
+        return default
