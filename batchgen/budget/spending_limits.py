@@ -59,9 +59,9 @@ class Limits:
         return self.run is not None or self.day is not None or bool(self.by)
 
     @classmethod
-    def load(cls, text: str) -> Limits:
-        """Read the JSON that `dump` wrote."""
-        return cls(**json.loads(text))
+    def load(cls, text: str | None) -> Limits:
+        """Read the JSON that `dump` wrote; None stands for no limits."""
+        return cls() if text is None else cls(**json.loads(text))
 
     def dump(self) -> str:
         """Write the limits as JSON, for readers of the run folder."""

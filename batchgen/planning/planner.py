@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -32,8 +33,6 @@ from batchgen.tracebacks import fault_message
 if TYPE_CHECKING:
     from batchgen.storage.writer import Writer
     from batchgen.wire.offload import Offload
-
-T = TypeVar("T")
 
 SLICE = 1000
 """Rows in one commit, which holds up the event loop for about 10 ms."""
@@ -170,16 +169,16 @@ class Planner:
             )
         )
         plan.id_column = self._router.job.columns.get("id", "id")
-        schema = self._manifest.user_schema
         with closing(plan):
             await offload(lambda: self._prepare(plan))
             slices = self._manifest.slices(SLICE, self.rows)
             began = anyio.current_time()
-            while (step := await offload(lambda: self._next(slices, plan))) is not None:
-                if at_once:
-                    # Not earlier: a plan without rows must not replace the one in use.
-                    step, at_once = _after(lambda _: plan.begin(schema), step), False
+            while True:
+                step = await offload(partial(self._next, slices, plan, begins=at_once))
+                if step is None:
+                    break
                 self.rows = await writer.commit(step, may_wait=True)
+                at_once = False
                 if pause is not None:
                     await pause(anyio.current_time() - began)
                     began = anyio.current_time()
@@ -209,9 +208,15 @@ class Planner:
             self._router.round_robin.counts = dict(self._bookmark.dealt)
 
     def _next(
-        self, slices: Iterator[Slice], plan: PlanWriter
+        self, slices: Iterator[Slice], plan: PlanWriter, *, begins: bool
     ) -> Callable[[Ledger], int] | None:
         """Read a slice and choose the provider of each row.
+
+        Args:
+            slices: Of the manifest.
+            plan: The plan.
+            begins: Whether the plan is in use from this slice on. Not earlier: a plan
+                without rows must not replace the one in use.
 
         Returns:
             The step that writes the slice and returns how many rows the plan then
@@ -223,16 +228,18 @@ class Planner:
             return None
         first, rows = self.rows, self.rows + len(part.rows)
         entries = [self._entry(row) for row in part.rows]
-        # With `dedupe` a row depends on the rows above: each is judged in the commit.
-        judged = None if self._router.job.dedupe else plan.judge(entries)
+        # With `dedupe` a row depends on the rows above: each is checked in the commit.
+        planned_rows = None if self._router.job.dedupe else plan.judge(entries)
         round_robin = self._router.round_robin
         counts = {} if round_robin is None else dict(round_robin.counts)
 
         def step(_: Ledger) -> int:
-            if judged is None:
+            if begins:
+                plan.begin(self._manifest.user_schema)
+            if planned_rows is None:
                 plan.add(entries, part.user_columns, first)
             else:
-                plan.add_judged(judged, part.user_columns, first)
+                plan.add_judged(planned_rows, part.user_columns, first)
             plan.keep_files(part.files)
             plan.bookmark(self._digest, rows, counts)
             return rows
@@ -271,16 +278,6 @@ class Planner:
             _sorted_prices(router.prices),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _after(
-    first: Callable[[Ledger], None], then: Callable[[Ledger], T]
-) -> Callable[[Ledger], T]:
-    def step(ledger: Ledger) -> T:
-        first(ledger)
-        return then(ledger)
-
-    return step
 
 
 def _sorted_prices(prices: Mapping[str, PriceList]) -> list[str]:

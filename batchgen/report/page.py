@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files
@@ -25,8 +25,8 @@ from batchgen.output.whole import replacing
 from batchgen.report import plots
 from batchgen.report.contents import Report, read_report
 from batchgen.report.rows import rows_of
-from batchgen.report.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
-from batchgen.runner.message_parts import MessageParts, split_message
+from batchgen.report.thumbnails import MAX_PICTURES, side_px, thumbnails
+from batchgen.runner.message_parts import split_message
 
 CAUSES_SHOWN = 20
 PAGE = "report.html"
@@ -55,6 +55,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         StorageError: the page cannot be written; an older page is unchanged.
     """
     report = read_report(ledger)
+    retry = shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
     path = folder / PAGE
     side = side_px(len(report.pictures))
     groups = thumbnails(
@@ -72,7 +73,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         script=Markup(script),  # noqa: S704 - ours
         style_hash=_hash(style),
         script_hash=_hash(script),
-        rows=_json(rows_of(report, _retry(folder))),
+        rows=_json(rows_of(report, retry)),
         early=list(islice(pieces, _EARLY)),
         late=pieces,
         side=side,
@@ -85,27 +86,21 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
     return path
 
 
-def _retry(folder: Path) -> str:
-    return shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
-
-
 def _earlier_thumbnails(path: Path, side: int) -> dict[str, str]:
     """Return thumbnails of the existing page, by the hash of the image."""
-    return {name: text for name, text in _old_pieces(path, side) if text is not None}
-
-
-def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
+    thumbnails: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 match = _PIECE.fullmatch(line.rstrip("\n"))
                 if match and int(match[1]) == side:
-                    yield from _trusted(match[2]).items()
+                    thumbnails |= _trusted(match[2])
     except OSError:
-        return  # no readable page: all thumbnails are made again
+        pass  # no readable page: the other thumbnails are made again
+    return thumbnails
 
 
-def _trusted(text: str) -> Thumbnails:
+def _trusted(text: str) -> dict[str, str]:
     # Anybody may have edited the page: only base64 is reused.
     try:
         piece = json.loads(text)
@@ -140,7 +135,7 @@ def _environment() -> Environment:
     environment.filters["usd"] = _usd
     environment.filters["count"] = "{:,}".format
     environment.filters["change"] = _change
-    environment.filters["parts_of"] = _parts_of
+    environment.filters["parts_of"] = lambda text, error: split_message(error, text)
     return environment
 
 
@@ -151,10 +146,6 @@ def _usd(amount: int | Decimal | None) -> str:
 def _change(actual: Decimal, estimated: Decimal) -> str:
     """Return the difference from the estimate as a percentage."""
     return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
-
-
-def _parts_of(message: str, error: str) -> MessageParts:
-    return split_message(error, message)
 
 
 def _json(value: Mapping[str, Any]) -> Markup:

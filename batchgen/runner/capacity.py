@@ -85,7 +85,9 @@ def capacity_of(
     if possible >= total:
         return Capacity(purchases=requested, sockets=limits)
     return Capacity(
-        purchases=_shared_out(requested, possible),
+        purchases={  # in proportion to what each provider may do
+            name: max(1, possible * count // total) for name, count in requested.items()
+        },
         sockets=limits,
         notice=_notice(
             total,
@@ -94,14 +96,6 @@ def capacity_of(
             needed=already_open + MAX_FILES + total + max_others,
         ),
     )
-
-
-def _shared_out(requested: Mapping[str, int], possible: int) -> dict[str, int]:
-    """Share the possible purchases in proportion to what each provider may do."""
-    total = sum(requested.values())
-    return {
-        name: max(1, possible * count // total) for name, count in requested.items()
-    }
 
 
 def _notice(total: int, possible: int, limit: int, needed: int) -> str:

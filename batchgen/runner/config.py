@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from batchgen.budget import Limits
 from batchgen.errors import BatchgenError, ProviderStopped, UsageError
 from batchgen.ledger import Totals
 from batchgen.ledger.estimate import Estimate
@@ -14,7 +15,6 @@ from batchgen.model import PriceList, now_micros
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.progress import Progress
-from batchgen.runner.required_budget import RequiredBudget
 from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:
@@ -154,4 +154,4 @@ class RunResult:
     rows_in_table: int | None = None
     missing_keys: set[str] = field(default_factory=set)
     unnamed_places: set[tuple[str, str]] = field(default_factory=set)
-    required: RequiredBudget = field(default_factory=RequiredBudget)
+    required: Limits = field(default_factory=Limits)

@@ -41,18 +41,14 @@ def without_keys(message: str) -> str:
     for key in known_keys().values():
         if len(key) >= MIN_KEY_LENGTH and _PLACEHOLDER.fullmatch(key) is None:
             message = message.replace(key, "[key]")
-    if not _has_proxy_login():
+    if not any(
+        name.lower().endswith("_proxy") and "@" in value
+        for name, value in os.environ.items()
+    ):
         return message
     from batchgen.wire.redaction import redactor_for
 
     return redactor_for(()).redact(message)
-
-
-def _has_proxy_login() -> bool:
-    variables = os.environ.items()
-    return any(
-        name.lower().endswith("_proxy") and "@" in value for name, value in variables
-    )
 
 
 def looks_like_a_key(word: str) -> bool:

@@ -1,15 +1,15 @@
-"""How large budgets must be for the rows that are still to be bought."""
+"""How large budgets must be for the rows that are still to be bought.
+
+The answer has amounts only for those budgets that are too small.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Self
 
-from batchgen.budget import Budget, ColumnValue, Scope, column_values_of
+from batchgen.budget import Budget, ColumnValue, Limits, Scope, column_values_of
 from batchgen.errors import BudgetReached, DayTooSmall
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.estimate import EVERY_ROW, estimate_of
@@ -17,46 +17,14 @@ from batchgen.ledger.outstanding import highest_price_factor, sales_to_buy
 from batchgen.model import to_nano
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredBudget:
-    """How large budgets must be, in nano-dollars; None for those that are large enough.
-
-    Attributes:
-        run: The budget of the run folder, for all its runs together.
-        day: The budget of today, if all the rest were bought today.
-        by: Budgets that are too small, by column and value.
-    """
-
-    run: int | None = None
-    day: int | None = None
-    by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return self.run is not None or self.day is not None or bool(self.by)
-
-    @classmethod
-    def load(cls, text: object) -> Self:
-        """Read JSON of `dump`, or of the budgets themselves; anything else is empty."""
-        return cls(**json.loads(text)) if isinstance(text, str) else cls()
-
-    def dump(self) -> str:
-        """Write them as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-
-def last_required_budget(ledger: Reader) -> RequiredBudget:
-    """Return what the budgets need that stopped the last run; empty if none did."""
-    return RequiredBudget.load(ledger.meta.budget_needed)
-
-
-def required_after_retry(ledger: Reader) -> RequiredBudget:
+def required_after_retry(ledger: Reader) -> Limits:
     """Return what the run's budget needs after rows were marked for a retry.
 
     The command has no job, so the plan's estimates stand for prices. They are raised by
     the factor by which ceilings were above estimates so far.
     """
-    limit = RequiredBudget.load(ledger.meta.limits).run
-    recorded = last_required_budget(ledger)
+    limit = Limits.load(ledger.meta.limits).run
+    recorded = Limits.load(ledger.meta.budget_needed)
     if limit is None:
         return recorded
     money = ledger.money()
@@ -69,7 +37,7 @@ def required_after_retry(ledger: Reader) -> RequiredBudget:
 
 def record_shortfall(
     ledger: Ledger, budget: Budget, end: int, error: BudgetReached
-) -> RequiredBudget:
+) -> Limits:
     """Return the budgets that are too small for the rest, and what they need.
 
     The rest is counted without retries, at the ceilings at which it would be reserved.
@@ -97,7 +65,7 @@ def record_shortfall(
         if isinstance(scope, ColumnValue):
             by.setdefault(scope.column, {})[scope.value] = needed
     day = too_small.get(budget.today)
-    required = RequiredBudget(run=too_small.get("run"), day=day, by=by)
+    required = Limits(run=too_small.get("run"), day=day, by=by)
     # If only the day is full, the run can continue tomorrow.
     day_to_raise = day if isinstance(error, DayTooSmall) else None
     with ledger.transaction():

@@ -48,7 +48,6 @@ class LoggedAttempt:
     request_id: str | None = None
     accepted_at: int | None = None
     delivered_fields: Mapping[str, str] | None = None
-    delivered_at: int | None = None
     ended_fields: Mapping[str, str] | None = None
     ended_at: int | None = None
     is_stored: bool = False
@@ -156,7 +155,7 @@ def _take_step(
         attempt.request_id = fields.get("request", attempt.task_id)
         attempt.ended_fields = None
     elif name == "delivered":
-        attempt.delivered_fields, attempt.delivered_at = fields, at
+        attempt.delivered_fields = fields
         attempt.ended_fields = None
     elif name == "stored":
         attempt.is_stored, attempt.ended_at = True, at
