@@ -15,8 +15,7 @@ from batchgen.checks.findings import (
     Findings,
     Problem,
 )
-from batchgen.checks.forecast import forecast_of
-from batchgen.checks.resources import budgets_of, disk_of, paces_of
+from batchgen.checks.forecast import budgets_of, disk_of, forecast_of, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
 from batchgen.ledger.estimate import EVERY_ROW, scope_end

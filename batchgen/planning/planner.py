@@ -140,7 +140,6 @@ class Planner:
         offload: Offload,
         *,
         at_once: bool,
-        propose: bool = False,
         pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         """Read the manifest to its end; `is_current` must have been called before.
@@ -148,8 +147,8 @@ class Planner:
         Args:
             writer: Commits the slices.
             offload: Runs the reading outside the event loop.
-            at_once: Whether the plan is in use from its first slice on.
-            propose: Whether it comes into use only when `adopt` is called.
+            at_once: Whether the plan is in use from its first slice on. If not, it
+                comes into use when `adopt` is called.
             pause: Called after each slice with the seconds that it took.
 
         Raises:
@@ -173,17 +172,18 @@ class Planner:
             await offload(lambda: self._prepare(plan))
             slices = self._manifest.slices(SLICE, self.rows)
             began = anyio.current_time()
+            begins = at_once
             while True:
-                step = await offload(partial(self._next, slices, plan, begins=at_once))
+                step = await offload(partial(self._next, slices, plan, begins=begins))
                 if step is None:
                     break
                 self.rows = await writer.commit(step, may_wait=True)
-                at_once = False
+                begins = False
                 if pause is not None:
                     await pause(anyio.current_time() - began)
                     began = anyio.current_time()
             await writer.commit(lambda _: plan.end(rebuy=self._rebuy))
-        if not propose:
+        if at_once:
             await self.adopt(writer)
 
     async def adopt(self, writer: Writer) -> None:

@@ -32,7 +32,7 @@ from batchgen.runner.feeding import feed_queue
 from batchgen.runner.folder import LOG, RunFolder
 from batchgen.runner.folder_checks import refuse_older_than_log
 from batchgen.runner.notices import notices_of
-from batchgen.runner.remaining_work import stop_of
+from batchgen.runner.progress import stop_of
 from batchgen.runner.required_budget import record_shortfall
 from batchgen.runner.resume import recover
 from batchgen.runner.run_preparation import Preparation

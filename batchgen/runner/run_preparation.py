@@ -162,7 +162,6 @@ class Preparation:
                 run.writer,
                 run.offload,
                 at_once=counts,
-                propose=not counts,
                 pause=self._planned_more,
             )
         except ReadingStopped:

@@ -16,8 +16,7 @@ from batchgen.model import State, micros_of, now_micros
 from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
-from batchgen.runner.recover.attempt_factory import AttemptFactory
-from batchgen.runner.recover.recovered_attempts import MAX_IMAGES
+from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, AttemptFactory
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID

@@ -15,10 +15,10 @@ from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept_files import FOLDER, KeptFiles
 from batchgen.output.reading import TableRow
 from batchgen.output.salvage import Salvage
-from batchgen.runner.recover.attempt_factory import AttemptFactory
 from batchgen.runner.recover.images import ImageFiller
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
+    AttemptFactory,
     attempt_in_log,
     attempt_in_table,
 )

@@ -8,7 +8,8 @@ recovery may be killed at any time, and started again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +24,14 @@ from batchgen.model import Job, PriceList, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.member_names import folded_base_names
+from batchgen.output.whole import sync_folder
 from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
-from batchgen.runner.folder import LOG, bind, hold_folder
-from batchgen.runner.recover.attempt_factory import AttemptFactory
+from batchgen.runner.folder import LEDGER, LOG, bind, hold_folder
+from batchgen.runner.folder_checks import RECOVERING
 from batchgen.runner.recover.ledger_filler import LedgerFiller
-from batchgen.runner.recover.ledger_swap import clear_new, new_ledger, put_in_place
+from batchgen.runner.recover.recovered_attempts import AttemptFactory
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains, refuse_whole_ledger
 from batchgen.runner.resume import recover
@@ -125,3 +127,76 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
         plan.end()
         # No manifest has this digest, so the next run makes a new plan.
         plan.complete("recovered", manifest.user_schema, rows)
+
+
+# -- the new ledger takes the place of the old one
+
+
+_LOG_SUFFIXES = ("-wal", "-shm", "-journal")
+
+
+def new_ledger(folder: Path) -> Path:
+    """Return the path where the new ledger is built."""
+    return folder / RECOVERING
+
+
+def clear_new(folder: Path) -> None:
+    """Remove the new ledger of a recovery that was killed."""
+    try:
+        for suffix in ("", *_LOG_SUFFIXES):
+            (folder / f"{RECOVERING}{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+
+
+def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
+    """Move the new ledger to its place; it is on disk when this returns.
+
+    The files of the old ledger are renamed first: SQLite would read its log as a part
+    of the new ledger.
+
+    Args:
+        folder: The run folder.
+        unreadable: Tables that are renamed, too: the next run writes them anew.
+
+    Returns:
+        The new names of the renamed files.
+    """
+    try:
+        moved = _move_aside(folder, unreadable)
+        new = folder / RECOVERING
+        for suffix in _LOG_SUFFIXES:
+            if (folder / f"{RECOVERING}{suffix}").exists():
+                raise StorageError(f"{new} is not whole; run this again")
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        sync_folder(folder)
+        new.replace(folder / LEDGER)
+        sync_folder(folder)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    return moved
+
+
+def _move_aside(folder: Path, unreadable: Sequence[str]) -> list[str]:
+    number = 1
+    while any(folder.glob(f"*.lost-{number}*")):
+        number += 1
+    names = {
+        f"{LEDGER}{suffix}": f"{LEDGER}.lost-{number}{suffix}"
+        for suffix in ("", *_LOG_SUFFIXES)
+    }
+    names |= {name: f"{name}.lost-{number}" for name in unreadable}
+    moved = []
+    for name, new_name in names.items():
+        if (folder / name).exists():
+            (folder / name).rename(folder / new_name)
+            moved.append(new_name)
+    return moved
+
+
+def _cannot(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"cannot write in {folder}: {error.strerror or error}. When that is mended, "
+        "run this again"
+    )

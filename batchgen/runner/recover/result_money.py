@@ -14,8 +14,11 @@ from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.model import Basis, State, Status
 from batchgen.output.reading import TableRow, WrittenTable
 from batchgen.providers.base import TaskProvider
-from batchgen.runner.recover.attempt_factory import AttemptFactory
-from batchgen.runner.recover.recovered_attempts import micros_in, nano_in
+from batchgen.runner.recover.recovered_attempts import (
+    AttemptFactory,
+    micros_in,
+    nano_in,
+)
 from batchgen.runner.recover.row_finder import RowFinder
 
 _CHARGES = {
