@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import click
 
 from batchgen.addresses.characters import visible
-from batchgen.budget import Limits
 from batchgen.errors import (
     BatchgenError,
     BudgetReached,
@@ -28,6 +27,7 @@ from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest.wording import nearest
 from batchgen.model.price import NANO
+from batchgen.model.spending_limits import Limits
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
 from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX, read_ledger

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from batchgen.budget import Limits
 from batchgen.errors import BatchgenError, ProviderStopped, UsageError
 from batchgen.ledger import Totals
 from batchgen.ledger.estimate import Estimate
 from batchgen.model import PriceList, now_micros
+from batchgen.model.spending_limits import Limits
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.progress import Progress

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from batchgen.budget import Budget, ColumnValue, Limits, Scope, column_values_of
 from batchgen.errors import BudgetReached, DayTooSmall
 from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.estimate import EVERY_ROW, estimate_of
 from batchgen.ledger.outstanding import highest_price_factor, sales_to_buy
 from batchgen.model import to_nano
+from batchgen.model.spending_limits import ColumnValue, Limits, Scope, column_values_of
+
+if TYPE_CHECKING:
+    from batchgen.budget import Budget
 
 
 def required_after_retry(ledger: Reader) -> Limits:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from batchgen.model import Job, to_nano
+from batchgen.model.job import Job
+from batchgen.model.price import to_nano
 
 DAY_MICROS = 86_400_000_000
 OTHER_VALUES = "*"
