@@ -187,7 +187,7 @@ def budget_advice(error: BudgetReached, required: Limits, typed: str) -> str:
         )
         parts.append(f"under [budget.by] in the job file raise {', '.join(raises)}")
     if not parts:
-        return error.way_out
+        return error.remedy
     later = "carry on then, or " if isinstance(error, DayFull) else ""
     return f"{later}{', and '.join(parts)}: enough for all that is left"
 

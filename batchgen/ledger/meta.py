@@ -155,7 +155,7 @@ class Meta:
         if bound is None:
             self.file.write_meta(key.name, value)
         elif bound != value:
-            raise LedgerMismatch(problem.format(bound=bound, wanted=value))
+            raise LedgerMismatch(problem.format(bound=bound, requested=value))
 
     # -- a value for each provider's address
 

@@ -27,7 +27,7 @@ from batchgen.report.contents import Report, read_report
 from batchgen.report.thumbnails import MAX_PICTURES, PIECE_SIZE, side_px, thumbnails
 from batchgen.runner.message_parts import split_message
 
-CAUSES_SHOWN = 20
+MAX_CAUSES = 20
 PAGE = "report.html"
 REJECTED = "rejected.csv"
 
@@ -77,7 +77,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         late=pieces,
         side=side,
         max_pictures=MAX_PICTURES,
-        causes_shown=CAUSES_SHOWN,
+        max_causes=MAX_CAUSES,
     )
     with replacing(path) as file:
         for part in parts:

@@ -71,7 +71,7 @@ def capacity_of(
     if sockets < MIN_SOCKETS:
         raise SpecError(
             f"this process may open {limit:,} files, and a run needs at least "
-            f"{files + MIN_SOCKETS}: {_way_out(files + MIN_SOCKETS)}. Nothing was "
+            f"{files + MIN_SOCKETS}: {_remedy(files + MIN_SOCKETS)}. Nothing was "
             "sent"
         )
     remaining = sockets - total - max_others
@@ -102,11 +102,11 @@ def _notice(total: int, possible: int, limit: int, needed: int) -> str:
     return (
         f"{total:,} purchases at a time need {needed:,} open files and sockets. This "
         f"process may open {limit:,} files, so at most {possible:,} are made at a "
-        f"time. For more, {_way_out(needed)}, and run the same command again"
+        f"time. For more, {_remedy(needed)}, and run the same command again"
     )
 
 
-def _way_out(needed: int) -> str:
+def _remedy(needed: int) -> str:
     return (
         f"raise the limit before the command (`ulimit -n {needed}`; in a container "
         f"`docker run --ulimit nofile={needed}`)"

@@ -38,11 +38,11 @@ REHEARSAL_SUFFIX = "-rehearsal"
 """Suffix of the folder that has the rehearsals of a run folder's job."""
 
 SOURCE_PROBLEM = (
-    "{folder} belongs to {bound}, not to {wanted}; name another folder with --out, "
+    "{folder} belongs to {bound}, not to {requested}; name another folder with --out, "
     "or carry on with the first"
 )
 MODE_PROBLEM = (
-    "{folder} holds a {bound} run and this is a {wanted} one; their money must not "
+    "{folder} holds a {bound} run and this is a {requested} one; their money must not "
     "mix: name another folder with --out"
 )
 
@@ -231,7 +231,7 @@ def bind(ledger: Ledger, path: Path, source: Path, mode: str) -> None:
         ledger.meta.bind(Meta.source, relative, problem)
     except LedgerMismatch as error:
         other = visible_line(str((path / str(bound)).resolve()))
-        text = problem.format(bound=other, wanted=source)
+        text = problem.format(bound=other, requested=source)
         raise LedgerMismatch(text) from error
     ledger.meta.bind(Meta.mode, mode, MODE_PROBLEM.replace("{folder}", str(path)))
 

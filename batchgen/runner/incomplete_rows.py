@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchgen.planning.planner import Planner
     from batchgen.wire.offload import Offload
 
-COLUMNS_SHOWN = 5
+MAX_COLUMNS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def describe_gaps(gaps: Gaps) -> str:
 
 
 def _columns(gaps: Gaps) -> str:
-    counts = gaps.columns.most_common(COLUMNS_SHOWN)
+    counts = gaps.columns.most_common(MAX_COLUMNS)
     columns = ", ".join(f"`{name}`: {_rows(count)}" for name, count in counts)
     more = len(gaps.columns) - len(counts)
     return f"{columns}, and {more} more" if more > 0 else columns

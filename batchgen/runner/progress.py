@@ -72,15 +72,15 @@ class Progress:
     budgets: Callable[[], list[str]] = list
     budget_levels: Callable[[], list[tuple[Scope, int, int]]] = list
     wait_reasons: Callable[[], list[str]] = list
-    shown_once: set[str] = field(default_factory=set)
+    past_notices: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     stop: Stop | None = None
     notice: Callable[[str], None] = lambda _: None
 
     def notify_once(self, text: str) -> None:
         """Show the user a notice, but only the first time."""
-        if text not in self.shown_once:
-            self.shown_once.add(text)
+        if text not in self.past_notices:
+            self.past_notices.add(text)
             self.notice(text)
 
     def settle(

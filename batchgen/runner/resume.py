@@ -17,7 +17,7 @@ from batchgen.errors import (
     Again,
     Charge,
     LedgerMissing,
-    ledger_way_out,
+    ledger_remedy,
 )
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import (
@@ -74,7 +74,7 @@ def _refuse_older_ledger(ledger: Ledger, members: Sequence[UncommittedMember]) -
         raise LedgerMissing(
             f"{ledger.path.parent}: the ZIP holds {images} of purchases that the "
             f"ledger (run.db) does not know: it is an older copy, or another run's; "
-            f"{ledger_way_out(ledger.path.parent, moved=True)}"
+            f"{ledger_remedy(ledger.path.parent, moved=True)}"
         )
 
 

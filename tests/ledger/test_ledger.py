@@ -436,11 +436,11 @@ def test_a_copy_of_a_ledger_that_is_written_holds_what_was_committed(
 
 
 def test_a_folder_is_bound_once_and_refused_to_another(ledger: Ledger) -> None:
-    ledger.meta.bind(Meta.mode, "real", "was {bound}, wanted {wanted}")
+    ledger.meta.bind(Meta.mode, "real", "was {bound}, wanted {requested}")
     ledger.meta.bind(Meta.mode, "real", "never said")
 
     with pytest.raises(LedgerMismatch, match="was real, wanted rehearsal"):
-        ledger.meta.bind(Meta.mode, "rehearsal", "was {bound}, wanted {wanted}")
+        ledger.meta.bind(Meta.mode, "rehearsal", "was {bound}, wanted {requested}")
 
     assert ledger.meta.mode == "real"
 
