@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from batchgen.ledger import Reader
@@ -131,10 +132,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["usd"] = _usd
-    environment.filters["count"] = "{:,}".format
-    environment.filters["change"] = _change
-    environment.filters["parts_of"] = lambda text, error: split_message(error, text)
+    environment.filters |= {
+        "usd": _usd,
+        "count": "{:,}".format,
+        "change": _change,
+        "parts_of": lambda message, error: split_message(error, message),
+    }
     return environment
 
 
@@ -149,10 +152,7 @@ def _change(actual: Decimal, estimated: Decimal) -> str:
 
 def _json(value: Mapping[str, Any]) -> Markup:
     """Return JSON in which no text can end the surrounding script element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - all HTML characters are escaped
+    return htmlsafe_json_dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _asset(name: str) -> str:

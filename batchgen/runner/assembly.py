@@ -46,9 +46,6 @@ from batchgen.wire.sender import Wire
 SEND_DELAY_S = 10.0
 """Longest time from the entry in the ledger to the sending of the request [assumed]."""
 
-Place = tuple[str, str]
-"""Provider and base URL."""
-
 
 @dataclass(frozen=True, slots=True)
 class Connections:
@@ -205,7 +202,7 @@ def _commit_by_scope(ledger: Reader, budget: Budget) -> None:
 
 def _queues_for(
     run: Run, config: RunConfig, attempts: Sequence[AttemptRecord]
-) -> tuple[dict[Place, ProviderQueue], list[AttemptRecord]]:
+) -> tuple[dict[tuple[str, str], ProviderQueue], list[AttemptRecord]]:
     """Return the queues by which attempts can be polled where they were sent.
 
     Returns:

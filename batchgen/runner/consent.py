@@ -11,7 +11,6 @@ from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import unpriced_row
 from batchgen.model import Capabilities, ImageRequest, Job, PriceBook, PriceKey
 from batchgen.planning.routing import unpriced_message
-from batchgen.runner.manifest_edits import rebuy_of
 
 _PRICED_BY = {
     *("model", "service_tier", "official_fallback", "quality", "thinking_level"),
@@ -111,14 +110,3 @@ def refuse_unpriced_rows(
             price_key, elsewhere=queue.elsewhere if queue else None
         )
         raise UsageError(f"row {row.position}{line}: {message}. Nothing was sent")
-
-
-def refuse_rebuy(ledger: Reader, end: int, generation: int) -> None:
-    """Refuse to buy rows again whose earlier version was bought.
-
-    Raises:
-        UsageError: the text names how many rows, and the money.
-    """
-    rebuy = rebuy_of(ledger, end, generation)
-    if rebuy is not None:
-        raise UsageError(f"{rebuy}. Nothing was sent")

@@ -95,7 +95,7 @@ def _adopt(
             continue
         if attempt.state is not State.DELIVERED:
             # The reply had come, and was charged. Its other images are bought again.
-            charge = _charge(attempt, members[0].tag)
+            charge = charge_in_tag(attempt, members[0].tag)
             ledger.mark_delivered(attempt_id, (), charge, None, None)
         ledger.keep_images(attempt_id, images)
         adopted += len(images)
@@ -125,7 +125,8 @@ def inspect_member(image: int, member: Member, data: bytes) -> StoredImage | Non
     return stored_image(Checked(image, data, facts, digest), member)
 
 
-def _charge(attempt: AttemptRecord, tag: Tag) -> Charged:
+def charge_in_tag(attempt: AttemptRecord, tag: Tag) -> Charged:
+    """Return what an attempt cost by the tag of its image, else by the price list."""
     if tag.cost_nano is not None:
         return Charged(Charge.REPORTED, tag.cost_nano)
     return by_list(attempt, tag.images)

@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 
 from batchgen.admission.run_context import Run
-from batchgen.errors import SpecError, StorageError
+from batchgen.errors import SpecError, StorageError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
 from batchgen.ledger.estimate import estimate_of, scope_end
@@ -19,7 +19,7 @@ from batchgen.planning.member_renames import rename_rows
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.runner.config import RunConfig, RunResult
-from batchgen.runner.consent import PriceCheck, refuse_rebuy, refuse_unpriced_rows
+from batchgen.runner.consent import PriceCheck, refuse_unpriced_rows
 from batchgen.runner.incomplete_rows import refuse_many_gaps
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.progress import wait_reasons
@@ -130,12 +130,12 @@ class Preparation:
         if not self._planner.finished:  # else an earlier run has reported them
             for line in edit_notices(run.ledger, end, generation):
                 notice(line)
-        if self._config.rebuy:
-            if (rebuy := rebuy_of(run.ledger, end, generation)) is not None:
-                them = "them" if rebuy.rows.rows != 1 else "it"
-                notice(f"{rebuy.event}; --rebuy buys {them} again for {rebuy.price}")
-            return
-        refuse_rebuy(run.ledger, end, generation)
+        rebuy = rebuy_of(run.ledger, end, generation)
+        if rebuy is not None:
+            if not self._config.rebuy:
+                raise UsageError(f"{rebuy}. Nothing was sent")
+            them = "them" if rebuy.rows.rows != 1 else "it"
+            notice(f"{rebuy.event}; --rebuy buys {them} again for {rebuy.price}")
 
     def _may_begin(self) -> bool:
         """Say whether rows may be bought before the plan is complete."""

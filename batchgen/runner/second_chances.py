@@ -6,7 +6,6 @@ Both cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -45,12 +44,9 @@ from batchgen.output.kept_files import KeptFiles, KeptReply, Source
 from batchgen.providers.base import TaskProvider
 from batchgen.runner.progress import Progress
 from batchgen.runner.resume import kept_message
-from batchgen.runner.unfinished import charged_for, contexts_of
+from batchgen.runner.unfinished import QueuesByAddress, charged_for, contexts_of
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body_decoding import decode_body
-
-QueuesByAddress = Mapping[tuple[str, str], ProviderQueue]
-"""Where attempts can be asked for, by provider and base URL."""
 
 
 def abandoned_attempts(ledger: Reader, files: KeptFiles) -> list[AttemptRecord]:

@@ -31,6 +31,9 @@ from batchgen.ledger import (
 )
 from batchgen.model import Delivered, PriceKey, Running, State, Status
 
+QueuesByAddress = Mapping[tuple[str, str], ProviderQueue]
+"""Where attempts can be asked for, by provider and base URL."""
+
 SPREAD_S = 3.0
 """First polls after a restart are spread over this time: there may be thousands."""
 
@@ -40,14 +43,14 @@ MAX_RETRIED_ROUNDS = 3
 
 def contexts_of(
     ledger: Reader,
-    queues: Mapping[tuple[str, str], ProviderQueue],
+    queues: QueuesByAddress,
     attempts: Sequence[AttemptRecord],
 ) -> list[AttemptContext]:
     """Return attempts that can be carried on; no money is reserved for them yet.
 
     Args:
         ledger: Has their rows.
-        queues: By provider and recorded base URL.
+        queues: Where they can be asked for.
         attempts: Oldest first.
     """
     contexts = []

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from batchgen.attempts.charges import by_list
 from batchgen.attempts.store import size_warning
 from batchgen.errors import Charge
 from batchgen.ledger import AttemptRecord, Ledger
@@ -16,14 +15,17 @@ from batchgen.model import State, micros_of, now_micros
 from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
-from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, AttemptFactory
+from batchgen.runner.recover.recovered_attempts import (
+    MAX_IMAGES,
+    TASK_STATES,
+    AttemptFactory,
+)
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID
-from batchgen.runner.resume import inspect_member
+from batchgen.runner.resume import charge_in_tag, inspect_member
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 _PRICED = (Charge.REPORTED, Charge.BILLED, Charge.PRICE_LIST)
 
 
@@ -115,7 +117,7 @@ class ImageFiller:
         """
         for attempt in self.rebuilding.attempts_with_images():
             shapes = self.ledger.shapes(attempt.attempt_id)
-            is_task = attempt.task_id is not None and attempt.state in _TASKS
+            is_task = attempt.task_id is not None and attempt.state in TASK_STATES
             is_whole = len(shapes) >= attempt.images
             state = State.DELIVERED if is_task and not is_whole else State.STORED
             self.rebuilding.put_attempt(
@@ -177,9 +179,7 @@ def _charged(attempt: AttemptRecord, tag: Tag) -> AttemptRecord:
     """Return an attempt with its cost: there is an image, so it was charged."""
     if attempt.charge in _PRICED:
         return attempt
-    if tag.cost_nano is not None:
-        return replace(attempt, charge=Charge.REPORTED, cost=tag.cost_nano, uncertain=0)
-    charge, cost, uncertain = by_list(attempt, tag.images)
+    charge, cost, uncertain = charge_in_tag(attempt, tag)
     return replace(attempt, charge=charge, cost=cost, uncertain=uncertain)
 
 

@@ -18,6 +18,7 @@ from batchgen.output.salvage import Salvage
 from batchgen.runner.recover.images import ImageFiller
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
+    TASK_STATES,
     AttemptFactory,
     attempt_in_log,
     attempt_in_table,
@@ -29,7 +30,6 @@ from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID, number_in
 
 _SETTLED = (Status.FAILED, Status.REFUSED, Status.HELD)
-_TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 
 
 class LedgerFiller:
@@ -88,7 +88,7 @@ class LedgerFiller:
         events = self._remains.events
         self._report.highest = self._attempt_factory.highest(self._ledger)
         self._report.guessed_urls = self._attempt_factory.guessed_urls - {""}
-        self._report.is_log_whole = events.exists and self._is_logged()
+        self._report.may_lack_purchases = not (events.exists and self._is_logged())
 
     def _is_logged(self) -> bool:
         """Say whether the log has every purchase that the table lacks."""
@@ -194,7 +194,7 @@ class LedgerFiller:
         """Count the tasks that the next run polls; a task without an id is lost."""
         for attempt in self._ledger.open_attempts():
             if attempt.task_id is not None:
-                self._report.tasks += attempt.state in _TASKS
+                self._report.tasks += attempt.state in TASK_STATES
             elif attempt.state in (State.ACCEPTED, State.OVERDUE):
                 self._report.lost_tasks += 1
                 message = "accepted, and no file of the folder names its task"

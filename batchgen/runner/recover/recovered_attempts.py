@@ -37,7 +37,8 @@ _AGAIN = {
     State.REJECTED: Again.LATER,
     State.FAILED: Again.LATER,
 }
-_OPEN = (State.SENT, State.ACCEPTED, State.OVERDUE, State.DELIVERED)
+TASK_STATES = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
+"""States in which a task may still deliver."""
 
 
 def micros_in(row: TableRow, column: str) -> int | None:
@@ -110,7 +111,7 @@ def _charge_in(row: TableRow, state: State, at_risk: int | None) -> Charge | Non
         is_unpriced = at_risk == 0 and row["ceiling_usd"] != 0
         return Charge.PRICE_LIST if is_unpriced else Charge.UNKNOWN
     if basis is Basis.NONE:
-        return None if state in _OPEN else Charge.NONE
+        return None if state in (State.SENT, *TASK_STATES) else Charge.NONE
     return Charge(basis.value)
 
 

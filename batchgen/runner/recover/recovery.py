@@ -78,7 +78,7 @@ def recover_folder(recovery: Recovery, remains: Remains) -> RecoveryReport:
 
 def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None:
     folder = remains.folder
-    with closing(Ledger(new_ledger(folder))) as ledger:
+    with closing(Ledger(folder / RECOVERING)) as ledger:
         with ledger.transaction():
             bind(ledger, folder, recovery.job.source, recovery.mode)
             ledger.meta.command = recovery.command
@@ -103,7 +103,7 @@ def _refuse_invalid(folder: Path) -> None:
         StorageError: a file of the folder has values that batchgen never writes.
     """
     try:
-        check_whole(new_ledger(folder))
+        check_whole(folder / RECOVERING)
     except DiskFull:
         raise
     except StorageError as error:
@@ -133,11 +133,6 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
 
 
 _LOG_SUFFIXES = ("-wal", "-shm", "-journal")
-
-
-def new_ledger(folder: Path) -> Path:
-    """Return the path where the new ledger is built."""
-    return folder / RECOVERING
 
 
 def clear_new(folder: Path) -> None:
