@@ -10,6 +10,7 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import RowRules, Run
 from batchgen.budget import Budget, Reservation, column_values_of
 from batchgen.ledger import AttemptRecord, Candidate, Ledger, PlannedRow, Reader
+from batchgen.ledger.estimate import scope_end
 from batchgen.model import OPEN, PriceKey, State
 
 ROWS_PER_STEP = 32
@@ -60,9 +61,9 @@ class WorkStealing:
     def __init__(self, run: Run, queue: ProviderQueue) -> None:
         self._run = run
         self._queue = queue
-        # From which position on a donor's rows were looked at; anew when one stops.
-        self._end: dict[tuple[str, int], int] = {}
-        self._emptied: set[tuple[str, int]] = set()
+        # From which position on a donor's rows were looked at; None once all were. Anew
+        # when a provider stops.
+        self._end: dict[tuple[str, int], int | None] = {}
 
     async def take(self) -> bool:
         """Say whether some rows came."""
@@ -73,13 +74,10 @@ class WorkStealing:
             gives = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and gives:
                 at = (donor.name, self._stopped())
-                if at in self._emptied:
-                    break
-                end, row_ids = await run.writer.commit(self._step(donor, at))
+                end = self._end.get(at, scope_end(run.job.limit))
                 if end is None:
-                    self._emptied.add(at)
                     break
-                self._end[at] = end
+                self._end[at], row_ids = await run.writer.commit(self._step(donor, end))
                 self._queue.moved_rows.extend(row_ids)
                 if row_ids:
                     return True
@@ -89,11 +87,8 @@ class WorkStealing:
         return sum(queue.stopped is not None for queue in self._run.queues.values())
 
     def _step(
-        self, donor: ProviderQueue, at: tuple[str, int]
+        self, donor: ProviderQueue, end: int
     ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
-        limit = self._run.job.limit
-        end = self._end.get(at, 1 << 62 if limit is None else limit)
-
         def step(ledger: Ledger) -> tuple[int | None, list[int]]:
             """Return where the rows that were looked at begin, and those taken."""
             rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
