@@ -73,7 +73,7 @@ class WorkStealing:
         for donor in run.queues.values():
             gives = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and gives:
-                at = (donor.name, self._stopped())
+                at = (donor.name, self._count_stopped())
                 end = self._end.get(at, scope_end(run.job.limit))
                 if end is None:
                     break
@@ -83,7 +83,7 @@ class WorkStealing:
                     return True
         return False
 
-    def _stopped(self) -> int:
+    def _count_stopped(self) -> int:
         return sum(queue.stopped is not None for queue in self._run.queues.values())
 
     def _step(
@@ -92,12 +92,12 @@ class WorkStealing:
         def step(ledger: Ledger) -> tuple[int | None, list[int]]:
             """Return where the rows that were looked at begin, and those taken."""
             rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
-            row_ids = [row.row.row_id for row in rows if self._took(ledger, donor, row)]
+            row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
             return rows[-1].position if rows else None, row_ids
 
         return step
 
-    def _took(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
+    def _move(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row
         candidate = self._own_candidate(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)

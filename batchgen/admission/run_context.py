@@ -152,7 +152,7 @@ class Run:
         """Count what a purchase changed, once that is on disk."""
         if change is None:
             return
-        self.progress.settle(change.now, change.was, change.rows)
+        self.progress.count_status(change.now, change.was, change.rows)
         if change.now is Status.SUCCEEDED or change.is_own_fault:
             self.failures.record_end(well=change.now is Status.SUCCEEDED)
             self.fails_too_often = self.failures.are_too_many

@@ -42,7 +42,7 @@ class Difference:
     """One purchase, or one line of the bill, that is different on the other side.
 
     Attributes:
-        what: The row of the purchase; empty for a line without a purchase.
+        label: The row of the purchase; empty for a line without a purchase.
         at: When the request was sent, else the time on the bill; microseconds UTC.
         ours, billed: Nano-dollars; None if a side has no amount.
         line: The line of the bill, if there is one.
@@ -53,7 +53,7 @@ class Difference:
     kind: Kind
     at: int
     attempt_id: int | None = None
-    what: str = ""
+    label: str = ""
     ours: int | None = None
     billed: int | None = None
     line: BillLine | None = None
@@ -219,7 +219,7 @@ class _Comparer:
                 kind=kind,
                 at=attempt.sent_at,
                 attempt_id=attempt.attempt_id,
-                what=label,
+                label=label,
                 ours=None if attempt.at_risk else attempt.cost,
                 billed=billed,
                 line=line,
@@ -250,7 +250,7 @@ class _Comparer:
                     kind=kind,
                     at=attempt.sent_at,
                     attempt_id=attempt.attempt_id,
-                    what=label,
+                    label=label,
                     ours=attempt.ceiling if attempt.at_risk else attempt.cost,
                     settles_to=settles_to,
                     note=note,

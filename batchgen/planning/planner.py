@@ -46,7 +46,7 @@ class Planner:
     """Writes one reading of a manifest as one generation of the plan.
 
     Attributes:
-        states: Columns of the manifest that batchgen reads.
+        columns: Columns of the manifest that batchgen reads.
         rows: Rows of the manifest that are in the plan.
         finished: Whether the plan is complete and in use.
     """
@@ -76,7 +76,7 @@ class Planner:
         self._bookmark: Bookmark | None = None
         self._is_stopped = False
         self._digest = ""
-        self.states = manifest.states
+        self.columns = manifest.states
         self.rows = 0
         self.finished = False
         self.log = logging.getLogger("batchgen.run")
@@ -88,7 +88,7 @@ class Planner:
         return self._plan.generation if self._plan else self._ledger.generation
 
     @property
-    def counts_already(self) -> bool:
+    def resumes_plan_in_use(self) -> bool:
         """Whether a generation in use is resumed: rows of it may have been bought."""
         bookmark = self._bookmark
         return bookmark is not None and bookmark.generation == self._ledger.generation

@@ -24,7 +24,7 @@ from batchgen.runner.row_causes import Cause, causes_among
 MAX_VALUES = 20
 """The page shows no groups for a column with more values."""
 
-NOTHING = "(none)"
+NO_VALUE = "(none)"
 _COLUMNS = ("provider", "model", "resolution", "aspect_ratio", "status")
 _ZERO = Decimal(0)
 
@@ -89,7 +89,7 @@ class Groups:
         if name in self._ignored:
             return
         sums = self._sums.setdefault(name, {})
-        label = NOTHING if value is None or value == "" else str(value)
+        label = NO_VALUE if value is None or value == "" else str(value)
         if label not in sums and len(sums) == MAX_VALUES:
             self._ignored.add(name)
             del self._sums[name]
@@ -104,7 +104,7 @@ class Groups:
                 yield name, sorted(sums.items(), key=lambda pair: -pair[1].cost)
 
 
-LISTED_ROWS = 20_000
+MAX_ROWS = 20_000
 """How many rows a page lists; sums and plots are over all rows."""
 
 
@@ -145,7 +145,7 @@ class Report:
     pictures: Mapping[str, Picture]
 
 
-def read_report(ledger: Reader, listed_rows: int = LISTED_ROWS) -> Report:
+def read_report(ledger: Reader, listed_rows: int = MAX_ROWS) -> Report:
     """Read a report; a run may write to the ledger meanwhile."""
     overall, groups, events = RowTotals(), Groups(), TimelineBuilder()
     latencies_s = array("d")

@@ -37,7 +37,7 @@ from batchgen.runner.second_chances import (
     read_kept_replies,
     reopen,
 )
-from batchgen.runner.unfinished import ask_first, carry_on, contexts_of
+from batchgen.runner.unfinished import carry_on, contexts_of, poll_overdue
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.wire import redactor_for
@@ -171,7 +171,7 @@ async def resume(run: Run, config: RunConfig, result: RunResult) -> None:
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
     first = [*await read_kept_replies(run, queues, files), *await reopen(run, queues)]
-    carry_on(run, [*await ask_first(run, contexts), *first])
+    carry_on(run, [*await poll_overdue(run, contexts), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
     for attempt in unreachable:
         if attempt.attempt_id not in open_ids:

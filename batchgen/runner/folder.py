@@ -27,7 +27,7 @@ from batchgen.output.archive import Archive
 from batchgen.output.switch import discard, take_over
 from batchgen.runner.folder_checks import (
     refuse_foreign_archive,
-    refuse_odd_files,
+    refuse_special_files,
     refuse_without_ledger,
 )
 from batchgen.shortage import refuse_shortage
@@ -80,7 +80,7 @@ def open_folder(
     if source is not None:
         _make(path)
     with hold_folder(path):
-        refuse_odd_files(path)
+        refuse_special_files(path)
         refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
@@ -117,7 +117,7 @@ def require_run(path: Path) -> None:
     Raises:
         SpecError: there is none in it.
     """
-    refuse_odd_files(path)
+    refuse_special_files(path)
     refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run SOURCE` makes one")

@@ -41,7 +41,7 @@ _EVENT = re.compile(
 ledger the numbers begin anew."""
 
 
-def refuse_odd_files(folder: Path) -> None:
+def refuse_special_files(folder: Path) -> None:
     """Refuse a run folder with a link or a pipe in place of a file of the run.
 
     A link may lead to a file of somebody else, which would be overwritten. Opening a

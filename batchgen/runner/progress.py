@@ -83,10 +83,10 @@ class Progress:
             self.past_notices.add(text)
             self.notice(text)
 
-    def settle(
+    def count_status(
         self, status: Status, was: Status = Status.PENDING, rows: int = 1
     ) -> None:
-        """Count a row's new status, and that of rows that share its purchase."""
+        """Count the new status of a row, and of rows that share its purchase."""
         self.rows[status] += rows
         self.rows[was] -= rows
 

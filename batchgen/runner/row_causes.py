@@ -29,7 +29,7 @@ from batchgen.runner.message_parts import (
     split_message,
 )
 
-EXAMPLES = 10
+MAX_EXAMPLES = 10
 """How many rows of a cause are named."""
 
 MAX_CAUSES = 1000
@@ -168,7 +168,7 @@ def causes_of(
         if not cause.rows:
             cause.row_id, cause.column = row_id, column if is_invalid else None
         cause.rows += 1
-        if len(cause.examples) < EXAMPLES:
+        if len(cause.examples) < MAX_EXAMPLES:
             cause.examples.append(Example(position, line))
     for cause in causes.values():
         if cause.error == kind_of(RequestInvalid) and cause.row_id is not None:

@@ -72,7 +72,7 @@ class Preparation:
             # Another reading did not consider what is bought now.
             await run.writer.commit(drop_bookmark)
         elif self._may_begin():
-            if planner.counts_already:
+            if planner.resumes_plan_in_use:
                 await self.count()
             return True
         else:
@@ -142,9 +142,9 @@ class Preparation:
         run, planner = self._run, self._planner
         # Without an older plan no row is bought that the manifest no longer has.
         is_first = not (run.ledger.generation or run.ledger.has_attempts())
-        if not self._config.consented or not (is_first or planner.counts_already):
+        if not self._config.consented or not (is_first or planner.resumes_plan_in_use):
             return False
-        return not run.budget.limits or self._price_check.is_complete(planner.states)
+        return not run.budget.limits or self._price_check.is_complete(planner.columns)
 
     async def _plan_whole(self) -> None:
         await self.plan()
@@ -156,7 +156,7 @@ class Preparation:
     async def plan(self) -> None:
         """Read the manifest to its end, or until the planner is stopped."""
         run, planner = self._run, self._planner
-        counts = planner.counts_already or not run.ledger.has_attempts()
+        counts = planner.resumes_plan_in_use or not run.ledger.has_attempts()
         try:
             await planner.write(
                 run.writer,

@@ -85,7 +85,7 @@ def contexts_of(
     return contexts
 
 
-async def ask_first(
+async def poll_overdue(
     run: Run, contexts: Sequence[AttemptContext]
 ) -> list[AttemptContext]:
     """Poll overdue tasks before their rows are bought again.

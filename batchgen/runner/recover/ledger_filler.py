@@ -61,8 +61,8 @@ class LedgerFiller:
         """
         if self._remains.purchases is not None:
             for row in self._remains.purchases.rows():
-                self._take_row(row)
-        self._take_events()
+                self._add_purchase(row)
+        self._add_logged()
         images = ImageFiller(
             ledger=self._ledger,
             rebuilding=self._rebuilding,
@@ -75,13 +75,13 @@ class LedgerFiller:
             images.add_all(salvage)
             self._ledger.meta.archive_end = salvage.end
         try:
-            self._take_results()
+            self._add_result_money()
             images.note_missing(self._remains.results)
         except (ValueError, TypeError) as error:
-            raise self._odd_table(TABLE, error) from error
-        self._take_kept()
+            raise self._invalid_table(TABLE, error) from error
+        self._add_kept_replies()
         self._settle_rows()
-        self._look_at_tasks()
+        self._count_tasks()
         self._rebuilding.finish()
         self._ledger.meta.outputs = "stale"
         self._refuse_other_source()
@@ -97,7 +97,7 @@ class LedgerFiller:
         # Ids have no gaps: a missing one was a purchase, too.
         return all(number in logged for number in range(self._newest + 1, last + 1))
 
-    def _take_row(self, row: TableRow) -> None:
+    def _add_purchase(self, row: TableRow) -> None:
         try:
             url = row["base_url"] or ""
             if url:
@@ -107,20 +107,20 @@ class LedgerFiller:
             row_id = self._row_finder.row_of_purchase(row)
             attempt = attempt_in_table(row, row_id, url)
         except (ValueError, TypeError) as error:
-            raise self._odd_table(PURCHASES, error) from error
+            raise self._invalid_table(PURCHASES, error) from error
         self._rebuilding.put_attempt(attempt)
         self._report.table_attempts += 1
         self._newest = max(self._newest, attempt.attempt_id)
         moments = (attempt.sent_at, attempt.ended_at, self._report.tables_until)
         self._report.tables_until = max(filter(None, moments), default=None)
 
-    def _odd_table(self, name: str, error: Exception) -> StorageError:
+    def _invalid_table(self, name: str, error: Exception) -> StorageError:
         return StorageError(
             f"{self._remains.folder / name}: a line of it is none that batchgen writes "
             f"({error}); move the file away, and run this again"
         )
 
-    def _take_events(self) -> None:
+    def _add_logged(self) -> None:
         """Add what the log has beyond the table."""
         for attempt_id, logged in sorted(self._remains.events.attempts.items()):
             attempt = self._ledger.find_attempt(attempt_id)
@@ -139,7 +139,7 @@ class LedgerFiller:
                 continue  # the table has at least as much
             self._rebuilding.put_attempt(attempt_in_log(logged, attempt))
 
-    def _take_results(self) -> None:
+    def _add_result_money(self) -> None:
         """Add what only the result table has: the cost of each row."""
         results = self._remains.results
         if self._remains.purchases is not None or results is None:
@@ -149,11 +149,11 @@ class LedgerFiller:
             rebuilding=self._rebuilding,
             row_finder=self._row_finder,
             attempt_factory=self._attempt_factory,
-        ).take(results)
+        ).add_all(results)
         if not self._remains.events.attempts:
             self._newest = self._ledger.newest_attempt()
 
-    def _take_kept(self) -> None:
+    def _add_kept_replies(self) -> None:
         """Add kept replies without a known purchase, with their money at risk."""
         files = KeptFiles(self._remains.folder, lambda _: ())
         lost = []
@@ -190,7 +190,7 @@ class LedgerFiller:
                 status = Status(row["status"])
                 self._rebuilding.settle(row_id, status, error, self._newest)
 
-    def _look_at_tasks(self) -> None:
+    def _count_tasks(self) -> None:
         """Count the tasks that the next run polls; a task without an id is lost."""
         for attempt in self._ledger.open_attempts():
             if attempt.task_id is not None:

@@ -12,7 +12,7 @@ from batchgen.ledger.file_state import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 from batchgen.runner.folder import LEDGER, LOG
-from batchgen.runner.folder_checks import SANDBOX, refuse_odd_files
+from batchgen.runner.folder_checks import SANDBOX, refuse_special_files
 from batchgen.runner.recover.run_log import Events, read_events
 
 OPEN_STATES = ("sent", "accepted", "overdue", "delivered")
@@ -86,7 +86,7 @@ def read_remains(folder: Path) -> Remains:
         UsageError: it has its ledger, or no trace of a purchase.
         StorageError: a link or a pipe is in place of a file of the run.
     """
-    refuse_odd_files(folder)
+    refuse_special_files(folder)
     refuse_whole_ledger(folder)
     unreadable: dict[str, str] = {}
     purchases = _open(folder / PURCHASES, unreadable)

@@ -41,15 +41,15 @@ class ResultMoney:
     row_finder: RowFinder
     attempt_factory: AttemptFactory
 
-    def take(self, results: WrittenTable) -> None:
+    def add_all(self, results: WrittenTable) -> None:
         """Add the cost of all rows."""
         for row in results.rows():
             is_bought = row["attempts"] or row["at_risk_attempts"]
             if is_bought and (row_id := self.row_finder.row_of_result(row)) is not None:
-                self._take_cost(row, row_id)
-                self._take_risk(row, row_id)
+                self._add_cost(row, row_id)
+                self._add_risk(row, row_id)
 
-    def _take_cost(self, row: TableRow, row_id: int) -> None:
+    def _add_cost(self, row: TableRow, row_id: int) -> None:
         charge = _CHARGES.get(Basis(row["cost_basis"] or "none"))
         cost = nano_in(row, "cost_usd")
         if charge is None or cost is None:
@@ -75,7 +75,7 @@ class ResultMoney:
                 again=None if is_stored else Again.LATER,
             )
 
-    def _take_risk(self, row: TableRow, row_id: int) -> None:
+    def _add_risk(self, row: TableRow, row_id: int) -> None:
         risky = [
             attempt for attempt in self.ledger.attempts_of(row_id) if attempt.at_risk
         ]

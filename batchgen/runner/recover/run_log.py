@@ -102,14 +102,14 @@ def read_events(path: Path, ended_ids: Container[int] = ()) -> Events:
         with path.open(encoding="utf-8", errors="replace") as file:
             while line := file.readline(_MAX_LINE):
                 if (match := _LINE.fullmatch(line.rstrip("\n"))) is not None:
-                    _take(events, match)
+                    _record_event(events, match)
     except OSError:
         return events
     events.exists = True
     return events
 
 
-def _take(events: Events, match: re.Match[str]) -> None:
+def _record_event(events: Events, match: re.Match[str]) -> None:
     name = match[2]
     try:
         at = micros_of(datetime.fromisoformat(match[1]))
@@ -129,12 +129,12 @@ def _take(events: Events, match: re.Match[str]) -> None:
     if attempt_id is None or not 0 < attempt_id < MAX_ID:
         return
     if name == "sent":
-        _take_sent(events, LoggedAttempt(attempt_id, at, fields))
+        _record_sent(events, LoggedAttempt(attempt_id, at, fields))
     elif (attempt := events.attempts.get(attempt_id)) is not None:
-        _take_step(attempt, name, at, fields)
+        _record_step(attempt, name, at, fields)
 
 
-def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
+def _record_sent(events: Events, attempt: LoggedAttempt) -> None:
     if attempt.attempt_id in events.ids:
         # Here begins a run with another ledger.
         events.attempts.clear()
@@ -147,7 +147,7 @@ def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
         events.urls[name] = url
 
 
-def _take_step(
+def _record_step(
     attempt: LoggedAttempt, name: str, at: int, fields: Mapping[str, str]
 ) -> None:
     if name == "accepted":
