@@ -16,11 +16,11 @@ from batchgen.model import PurchaseRow, ResultRow, Status, to_nano
 from batchgen.runner.row_causes import UNSUCCESSFUL
 
 MAX_STEPS = 120
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_STEPS_S = (
+_MINUTE, _HOUR = 60, 3600
+STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
     *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
-    *(number * _HOUR for number in (1, 2, 3, 6, 12)),
+    *(number * _HOUR for number in (1, 2, 3, 6, 12, 24, 48, 96, 168)),
 )
 _MAX_MESSAGES = 200
 
@@ -111,7 +111,7 @@ class TimelineBuilder:
         first, last = min(self._sent_s), max((*self._sent_s, *self._paid_s))
         span_s = last - first
         step_s = next(
-            (step_s for step_s in _STEPS_S if span_s < step_s * MAX_STEPS), _DAY
+            (step_s for step_s in STEPS_S if span_s < step_s * MAX_STEPS), STEPS_S[-1]
         )
         start_s = int(first // step_s * step_s)
         count = int((last - start_s) // step_s) + 1

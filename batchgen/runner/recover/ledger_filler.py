@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from batchgen.errors import Again, Charge, StorageError, UsageError
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.manifest import key_of
-from batchgen.model import State, Status, now_micros
+from batchgen.model import Basis, State, Status, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept_files import FOLDER, KeptFiles
 from batchgen.output.reading import TableRow
 from batchgen.output.salvage import Salvage
+from batchgen.providers.base import TaskProvider
 from batchgen.runner.recover.images import ImageFiller
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
@@ -22,12 +24,22 @@ from batchgen.runner.recover.recovered_attempts import (
     AttemptFactory,
     attempt_in_log,
     attempt_in_table,
+    micros_in,
+    nano_in,
 )
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains
-from batchgen.runner.recover.result_money import ResultMoney
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID, number_in
+
+_CHARGES = {
+    Basis.REPORTED: Charge.REPORTED,
+    Basis.BILLED: Charge.BILLED,
+    Basis.PRICE_LIST: Charge.PRICE_LIST,
+}
+_STATED_CHARGES = (Charge.REPORTED, Charge.BILLED)
+_MAX_ATTEMPTS = 10_000
+"""Maximum of one row: an edited file may contain any number [assumed]."""
 
 _SETTLED = (Status.FAILED, Status.REFUSED, Status.HELD)
 
@@ -140,18 +152,86 @@ class LedgerFiller:
             self._rebuilding.put_attempt(attempt_in_log(logged, attempt))
 
     def _add_result_money(self) -> None:
-        """Add what only the result table has: the cost of each row."""
+        """Add what only the result table has, if the table of purchases is lost.
+
+        The result table has one line for each row, so it only has the sum of its costs.
+        """
         results = self._remains.results
         if self._remains.purchases is not None or results is None:
             return
-        ResultMoney(
-            ledger=self._ledger,
-            rebuilding=self._rebuilding,
-            row_finder=self._row_finder,
-            attempt_factory=self._attempt_factory,
-        ).add_all(results)
+        for row in results.rows():
+            is_bought = row["attempts"] or row["at_risk_attempts"]
+            row_id = self._row_finder.row_of_result(row) if is_bought else None
+            if row_id is not None:
+                self._add_cost(row, row_id)
+                self._add_risk(row, row_id)
         if not self._remains.events.attempts:
             self._newest = self._ledger.newest_attempt()
+
+    def _add_cost(self, row: TableRow, row_id: int) -> None:
+        charge = _CHARGES.get(Basis(row["cost_basis"] or "none"))
+        cost = nano_in(row, "cost_usd")
+        if charge is None or cost is None:
+            return
+        attempts = self._ledger.attempts_of(row_id)
+        if (
+            len(attempts) == 1
+            and charge in _STATED_CHARGES
+            and attempts[0].charge not in _STATED_CHARGES
+        ):
+            # The ZIP has its image, and the table has its charge.
+            stated = replace(attempts[0], charge=charge, cost=cost, uncertain=0)
+            self._rebuilding.put_attempt(stated)
+            return
+        missing = cost - sum(attempt.cost or 0 for attempt in attempts)
+        is_stored = row["status"] == Status.SUCCEEDED and not attempts
+        if missing > 0 or is_stored:
+            self._add_purchase_of(
+                row,
+                row_id,
+                state=State.STORED if is_stored else State.FAILED,
+                charge=charge,
+                cost=missing,
+                again=None if is_stored else Again.LATER,
+            )
+
+    def _add_risk(self, row: TableRow, row_id: int) -> None:
+        attempts = self._ledger.attempts_of(row_id)
+        risky = sum(attempt.at_risk for attempt in attempts)
+        count = (row["at_risk_attempts"] or 0) - risky
+        if count > _MAX_ATTEMPTS:
+            raise ValueError(f"{count} purchases of one row at risk")
+        at_risk = nano_in(row, "at_risk_usd")
+        provider = self._attempt_factory.providers.get(row["provider"])
+        is_task = row["request_id"] is not None and isinstance(provider, TaskProvider)
+        for _ in range(max(0, count)):
+            self._add_purchase_of(
+                row,
+                row_id,
+                state=State.ACCEPTED if is_task else State.UNKNOWN,
+                charge=None if is_task else Charge.UNKNOWN,
+                task_id=row["request_id"] if is_task else None,
+                ceiling=None if at_risk is None else -(-at_risk // count),
+                again=None if is_task else Again.LATER,
+            )
+
+    def _add_purchase_of(self, row: TableRow, row_id: int, **values: Any) -> None:
+        """Add a purchase of which the result table has only what its row has."""
+        number = self._ledger.newest_attempt() + 1
+        images = self._ledger.row(row_id).request.n
+        at = micros_in(row, "started_at") or 0
+        attempt = self._attempt_factory.new_attempt(
+            self._ledger, number, row_id, (1, images), at
+        )
+        common = {
+            "provider": row["provider"] or attempt.provider,
+            "model": row["model"] or attempt.model,
+            "request_id": row["request_id"],
+            "ended_at": micros_in(row, "finished_at"),
+            "error": row["error"],
+            "message": row["message"],
+        }
+        self._rebuilding.put_attempt(replace(attempt, **(common | values)))
 
     def _add_kept_replies(self) -> None:
         """Add kept replies without a known purchase, with their money at risk."""
