@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import anyio
 from anyio.abc import TaskGroup
@@ -155,10 +155,6 @@ class Engine:
             self._folder.path, self._folder.archive, ledger.log, self._config.offload
         )
 
-    def _router(self) -> Router:
-        config, today = self._config, utc(self._time.now()).date()
-        return Router.of(self._job, config.providers, config.prices, today)
-
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:
         """Run the writer while the block lasts; if it fails, the block is cancelled."""
@@ -181,15 +177,16 @@ class Engine:
     async def _buy(
         self, manifest: Manifest, writer: Writer, wire: Wire, capacity: Capacity
     ) -> None:
-        reader = Reader(self._folder.ledger.path)
+        config, result = self._config, self._result
+        today = utc(self._time.now()).date()
+        router = Router.of(self._job, config.providers, config.prices, today)
         preparation: Preparation | None = None
-        try:
-            router = self._router()
+        with closing(Reader(self._folder.ledger.path)) as reader:
             planner = self._planner = Planner(
-                reader, manifest, router, rebuy=self._config.rebuy
+                reader, manifest, router, rebuy=config.rebuy
             )
-            planner.log = self._config.log
-            if self._result.stop_reason is not None:
+            planner.log = config.log
+            if result.stop_reason is not None:
                 planner.stop()
             # The reading has its own task group: it goes on after an error has ended
             # the purchases, since the table has a line for each row.
@@ -206,21 +203,16 @@ class Engine:
                             capacity.purchases,
                         )
                         run = self._run = assemble(
-                            self._job, self._config, connections, self._time
+                            self._job, config, connections, self._time
                         )
-                        preparation = Preparation(
-                            run, planner, router, self._config, self._result
-                        )
+                        preparation = Preparation(run, planner, router, config, result)
                         await self._work_through(run, preparation, reading)
-                is_stopped = self._result.stop_reason is not None
-                if self._run is not None and self._run.planning and not is_stopped:
+                if self._run and self._run.planning and result.stop_reason is None:
                     self._run.progress.phase = "planning"
-            if self._result.stop_reason is not None and not planner.finished:
-                self._result.cut = cut_reading(reader)
+            if result.stop_reason is not None and not planner.finished:
+                result.cut = cut_reading(reader)
                 if preparation is not None:
                     await preparation.count()
-        finally:
-            reader.close()
 
     async def _work_through(
         self, run: Run, preparation: Preparation, reading: TaskGroup

@@ -74,7 +74,8 @@ class ImageFiller:
         is_number = 0 < tag.attempt_id < MAX_ID
         attempt = self.ledger.find_attempt(tag.attempt_id) if is_number else None
         if attempt is not None and not _fits(attempt, tag, row_id):
-            attempt = self._renumbered(tag, row_id)
+            new_id = self.new_ids.get((tag.attempt_id, row_id or 0))
+            attempt = None if new_id is None else self.ledger.find_attempt(new_id)
         if attempt is None:
             attempt = self._new_attempt(image, row_id)
         if attempt.state is State.STORED:
@@ -87,10 +88,6 @@ class ImageFiller:
         charged = replace(charged, ended_at=max(at or 0, attempt.ended_at or 0) or None)
         self.rebuilding.put_attempt(charged)
         return charged
-
-    def _renumbered(self, tag: Tag, row_id: int | None) -> AttemptRecord | None:
-        number = self.new_ids.get((tag.attempt_id, row_id or 0))
-        return None if number is None else self.ledger.find_attempt(number)
 
     def _new_attempt(self, image: SalvagedImage, row_id: int | None) -> AttemptRecord:
         """Return an attempt that only the ZIP has."""
