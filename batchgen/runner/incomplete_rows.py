@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from batchgen.errors import UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.wording import shown
 from batchgen.model import Job
-
-if TYPE_CHECKING:
-    # `check` must not load what only a run needs.
-    from batchgen.planning.planner import Planner
-    from batchgen.wire.offload import Offload
 
 MAX_COLUMNS = 5
 
@@ -50,38 +43,12 @@ def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
         yield FinishedPrompt(*runnable_row(ledger, end, index))
 
 
-async def refuse_many_gaps(
-    job: Job, ledger: Reader, planner: Planner, offload: Offload, *, is_planned: bool
-) -> None:
-    """Refuse to buy from a table in which many rows lack a value.
-
-    In a new folder this is decided before the plan is made, since rows are bought while
-    it is made. In a folder with purchases the plan decides: only new rows count.
-
-    Args:
-        job: The job.
-        ledger: The ledger.
-        planner: Has the table and, if `is_planned`, its new plan.
-        offload: Runs the reading outside the event loop.
-        is_planned: Whether the plan exists.
-
-    Raises:
-        UsageError: the text names how many, the columns, and the remedies.
-    """
-    if job.empty is not None or ledger.has_attempts() is not is_planned:
-        return
-    end = scope_end(job.limit)
-    if is_planned and not has_unsent_rows(ledger, end, planner.generation):
-        return
-    gaps, counts = Gaps(), planner.gaps(job.limit)
-    # Slice by slice, so that a stop takes effect between two slices.
-    while (count := await offload(lambda: next(counts, None))) is not None:
-        gaps = count
-    if gaps.are_many:
-        raise UsageError(
-            f"{shown(job.manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
-            'job file: empty = "skip" or "buy"). Nothing was sent'
-        )
+def refusal_of(gaps: Gaps, manifest: Path) -> str:
+    """Say why nothing is bought from a table in which many rows lack a value."""
+    return (
+        f"{shown(manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
+        'job file: empty = "skip" or "buy"). Nothing was sent'
+    )
 
 
 def _remedies(gaps: Gaps) -> str:

@@ -12,7 +12,9 @@ from batchgen.errors import SpecError, StorageError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
 from batchgen.ledger.estimate import estimate_of, scope_end
+from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.resuming import drop_bookmark
+from batchgen.manifest.gaps import Gaps
 from batchgen.model import Status
 from batchgen.output.archive import Archive
 from batchgen.planning.member_renames import rename_rows
@@ -20,7 +22,7 @@ from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.consent import PriceCheck, refuse_unpriced_rows
-from batchgen.runner.incomplete_rows import refuse_many_gaps
+from batchgen.runner.incomplete_rows import refusal_of
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.progress import wait_reasons
 
@@ -104,10 +106,27 @@ class Preparation:
             self._config.ask(estimate)
 
     async def _refuse_many_gaps(self, *, is_planned: bool) -> None:
-        run = self._run
-        await refuse_many_gaps(
-            run.job, run.ledger, self._planner, run.offload, is_planned=is_planned
-        )
+        """Refuse to buy from a table in which many rows lack a value.
+
+        In a new folder this is decided before the plan is made, since rows are bought
+        while it is made. In a folder with purchases the plan decides: only new rows
+        count.
+
+        Raises:
+            UsageError: the text names how many, the columns, and the remedies.
+        """
+        run, planner = self._run, self._planner
+        job, ledger = run.job, run.ledger
+        if job.empty is not None or ledger.has_attempts() is not is_planned:
+            return
+        if is_planned and not has_unsent_rows(ledger, self._end, planner.generation):
+            return
+        gaps, counts = Gaps(), planner.gaps(job.limit)
+        # Slice by slice, so that a stop takes effect between two slices.
+        while (count := await run.offload(lambda: next(counts, None))) is not None:
+            gaps = count
+        if gaps.are_many:
+            raise UsageError(refusal_of(gaps, job.manifest))
 
     async def _rename_rows(self, archive: Archive) -> None:
         """Make file names differ again, after an edit or after `--keep`."""
