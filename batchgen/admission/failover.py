@@ -65,15 +65,15 @@ class WorkStealing:
         # when a provider stops.
         self._end: dict[tuple[str, int], int | None] = {}
 
-    async def take(self) -> bool:
-        """Say whether some rows came."""
+    async def steal(self) -> bool:
+        """Take rows from others; say whether some came."""
         run = self._run
         if run.planning:
             return False
         for donor in run.queues.values():
-            gives = donor.stopped is not None or run.job.route == "fastest"
-            while donor is not self._queue and gives:
-                at = (donor.name, self._count_stopped())
+            may_donate = donor.stopped is not None or run.job.route == "fastest"
+            while donor is not self._queue and may_donate:
+                at = (donor.name, self._stopped_queues())
                 end = self._end.get(at, scope_end(run.job.limit))
                 if end is None:
                     break
@@ -83,14 +83,14 @@ class WorkStealing:
                     return True
         return False
 
-    def _count_stopped(self) -> int:
+    def _stopped_queues(self) -> int:
         return sum(queue.stopped is not None for queue in self._run.queues.values())
 
     def _step(
         self, donor: ProviderQueue, end: int
     ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
         def step(ledger: Ledger) -> tuple[int | None, list[int]]:
-            """Return where the rows that were looked at begin, and those taken."""
+            """Return where the rows that were read begin, and which of them move."""
             rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
             row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
             return rows[-1].position if rows else None, row_ids

@@ -126,7 +126,7 @@ class Feed:
         """
         is_idle = not self._preparation.is_busy and not len(self._queue.retries)
         if is_idle and len(self._run.queues) > 1:
-            if await self._take_over.take():
+            if await self._take_over.steal():
                 return True
             if not self._queue.is_exhausted:
                 self._queue.is_exhausted = True

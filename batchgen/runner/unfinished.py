@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 
 import anyio
@@ -123,7 +123,8 @@ def _is_polled(context: AttemptContext) -> bool:
 
 
 async def _carry_on(run: Run, context: AttemptContext, delay_s: float = 0.0) -> None:
-    with context.presence or nullcontext():
+    presence = context.presence
+    with nullcontext() if presence is None else closing(presence):
         async with fenced(run, context):
             if context.attempt.state is State.DELIVERED:
                 await _download_again(run, context)

@@ -284,15 +284,15 @@ async def test_money_that_comes_back_while_others_are_asked_for_rows_is_seen(
 
     All rows fit into the budget, one after the other, and only one provider has them.
     """
-    asked_others = WorkStealing.take
+    asked_others = WorkStealing.steal
 
-    async def take(self: WorkStealing) -> bool:
+    async def steal(self: WorkStealing) -> bool:
         candidates = await asked_others(self)
         while self._queue.name == "aimlapi" and self._run.live:
             await checkpoint()  # the purchase under way ends, and wakes whoever waits
         return candidates
 
-    monkeypatch.setattr(WorkStealing, "take", take)
+    monkeypatch.setattr(WorkStealing, "steal", steal)
     desk.write_columns(
         prompt=["cup", "mug", "jug"], brand=["Acme"] * 3, provider=["aimlapi"] * 3
     )
