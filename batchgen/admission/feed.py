@@ -60,7 +60,7 @@ class Feed:
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
         self._preparation = Preparation(run, queue, references)
-        self._take_over = WorkStealing(run, queue)
+        self._work_stealing = WorkStealing(run, queue)
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +126,7 @@ class Feed:
         """
         is_idle = not self._preparation.is_busy and not len(self._queue.retries)
         if is_idle and len(self._run.queues) > 1:
-            if await self._take_over.steal():
+            if await self._work_stealing.steal():
                 return True
             if not self._queue.is_exhausted:
                 self._queue.is_exhausted = True

@@ -191,13 +191,12 @@ def _rows(ledger: Reader) -> Iterator[tuple[ResultRow, dict[str, object]]]:
 
 
 def _pictures(ledger: Reader, rows: Sequence[ResultRow]) -> dict[str, Picture]:
-    digests = {file.sha256 for row in rows for file in row.files}
+    in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
     pictures = {
         image.sha256: Picture(image.place, image.media_type)
         for image in directory_images(ledger)
-        if image.sha256 in digests
+        if image.sha256 in in_order
     }
-    in_order = dict.fromkeys(file.sha256 for row in rows for file in row.files)
     return {sha256: pictures[sha256] for sha256 in in_order if sha256 in pictures}
 
 

@@ -284,13 +284,13 @@ async def test_money_that_comes_back_while_others_are_asked_for_rows_is_seen(
 
     All rows fit into the budget, one after the other, and only one provider has them.
     """
-    asked_others = WorkStealing.steal
+    steal_rows = WorkStealing.steal
 
     async def steal(self: WorkStealing) -> bool:
-        candidates = await asked_others(self)
+        has_stolen = await steal_rows(self)
         while self._queue.name == "aimlapi" and self._run.live:
             await checkpoint()  # the purchase under way ends, and wakes whoever waits
-        return candidates
+        return has_stolen
 
     monkeypatch.setattr(WorkStealing, "steal", steal)
     desk.write_columns(
