@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from batchgen.admission.next_step import may_move
@@ -35,22 +35,23 @@ def next_candidate(
     if len(rules.queues) < 2 or not may_move(history, rules.policy):
         return None
     planned = ledger.planned_provider(row_id)
-    tried_providers = {attempt.provider for attempt in history} | {planned}
-    for candidate in ledger.route(row_id):
-        queue = rules.queues.get(candidate.provider)
-        is_usable = (
-            queue is not None
-            and queue.stopped is None
-            and can_reserve(rules.budget, candidate)
-        )
-        if candidate.provider not in tried_providers and is_usable:
-            return candidate
-    return None
+    tried = {planned, *(attempt.provider for attempt in history)}
+    usable = _usable_candidates(ledger.route(row_id), rules.queues, rules.budget)
+    return next((each for each in usable if each.provider not in tried), None)
 
 
-def can_reserve(budget: Budget, candidate: Candidate) -> bool:
-    """Say whether the job's budgets, if it has any, can hold for a candidate."""
-    return candidate.estimate is not None or not budget.limits
+def _usable_candidates(
+    route: Sequence[Candidate], queues: Mapping[str, ProviderQueue], budget: Budget
+) -> Iterator[Candidate]:
+    """Yield the candidates of a row that can be bought from now, the best first.
+
+    A provider that has stopped cannot, nor one without a price if there is a budget.
+    """
+    for candidate in route:
+        queue = queues.get(candidate.provider)
+        is_priced = candidate.estimate is not None or not budget.limits
+        if queue is not None and queue.stopped is None and is_priced:
+            yield candidate
 
 
 class WorkStealing:
@@ -63,11 +64,9 @@ class WorkStealing:
     def __init__(self, run: Run, queue: ProviderQueue) -> None:
         self._run = run
         self._queue = queue
-        # From which position on a donor's rows were read, by the donor's name, how many
-        # queues have stopped, and how many rows of such queues wait no longer for
-        # another row: when one more does, all are read again.
-        self._end: dict[tuple[str, int, int], int] = {}
-        self._emptied: set[tuple[str, int, int]] = set()
+        # From which position on a donor's rows were looked at; None once all were. Anew
+        # when a provider stops, or a row of one that has stopped waits for no other.
+        self._end: dict[tuple[str, int, int], int | None] = {}
 
     async def steal(self) -> bool:
         """Take rows from others; say whether some came."""
@@ -77,25 +76,24 @@ class WorkStealing:
         for donor in run.queues.values():
             may_donate = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and may_donate:
-                stopped = [queue for queue in run.queues.values() if queue.stopped]
-                key = (donor.name, len(stopped), run.children_for_others)
-                if key in self._emptied:
+                at = (donor.name, self._stopped_queues(), run.children_for_others)
+                end = self._end.get(at, scope_end(run.job.limit))
+                if end is None:
                     break
-                end = self._end.get(key, scope_end(run.job.limit))
-                next_end, row_ids = await run.writer.commit(self._step(donor, end))
-                if next_end is None:
-                    self._emptied.add(key)
-                    break
-                self._end[key] = next_end
+                self._end[at], row_ids = await run.writer.commit(self._step(donor, end))
                 self._queue.moved_rows.extend(row_ids)
                 if row_ids:
                     return True
         return False
 
-    def _step(self, donor: ProviderQueue, end: int) -> Callable[[Ledger], _Taken]:
-        """Return the step that reads a few rows, and lets those move that may."""
+    def _stopped_queues(self) -> int:
+        return sum(queue.stopped is not None for queue in self._run.queues.values())
 
-        def step(ledger: Ledger) -> _Taken:
+    def _step(
+        self, donor: ProviderQueue, end: int
+    ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
+        def step(ledger: Ledger) -> tuple[int | None, list[int]]:
+            """Return where the rows that were read begin, and which of them move."""
             rows = ledger.rows_to_take(donor.name, self._queue.name, end, ROWS_PER_STEP)
             row_ids = [row.row.row_id for row in rows if self._move(ledger, donor, row)]
             return rows[-1].position if rows else None, row_ids
@@ -104,7 +102,7 @@ class WorkStealing:
 
     def _move(self, ledger: Ledger, donor: ProviderQueue, planned: PlannedRow) -> bool:
         run, row = self._run, planned.row
-        candidate = self._best(ledger.route(row.row_id))
+        candidate = self._own_candidate(ledger.route(row.row_id))
         attempts = ledger.attempts_of(row.row_id)
         if candidate is None or any(attempt.state in OPEN for attempt in attempts):
             return False
@@ -130,13 +128,10 @@ class WorkStealing:
         ledger.move(row.row_id, candidate)
         return True
 
-    def _best(self, route: Sequence[Candidate]) -> Candidate | None:
-        """Return the own candidate, unless another working provider is cheaper."""
-        for candidate in route:
-            if candidate.provider == self._queue.name:
-                return candidate if can_reserve(self._run.budget, candidate) else None
-            queue = self._run.queues.get(candidate.provider)
-            is_better = queue is not None and queue.stopped is None
-            if is_better and self._run.job.route == "cheapest":
-                return None
-        return None
+    def _own_candidate(self, route: Sequence[Candidate]) -> Candidate | None:
+        """Return this provider's candidate, unless a cheaper one can be bought from."""
+        usable = [*_usable_candidates(route, self._run.queues, self._run.budget)]
+        if self._run.job.route == "cheapest":
+            usable = usable[:1]
+        ours = (each for each in usable if each.provider == self._queue.name)
+        return next(ours, None)

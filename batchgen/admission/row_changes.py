@@ -81,7 +81,7 @@ async def end_row(run: Run, row_id: int, end: RowEnd) -> None:
 
     def count(change: RowChange | None) -> None:
         if change is not None:
-            run.progress.settle(change.now, change.was, change.rows)
+            run.progress.count_status(change.now, change.was, change.rows)
 
     await run.writer.commit(step, then=count)
 

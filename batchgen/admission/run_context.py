@@ -151,6 +151,13 @@ class Run:
             return
         raise stopped()
 
+    def stop(self) -> None:
+        """Leave tasks to the next run; replies are awaited."""
+        self.stopping = True
+        for scope in list(self.cut_short_scopes):
+            scope.cancel()
+        self.wake()
+
     def wake(self) -> None:
         """Wake all tasks that wait for a change."""
         self.changed.notify_all()
@@ -159,7 +166,7 @@ class Run:
         """Count what a purchase changed, once that is on disk."""
         if change is None:
             return
-        self.progress.settle(change.now, change.was, change.rows)
+        self.progress.count_status(change.now, change.was, change.rows)
         if change.now is Status.SUCCEEDED or change.is_own_fault:
             self.failures.record_end(well=change.now is Status.SUCCEEDED)
             self.fails_too_often = self.failures.are_too_many

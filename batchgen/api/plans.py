@@ -41,11 +41,6 @@ class Plan:
         return to_usd(self.findings.forecast.cost().expected)
 
     @property
-    def max_cost_usd(self) -> Decimal:
-        """Highest cost of these images without retries, as far as prices are known."""
-        return to_usd(self.findings.forecast.cost().highest)
-
-    @property
     def unpriced_images(self) -> int:
         """Images without a known price."""
         return self.findings.forecast.unpriced

@@ -93,10 +93,8 @@ def _in_nano(balance: Balance, provider: Provider, job: Job) -> int | None:
         return None
     if balance.unit == "usd":
         return to_nano(balance.amount)
-    rate: Decimal | None = job.terms_of(provider.name).rates.get(balance.unit)
-    if rate is None and is_own_address(
-        job.terms_of(provider.name).base_url, provider.defaults
-    ):
-        price_key = PriceKey(provider.name, None)
-        rate = rates_for(provider.rates, price_key).get(balance.unit)
+    terms, rates = job.terms_of(provider.name), {}
+    if is_own_address(terms.base_url, provider.defaults):
+        rates = dict(rates_for(provider.rates, PriceKey(provider.name, None)))
+    rate: Decimal | None = (rates | dict(terms.rates)).get(balance.unit)
     return None if rate is None else to_nano(balance.amount * rate)

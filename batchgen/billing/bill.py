@@ -6,16 +6,15 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TextIO
 
 from batchgen.errors import SpecError
 from batchgen.manifest.wording import refuse_irregular
-from batchgen.model import to_nano
+from batchgen.model import micros_of, to_nano
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DELIMITERS = ",;\t|"
 # Seconds since 1970 have ten digits until 2286, milliseconds thirteen.
 _MAX_SECONDS = 10**11
@@ -75,11 +74,6 @@ def read_bill(path: Path, form: BillFormat) -> list[BillLine]:
         raise SpecError(f"cannot read {path}: {reason}") from error
     except csv.Error as error:
         raise SpecError(f"{path} is no CSV file: {error}") from error
-
-
-def micros_of(moment: datetime) -> int:
-    """Return an aware time as microseconds UTC since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def parse_time(value: object, zone: tzinfo) -> int:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
 from batchgen.billing.bill import BillLine
 from batchgen.billing.matching import Claim, Matching, match
@@ -42,7 +43,7 @@ class Difference:
     """One purchase, or one line of the bill, that is different on the other side.
 
     Attributes:
-        what: The row of the purchase; empty for a line without a purchase.
+        label: The row of the purchase; empty for a line without a purchase.
         at: When the request was sent, else the time on the bill; microseconds UTC.
         ours, billed: Nano-dollars; None if a side has no amount.
         line: The line of the bill, if there is one.
@@ -53,7 +54,7 @@ class Difference:
     kind: Kind
     at: int
     attempt_id: int | None = None
-    what: str = ""
+    label: str = ""
     ours: int | None = None
     billed: int | None = None
     line: BillLine | None = None
@@ -112,8 +113,7 @@ class _Comparer:
         self._ledger = ledger
         self._bill = bill
         self._comparison = Comparison()
-        self._by_id: dict[str, list[BillLine]] = defaultdict(list)
-        self._lines_without_id: list[BillLine] = []
+        self._by_id: dict[str | None, list[BillLine]] = defaultdict(list)
         self._unmatched: dict[int, tuple[AttemptRecord, str]] = {}
         self._ids_agree = False
         begin, end = bill.covers or _period(bill.lines)
@@ -121,10 +121,7 @@ class _Comparer:
 
     def run(self) -> Comparison:
         for line in self._bill.lines:
-            if line.id is None:
-                self._lines_without_id.append(line)
-            else:
-                self._by_id[line.id].append(line)
+            self._by_id[line.id].append(line)
         span = self._match_ids()
         lines = self._lines_within(span)
         self._ids_agree = bool(self._comparison.matches or self._comparison.differences)
@@ -174,12 +171,10 @@ class _Comparer:
         return first, last
 
     def _lines_within(self, span: Period) -> list[BillLine]:
-        other_lines = [
-            *self._lines_without_id,
-            *(line for lines in self._by_id.values() for line in lines),
-        ]
         within = []
-        for line in other_lines:
+        # Lines without an id come first: of equal ones, they are matched first.
+        without_id = self._by_id.pop(None, [])
+        for line in chain(without_id, *self._by_id.values()):
             if not span[0] <= line.at <= span[1]:
                 self._comparison.outside.append(line)
             elif line.nano:
@@ -219,7 +214,7 @@ class _Comparer:
                 kind=kind,
                 at=attempt.sent_at,
                 attempt_id=attempt.attempt_id,
-                what=label,
+                label=label,
                 ours=None if attempt.at_risk else attempt.cost,
                 billed=billed,
                 line=line,
@@ -250,7 +245,7 @@ class _Comparer:
                     kind=kind,
                     at=attempt.sent_at,
                     attempt_id=attempt.attempt_id,
-                    what=label,
+                    label=label,
                     ours=attempt.ceiling if attempt.at_risk else attempt.cost,
                     settles_to=settles_to,
                     note=note,

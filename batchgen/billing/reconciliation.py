@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from batchgen.billing.bill import micros_of
 from batchgen.billing.comparison import Bill, Comparison, Difference, compare
 from batchgen.ledger import (
     Ledger,
@@ -17,6 +15,7 @@ from batchgen.ledger import (
     unsettle_charges,
 )
 from batchgen.ledger.estimate import EVERY_ROW
+from batchgen.model import now_micros
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover
 from batchgen.storage.outputs import are_fresh, write_outputs
@@ -46,7 +45,7 @@ def reconcile(path: Path, bill: Bill, *, settles: bool) -> Reconciliation:
         ledger, settled = folder.ledger, 0
         if settles:
             # Attempts that a killed process left open are settled, too.
-            recover(ledger, folder.archive, micros_of(datetime.now(UTC)))
+            recover(ledger, folder.archive, now_micros())
         comparison = compare(ledger, bill)
         if settles:
             settled = _settle(ledger, comparison.differences)
@@ -83,7 +82,7 @@ def unsettle(path: Path, provider: str | None) -> Reversal:
     """
     with open_folder(path, None, None) as folder:
         ledger = folder.ledger
-        recover(ledger, folder.archive, micros_of(datetime.now(UTC)))
+        recover(ledger, folder.archive, now_micros())
         with ledger.transaction():
             changed = unsettle_charges(ledger, provider)
         if changed and not are_fresh(ledger, folder.archive, path):

@@ -1,7 +1,7 @@
 """Budgets: limits, money that is reserved for attempts, and money that is spent."""
 
 from batchgen.budget.reservations import Budget, Reservation
-from batchgen.budget.spending_limits import (
+from batchgen.model.spending_limits import (
     DAY_MICROS,
     ColumnValue,
     Limits,

@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from batchgen.budget.spending_limits import (
+from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
+from batchgen.model import PriceKey, dollars
+from batchgen.model.spending_limits import (
     DAY_MICROS,
     ColumnValue,
     Limits,
     Scope,
     day_of,
 )
-from batchgen.errors import BudgetReached, DayFull, DayTooSmall, GroupsFull
-from batchgen.model import PriceKey, dollars
 from batchgen.notifier import Notifier
 
 MAX_SLEEP_S = 60.0

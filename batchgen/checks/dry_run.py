@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -11,34 +11,39 @@ from pathlib import Path
 
 from batchgen.budget import limits_of
 from batchgen.checks.findings import (
-    Duplicate,
     Duplicates,
     Findings,
     Problem,
-    problems_in,
-    warnings_in,
 )
-from batchgen.checks.forecast import forecast_of
-from batchgen.checks.resources import budgets_of, disk_of, paces_of
+from batchgen.checks.forecast import budgets_of, disk_of, forecast_of, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
 from batchgen.ledger.estimate import EVERY_ROW, scope_end
 from batchgen.ledger.naming import rename_row
 from batchgen.ledger.outstanding import first_sharing_row, sharing
 from batchgen.ledger.plan import share_nothing
-from batchgen.ledger.plan_findings import count_warnings, renamed_rows
+from batchgen.ledger.plan_findings import (
+    PlanProblem,
+    count_warnings,
+    problems,
+    renamed_rows,
+    warnings,
+)
 from batchgen.manifest import Row, key_of
-from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
 from batchgen.output.member_names import folded_base_names, strip_image_extension
-from batchgen.planning.plan_entries import plan_entry
+from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
 from batchgen.runner.folder import LEDGER
 from batchgen.runner.folder_checks import refuse_without_ledger
-from batchgen.runner.incomplete_rows import finished_prompts, would_refuse
+from batchgen.runner.incomplete_rows import (
+    FinishedPrompt,
+    finished_prompts,
+    would_refuse,
+)
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.notices import network_problems, notices_of
 from batchgen.runner.row_causes import causes_among
@@ -132,13 +137,8 @@ def _plan(
         # Always with `dedupe`, to know what it would save; undone later if not wanted.
         closing(PlanWriter(ledger, key_of, folded_base_names, dedupe=True)) as plan,
     ):
-        plan.id_column = router.job.columns.get("id", "id")
         rows = 0
-        images = ImageStore(router.job.images_folder)
-        for part in manifest.slices():
-            entries = [plan_entry(row, router) for row in part.rows]
-            plan.add(entries, part.user_columns, rows)
-            images.clear()
+        for part, entries in add_all_rows(plan, manifest, router):
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
                     if row.position < end:
@@ -150,8 +150,8 @@ def _plan(
         for name in new_names(ledger, plan.generation, folded_base_names):
             rename_row(ledger, name)
         plan.complete("check", manifest.user_schema, rows)
-    problems = [*renamed, *_clashes(ledger, manifest, max_listed)]
-    return sorted(problems, key=lambda problem: problem.row)
+    clashes = _clashes(ledger, manifest, max_listed)
+    return sorted([*renamed, *clashes], key=lambda problem: problem.row)
 
 
 def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Problem]:
@@ -159,9 +159,7 @@ def _renamed(rows: Sequence[Row], entries: Sequence[PlanEntry]) -> Iterator[Prob
     for row, entry in zip(rows, entries, strict=True):
         if row.filename and strip_image_extension(row.filename) != entry.base_name:
             notice = f"{row.filename!r} is no safe name; stored as {entry.base_name!r}"
-            yield Problem(
-                row=row.position, line=row.line, column="filename", message=notice
-            )
+            yield Problem(row.position, row.line, "filename", notice)
 
 
 def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Problem]:
@@ -173,7 +171,7 @@ def _clashes(ledger: Reader, manifest: Manifest, max_listed: int) -> Iterator[Pr
             f"{base_name.rpartition('~')[0]!r} is the file name of an earlier row, "
             f"too; stored as {base_name!r}"
         )
-        yield Problem(row=row.position, line=row.line, column=column, message=notice)
+        yield Problem(row.position, row.line, column, notice)
 
 
 def _findings(
@@ -193,18 +191,16 @@ def _findings(
             share_nothing(ledger)
     totals = ledger.totals(end)
     forecast = forecast_of(ledger, end, router)
-    problems = problems_in(ledger, max_listed)
-    left_out = warnings_in(ledger, max_listed)
     return Findings(
         totals=totals,
-        problems=[problem for problem in problems if problem.row < end],
+        problems=_before(end, problems(ledger, max_listed)),
         invalid=[
             cause
             for cause in causes_among(ledger, totals.rows, end)
             if cause.status is Status.INVALID
         ],
         renamed=[rename for rename in renamed if rename.row < end],
-        left_out=[entry for entry in left_out if entry.row < end],
+        left_out=_before(end, warnings(ledger, max_listed)),
         warned=count_warnings(ledger, end),
         prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,
@@ -220,11 +216,14 @@ def _findings(
     )
 
 
+def _before(end: int, problems: Iterable[PlanProblem]) -> list[Problem]:
+    return [Problem(*problem) for problem in problems if problem.position < end]
+
+
 def _duplicates(ledger: Ledger, end: int) -> Duplicates:
     rows, first = sharing(ledger, end), first_sharing_row(ledger, end)
     return Duplicates(
-        example=first
-        and Duplicate(row=first.position, line=first.line, prompt=first.prompt),
+        example=first and FinishedPrompt(*first),
         rows=rows.rows,
         images=rows.images,
         saved=rows.estimate,

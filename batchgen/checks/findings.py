@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.budget import Scope
-from batchgen.ledger import Reader, Totals
-from batchgen.ledger.plan_findings import PlanProblem, problems, warnings
+from batchgen.ledger import Totals
 from batchgen.manifest.gaps import Gaps
 from batchgen.model import Price, to_nano
 from batchgen.runner.incomplete_rows import FinishedPrompt
@@ -15,7 +14,7 @@ from batchgen.runner.manifest_edits import Rebuy
 from batchgen.runner.row_causes import Cause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A row that cannot run, and where to correct it."""
 
@@ -66,7 +65,7 @@ class Group:
     cost: Cost | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SingleProvider:
     """What the rows would cost at one provider, compared with the planned routing.
 
@@ -78,10 +77,19 @@ class SingleProvider:
     """
 
     provider: str
-    rows: int
-    alone: int
-    routed: int
-    unpriced: int
+    rows: int = 0
+    alone: int = 0
+    routed: int = 0
+    unpriced: int = 0
+
+    def add(self, alone: int | None, routed: int | None) -> None:
+        """Count a row by its two costs; None if a cost is unknown."""
+        self.rows += 1
+        if alone is None or routed is None:
+            self.unpriced += 1
+        else:
+            self.alone += alone
+            self.routed += routed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +127,6 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate:
-    """A row with the same request as an earlier row."""
-
-    row: int
-    line: int | None
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicates:
     """Rows with the same request as an earlier row.
 
@@ -141,7 +140,7 @@ class Duplicates:
     images: int
     saved: int
     unpriced: int
-    example: Duplicate | None = None
+    example: FinishedPrompt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,20 +258,3 @@ class Findings:
     mode: str | None
     notices: Sequence[str]
     rehearsal: Totals | None = None
-
-
-def problems_in(ledger: Reader, max_rows: int) -> list[Problem]:
-    """Return the first rows of the plan that cannot run."""
-    return _problems(problems(ledger, max_rows))
-
-
-def warnings_in(ledger: Reader, max_rows: int) -> list[Problem]:
-    """Return the first rows of the plan that run, but with a warning."""
-    return _problems(warnings(ledger, max_rows))
-
-
-def _problems(rows: Iterable[PlanProblem]) -> list[Problem]:
-    return [
-        Problem(row=row.position, line=row.line, column=row.column, message=row.message)
-        for row in rows
-    ]

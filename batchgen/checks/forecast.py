@@ -1,18 +1,40 @@
-"""Sum up what is still to be bought: by price, provider and budget, in one pass."""
+"""Sum up what is still to be bought, and what that needs: money, time, disk."""
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
+from statistics import median
+from types import MappingProxyType
 
-from batchgen.checks.findings import Cost, Forecast, Group, SingleProvider
-from batchgen.ledger import Reader, load_route
-from batchgen.ledger.outstanding import rows_to_buy
-from batchgen.model import Price, PriceKey, find_price
+from batchgen.budget import (
+    DAY_MICROS,
+    ColumnValue,
+    Limits,
+    Scope,
+    column_values_of,
+    day_of,
+)
+from batchgen.checks.findings import (
+    Cost,
+    Disk,
+    Forecast,
+    Group,
+    Limit,
+    Pace,
+    SingleProvider,
+)
+from batchgen.ledger import Reader, Totals, load_route
+from batchgen.ledger.outstanding import last_latencies, mean_image_bytes, rows_to_buy
+from batchgen.model import Job, Price, PriceKey, find_price
 from batchgen.planning.routing import Router
+from batchgen.providers.base import Provider
 
 _NO_COST = Cost()
 
@@ -28,7 +50,7 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
     rows: Counter[PriceKey] = Counter()
     requests: Counter[str] = Counter()
     cost_by: dict[str, Cost] = {}
-    alone = {name: _Comparison() for name in router.job.providers}
+    alone = {name: SingleProvider(provider=name) for name in router.job.providers}
     for row in rows_to_buy(ledger, end):
         if (missing := row.missing) < 1:
             continue  # all images exist: the next run only settles the row
@@ -54,9 +76,7 @@ def forecast_of(ledger: Reader, end: int, router: Router) -> Forecast:
         groups=_groups({key: price_of(key) for key in rows}, rows, images),
         requests=requests,
         cost_by=cost_by,
-        alone=[comparison.summary(name) for name, comparison in alone.items()]
-        if len(alone) > 1
-        else (),
+        alone=list(alone.values()) if len(alone) > 1 else (),
     )
 
 
@@ -98,28 +118,82 @@ def _order(group: Group) -> tuple[str, str, Decimal, str]:
     return group.provider, group.model, price, group.resolution
 
 
-@dataclass(slots=True)
-class _Comparison:
-    """Sums for `SingleProvider`."""
+# -- how long a job takes, and whether disk and budgets are enough
 
-    rows: int = 0
-    alone: int = 0
-    routed: int = 0
-    unpriced: int = 0
 
-    def add(self, alone: int | None, routed: int | None) -> None:
-        self.rows += 1
-        if alone is None or routed is None:
-            self.unpriced += 1
-        else:
-            self.alone += alone
-            self.routed += routed
+# [assumed] if the folder has no purchases or images to measure; the largest 4K image so
+# far had 20 MB.
+LATENCY_S = 30.0
+IMAGE_BYTES: Mapping[str, int] = MappingProxyType(
+    {"512": 500_000, "1K": 1_500_000, "2K": 5_000_000, "4K": 20_000_000}
+)
 
-    def summary(self, provider: str) -> SingleProvider:
-        return SingleProvider(
-            provider=provider,
-            rows=self.rows,
-            alone=self.alone,
-            routed=self.routed,
-            unpriced=self.unpriced,
-        )
+
+def paces_of(
+    ledger: Reader, job: Job, providers: Mapping[str, Provider], forecast: Forecast
+) -> Iterator[Pace]:
+    """Yield how long the purchases take, for each provider that has any."""
+    for name in job.providers:
+        if requests := forecast.requests.get(name, 0):
+            rpm, concurrency = providers[name].defaults.limits(job.terms_of(name))
+            latencies_s = last_latencies(ledger, name)
+            yield Pace(
+                provider=name,
+                requests=requests,
+                rpm=rpm,
+                concurrency=concurrency,
+                latency_s=median(latencies_s) if latencies_s else LATENCY_S,
+                measured=len(latencies_s),
+            )
+
+
+def disk_of(ledger: Reader, out: Path, forecast: Forecast) -> Disk:
+    """Return the disk space that the images need in the run folder's file system."""
+    measured = mean_image_bytes(ledger)
+    images: Counter[str] = Counter()
+    for group in forecast.groups:
+        images[group.resolution] += group.images
+    needed = sum(
+        count * measured.get(name, IMAGE_BYTES.get(name, IMAGE_BYTES["4K"]))
+        for name, count in images.items()
+    )
+    place = next(parent for parent in (out, *out.parents) if parent.exists())
+    return Disk(
+        needed_bytes=round(needed),
+        free_bytes=shutil.disk_usage(place).free,
+        assumed=not measured.keys() >= images.keys(),
+    )
+
+
+def budgets_of(
+    ledger: Reader, limits: Limits, totals: Totals, forecast: Forecast
+) -> Iterator[Limit]:
+    """Yield the budgets of run and day, and those of column values to buy for."""
+    unpriced = forecast.unpriced > 0
+
+    def limits_of(scope: Scope, committed: int, cost: Cost) -> Iterator[Limit]:
+        if (limit := limits.of(scope)) is not None:
+            yield Limit(
+                scope=scope,
+                limit=limit,
+                committed=committed,
+                cost=cost,
+                unpriced=unpriced,
+            )
+
+    yield from limits_of(
+        "run", totals.spent + totals.superseded + totals.at_risk, forecast.cost()
+    )
+    today = day_of(time.time_ns() // 1000)
+    sent_today = dict(ledger.money_by_day(today * DAY_MICROS)).get(today, 0)
+    yield from limits_of(today, sent_today, forecast.cost())
+    committed_by: Counter[ColumnValue] = Counter()
+    for group, nano in ledger.money_by_group() if limits.by else ():
+        for value in column_values_of(group):
+            committed_by[value] += nano
+    to_come: dict[ColumnValue, Cost] = {}
+    for group, cost in forecast.cost_by.items():
+        for value in column_values_of(group):
+            to_come[value] = to_come.get(value, Cost()) + cost
+    for value in sorted(to_come):
+        yield from limits_of(value, committed_by[value], to_come[value])

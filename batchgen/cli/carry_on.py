@@ -27,11 +27,11 @@ from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest.wording import nearest
 from batchgen.model.price import NANO
+from batchgen.model.spending_limits import Limits
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.providers import PROVIDERS
 from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX, read_ledger
 from batchgen.runner.manifest_edits import rebuy_of
-from batchgen.runner.required_budget import RequiredBudget, last_required_budget
 from batchgen.runner.shell_quoting import quoted_word
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ CENT = NANO // 100
 SHARES_SHOWN = 5
 
 
-def carry_on_command(
-    ledger: Reader, required: RequiredBudget | None = None
-) -> str | None:
+def carry_on_command(ledger: Reader, required: Limits | None = None) -> str | None:
     """Return the command that carries on; None if the folder does not know it.
 
     A budget that stopped the last run is replaced by one that is large enough. Options
@@ -129,7 +127,7 @@ def carry_on_command(
         return None
     if rebuy_of(ledger, EVERY_ROW, ledger.generation) is None:
         arguments = [argument for argument in arguments if argument not in ONCE]
-    required = required or last_required_budget(ledger)
+    required = required or Limits.load(ledger.meta.budget_needed)
     if required.run is not None:
         arguments = _with_option(arguments, MAX_COST, amount(required.run))
     if required.day is not None:
@@ -168,7 +166,7 @@ def amount(nano: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def budget_advice(error: BudgetReached, required: RequiredBudget, typed: str) -> str:
+def budget_advice(error: BudgetReached, required: Limits, typed: str) -> str:
     """Return what to do about a budget that is reached, with amounts.
 
     Args:
@@ -189,7 +187,7 @@ def budget_advice(error: BudgetReached, required: RequiredBudget, typed: str) ->
         )
         parts.append(f"under [budget.by] in the job file raise {', '.join(raises)}")
     if not parts:
-        return error.way_out
+        return error.remedy
     later = "carry on then, or " if isinstance(error, DayFull) else ""
     return f"{later}{', and '.join(parts)}: enough for all that is left"
 
@@ -200,7 +198,7 @@ def _raised(option: str, key: str, nano: int, typed: str) -> str:
     return f"raise {option} to {amount(nano)}{place}"
 
 
-def _shares(required: RequiredBudget) -> Iterator[str]:
+def _shares(required: Limits) -> Iterator[str]:
     for column, values in required.by.items():
         for value, nano in values.items():
             yield f"{column} {value!r} to {amount(nano)}"

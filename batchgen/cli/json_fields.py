@@ -82,9 +82,9 @@ def rebuy_fields(rebuy: Rebuy | None) -> dict[str, Any] | None:
     if rebuy is None:
         return None
     return {
-        "rows": rebuy.rows,
-        "expected_usd": rebuy.usd,
-        "unpriced_rows": rebuy.unpriced,
+        "rows": rebuy.rows.rows,
+        "expected_usd": to_usd(rebuy.rows.estimate),
+        "unpriced_rows": rebuy.rows.unpriced,
         "kept_rows": rebuy.kept_rows.rows,
-        "kept_expected_usd": rebuy.kept_rows.usd,
+        "kept_expected_usd": to_usd(rebuy.kept_rows.estimate),
     }

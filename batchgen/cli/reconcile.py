@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from batchgen.billing.bill import BillFormat, micros_of, read_bill
+from batchgen.billing.bill import BillFormat, read_bill
 from batchgen.billing.comparison import Bill, Comparison, Period
 from batchgen.billing.reconciliation import reconcile, unsettle
 from batchgen.cli.carry_on import folder_of
@@ -23,6 +23,7 @@ from batchgen.cli.reconcile_output import (
 )
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader, providers_bought_from
+from batchgen.model import micros_of
 from batchgen.runner.folder import current_ledger
 
 DIFFERS = 3

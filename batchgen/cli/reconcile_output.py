@@ -51,7 +51,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
 
     parts = [f"{utc(each.at):%Y-%m-%d %H:%M:%S} UTC"]
     if each.attempt_id is not None:
-        parts.append(f"{each.what}, attempt {each.attempt_id}")
+        parts.append(f"{each.label}, attempt {each.attempt_id}")
     if each.kind in (
         Kind.NOT_CHARGED,
         Kind.NOT_BILLED,
@@ -142,7 +142,7 @@ def _difference(each: Difference) -> dict[str, Any]:
         "kind": each.kind.name.lower(),
         "at": utc(each.at),
         "attempt_id": each.attempt_id,
-        "row_name": each.what or None,
+        "row_name": each.label or None,
         "ours_usd": None if each.ours is None else to_usd(each.ours),
         "billed_usd": None if each.billed is None else to_usd(each.billed),
         "bill_line": each.line and each.line.number,

@@ -132,7 +132,7 @@ def _rehearsed(
         *sentences,
         *real_run_needs(job, may_spend=options.yes),
         *warnings_from_plan(job, session.folder.ledger),
-        *({UNTRIED} & session.progress.shown_once),
+        *({UNTRIED} & session.progress.past_notices),
     ]
     return RehearsalResult(bill, real_run)
 

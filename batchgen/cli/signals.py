@@ -15,8 +15,7 @@ from batchgen.cli.formatting import counted, still_being_made
 from batchgen.cli.messages import write_notice
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State, dollars
-from batchgen.runner.progress import Stop
-from batchgen.runner.remaining_work import count_open_attempts
+from batchgen.runner.progress import Stop, count_open_attempts
 
 if TYPE_CHECKING:
     from batchgen.runner.session import Session

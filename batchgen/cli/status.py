@@ -104,8 +104,7 @@ Level = tuple[Scope, int, int]
 
 def _levels(ledger: Reader) -> list[Level]:
     """Return how the budgets of the last run stand; those of columns, fullest first."""
-    text = ledger.meta.limits
-    limits = Limits() if text is None else Limits.load(text)
+    limits = Limits.load(ledger.meta.limits)
     levels: list[Level] = []
     if limits.run is not None:
         money = ledger.money()

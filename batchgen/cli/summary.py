@@ -147,9 +147,9 @@ def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
     rows = totals.rows if totals else {}
     count = sum(rows.values())
     whole = count == rows.get(Status.SUCCEEDED, 0)
-    for variable in result.missing_keys:
+    for variable in sorted(result.missing_keys):
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
-    for name, address in result.unnamed_places:
+    for name, address in sorted(result.unnamed_places):
         option = quoted_word(visible_line(f"{name}={address}"))
         write_error(
             f"tasks of an earlier run wait at {visible_line(address)}, which only this "

@@ -104,7 +104,7 @@ from batchgen.errors.run_errors import (
     SpecError,
     StorageError,
     UsageError,
-    ledger_way_out,
+    ledger_remedy,
 )
 
 __all__ = [
@@ -156,5 +156,5 @@ __all__ = [
     "UploadLost",
     "UsageError",
     "WrongAddress",
-    "ledger_way_out",
+    "ledger_remedy",
 ]

@@ -29,28 +29,28 @@ class BudgetReached(BatchgenError):
     """The next request could pass the budget; raise it to carry on.
 
     Attributes:
-        way_out: What the user may raise.
+        remedy: What the user may raise.
     """
 
-    way_out: ClassVar[str] = "raise --max-cost"
+    remedy: ClassVar[str] = "raise --max-cost"
 
 
 class DayFull(BudgetReached):
     """The next request could pass the day's budget."""
 
-    way_out = "carry on then, or raise --max-cost-per-day"
+    remedy = "carry on then, or raise --max-cost-per-day"
 
 
 class DayTooSmall(BudgetReached):
     """One request alone could pass the budget of a whole day: no day will do."""
 
-    way_out = "raise --max-cost-per-day"
+    remedy = "raise --max-cost-per-day"
 
 
 class GroupsFull(BudgetReached):
     """What is left to buy could pass the budget of some value of a column."""
 
-    way_out = "raise it under [budget.by] in the job file"
+    remedy = "raise it under [budget.by] in the job file"
 
 
 class NearlyAllFailed(BatchgenError):
@@ -69,7 +69,7 @@ class LedgerLocked(StorageError):
     """Another batchgen works on this run folder; wait for it or stop it."""
 
 
-def ledger_way_out(folder: Path, *, moved: bool = False) -> str:
+def ledger_remedy(folder: Path, *, moved: bool = False) -> str:
     """Return what to do about a run folder without its ledger.
 
     Args:

@@ -15,7 +15,7 @@ from batchgen.errors import (
     LedgerMismatch,
     LedgerMissing,
     StorageError,
-    ledger_way_out,
+    ledger_remedy,
 )
 from batchgen.ledger.file_state import is_emptied
 from batchgen.ledger.soundness import (
@@ -60,7 +60,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     if is_emptied(path):
         raise LedgerMissing(
             f"{path} is empty or gone, and {path.name}-wal beside it is not: "
-            f"{ledger_way_out(path.parent)}"
+            f"{ledger_remedy(path.parent)}"
         )
     if write and (refusal := lock_refusal(path.parent)) is not None:
         # SQLite would wait half a minute for another process to release the lock.

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from batchgen.errors import LedgerMismatch
-
 if TYPE_CHECKING:
     from batchgen.ledger.ledger_file import QueryRunner
 
@@ -144,18 +142,6 @@ class Meta:
 
     def __init__(self, file: QueryRunner) -> None:
         self.file = file
-
-    def bind(self, key: Key[str, None], value: str, problem: str) -> None:
-        """Bind the folder to a value, or refuse another value.
-
-        Raises:
-            LedgerMismatch: it is bound to something else; `problem` says how to go on.
-        """
-        bound = self.file.read_meta(key.name)
-        if bound is None:
-            self.file.write_meta(key.name, value)
-        elif bound != value:
-            raise LedgerMismatch(problem.format(bound=bound, wanted=value))
 
     # -- a value for each provider's address
 

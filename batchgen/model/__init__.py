@@ -29,7 +29,7 @@ from batchgen.model.exchange import (
 )
 from batchgen.model.job import Expansion, Job, OnUnknown, ReferenceTerms, Terms
 from batchgen.model.model_limits import ModelLimits, PixelLimits, Shutdown
-from batchgen.model.moment import now_micros, utc
+from batchgen.model.moment import micros_of, now_micros, utc
 from batchgen.model.option import OptionRule
 from batchgen.model.price import (
     NANO,
@@ -108,6 +108,7 @@ __all__ = [
     "by_resolution",
     "dollars",
     "find_price",
+    "micros_of",
     "now_micros",
     "pixel_size",
     "rates_for",

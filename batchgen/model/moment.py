@@ -15,6 +15,11 @@ def now_micros() -> int:
     return time.time_ns() // 1000
 
 
+def micros_of(moment: datetime) -> int:
+    """Return an aware time as the ledger keeps moments."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 def utc(micros: int) -> datetime:
     """Return a moment as an aware time."""
     return _EPOCH + micros * _MICROSECOND

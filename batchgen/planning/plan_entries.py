@@ -1,9 +1,13 @@
-"""Make the plan's entry of a row: which provider, which resolution, which price."""
+"""Make the plan's entries of rows: which provider, which resolution, which price."""
 
 from __future__ import annotations
 
-from batchgen.ledger import PlanEntry, dump_route
-from batchgen.manifest import Row
+from collections.abc import Iterator
+
+from batchgen.ledger import PlanEntry, PlanWriter, dump_route
+from batchgen.manifest import Row, Slice
+from batchgen.manifest.embedded import ImageStore
+from batchgen.manifest.manifest import Manifest
 from batchgen.output.member_names import safe_base_name, strip_image_extension
 from batchgen.planning.routing import Router, find_candidates
 
@@ -12,7 +16,7 @@ def plan_entry(row: Row, router: Router) -> PlanEntry:
     """Return the plan's entry of a row: its best candidate, or why it has none."""
     candidates, problem = find_candidates(row, router)
     if candidates and problem is None and router.round_robin is not None:
-        router.round_robin.count(candidates[0].provider)
+        router.round_robin.counts[candidates[0].provider] += 1
     request = row.request
     best = candidates[0] if candidates else None
     return PlanEntry(
@@ -35,6 +39,21 @@ def plan_entry(row: Row, router: Router) -> PlanEntry:
         route=dump_route(candidates),
         parents=row.parents,
     )
+
+
+def add_all_rows(
+    plan: PlanWriter, manifest: Manifest, router: Router
+) -> Iterator[tuple[Slice, list[PlanEntry]]]:
+    """Add the rows of a manifest to a plan; yield each slice with its entries."""
+    plan.id_column = router.job.columns.get("id", "id")
+    images = ImageStore(router.job.images_folder)
+    rows = 0
+    for part in manifest.slices():
+        entries = [plan_entry(row, router) for row in part.rows]
+        plan.add(entries, part.user_columns, rows)
+        images.clear()
+        rows += len(entries)
+        yield part, entries
 
 
 def _base_name(row: Row) -> str:

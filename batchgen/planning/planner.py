@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from batchgen.storage.writer import Writer
     from batchgen.wire.offload import Offload
 
-T = TypeVar("T")
-
 SLICE = 1000
 """Rows in one commit, which holds up the event loop for about 10 ms."""
 
@@ -47,7 +46,7 @@ class Planner:
     """Writes one reading of a manifest as one generation of the plan.
 
     Attributes:
-        states: Columns of the manifest that batchgen reads.
+        columns: Columns of the manifest that batchgen reads.
         rows: Rows of the manifest that are in the plan.
         finished: Whether the plan is complete and in use.
     """
@@ -77,7 +76,7 @@ class Planner:
         self._bookmark: Bookmark | None = None
         self._is_stopped = False
         self._digest = ""
-        self.states = manifest.states
+        self.columns = manifest.states
         self.rows = 0
         self.finished = False
         self.log = logging.getLogger("batchgen.run")
@@ -89,7 +88,7 @@ class Planner:
         return self._plan.generation if self._plan else self._ledger.generation
 
     @property
-    def counts_already(self) -> bool:
+    def resumes_plan_in_use(self) -> bool:
         """Whether a generation in use is resumed: rows of it may have been bought."""
         bookmark = self._bookmark
         return bookmark is not None and bookmark.generation == self._ledger.generation
@@ -141,7 +140,6 @@ class Planner:
         offload: Offload,
         *,
         at_once: bool,
-        propose: bool = False,
         pause: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         """Read the manifest to its end; `is_current` must have been called before.
@@ -149,8 +147,8 @@ class Planner:
         Args:
             writer: Commits the slices.
             offload: Runs the reading outside the event loop.
-            at_once: Whether the plan is in use from its first slice on.
-            propose: Whether it comes into use only when `adopt` is called.
+            at_once: Whether the plan is in use from its first slice on. If not, it
+                comes into use when `adopt` is called.
             pause: Called after each slice with the seconds that it took.
 
         Raises:
@@ -170,21 +168,22 @@ class Planner:
             )
         )
         plan.id_column = self._router.job.columns.get("id", "id")
-        schema = self._manifest.user_schema
         with closing(plan):
             await offload(lambda: self._prepare(plan))
             slices = self._manifest.slices(SLICE, self.rows)
             began = anyio.current_time()
-            while (step := await offload(lambda: self._next(slices, plan))) is not None:
-                if at_once:
-                    # Not earlier: a plan without rows must not replace the one in use.
-                    step, at_once = _after(lambda _: plan.begin(schema), step), False
+            begins = at_once
+            while True:
+                step = await offload(partial(self._next, slices, plan, begins=begins))
+                if step is None:
+                    break
                 self.rows = await writer.commit(step, may_wait=True)
+                begins = False
                 if pause is not None:
                     await pause(anyio.current_time() - began)
                     began = anyio.current_time()
             await writer.commit(lambda _: plan.end(rebuy=self._rebuy))
-        if not propose:
+        if at_once:
             await self.adopt(writer)
 
     async def adopt(self, writer: Writer) -> None:
@@ -209,9 +208,15 @@ class Planner:
             self._router.round_robin.counts = dict(self._bookmark.dealt)
 
     def _next(
-        self, slices: Iterator[Slice], plan: PlanWriter
+        self, slices: Iterator[Slice], plan: PlanWriter, *, begins: bool
     ) -> Callable[[Ledger], int] | None:
         """Read a slice and choose the provider of each row.
+
+        Args:
+            slices: Of the manifest.
+            plan: The plan.
+            begins: Whether the plan is in use from this slice on. Not earlier: a plan
+                without rows must not replace the one in use.
 
         Returns:
             The step that writes the slice and returns how many rows the plan then
@@ -223,16 +228,18 @@ class Planner:
             return None
         first, rows = self.rows, self.rows + len(part.rows)
         entries = [self._entry(row) for row in part.rows]
-        # With `dedupe` a row depends on the rows above: each is judged in the commit.
-        judged = None if self._router.job.dedupe else plan.judge(entries)
+        # With `dedupe` a row depends on the rows above: each is checked in the commit.
+        planned_rows = None if self._router.job.dedupe else plan.judge(entries)
         round_robin = self._router.round_robin
         counts = {} if round_robin is None else dict(round_robin.counts)
 
         def step(_: Ledger) -> int:
-            if judged is None:
+            if begins:
+                plan.begin(self._manifest.user_schema)
+            if planned_rows is None:
                 plan.add(entries, part.user_columns, first)
             else:
-                plan.add_judged(judged, part.user_columns, first)
+                plan.add_judged(planned_rows, part.user_columns, first)
             plan.keep_files(part.files)
             plan.bookmark(self._digest, rows, counts)
             return rows
@@ -271,16 +278,6 @@ class Planner:
             _sorted_prices(router.prices),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _after(
-    first: Callable[[Ledger], None], then: Callable[[Ledger], T]
-) -> Callable[[Ledger], T]:
-    def step(ledger: Ledger) -> T:
-        first(ledger)
-        return then(ledger)
-
-    return step
 
 
 def _sorted_prices(prices: Mapping[str, PriceList]) -> list[str]:

@@ -21,7 +21,6 @@ from batchgen.model import (
     to_nano,
 )
 from batchgen.planning.own_address import is_own_address
-from batchgen.planning.round_robin import WeightedRoundRobin
 from batchgen.providers.base import Provider
 from batchgen.references import Inspector, Unusable, why_unsupported
 
@@ -30,6 +29,22 @@ Verdict = tuple[list[Candidate], tuple[str | None, str] | None]
 
 _MAX_VERDICTS = 4096
 """Verdicts in the cache: most rows differ only in the prompt, which decides nothing."""
+
+
+class WeightedRoundRobin:
+    """Ranks providers so that each gets rows in proportion to its weight.
+
+    Attributes:
+        counts: Rows that each provider has got.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self._weights = weights
+        self.counts = dict.fromkeys(weights, 0)
+
+    def rank(self, name: str) -> float:
+        """Return when a provider could begin its next row; the lowest is soonest."""
+        return (self.counts[name] + 1) / self._weights[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from batchgen.output.member_copy import ExpectedMember, damage_of
 from batchgen.runner.folder import current_ledger
 from batchgen.storage.outputs import directory_entries
 
-LISTED = 1000
+MAX_LISTED = 1000
 """How many damaged images are listed."""
 
 
@@ -104,7 +104,7 @@ def _verify_images(
         if exists:
             problem = damage_of(file, _expected(member)) or ""
         if problem:
-            _note(verification, Damage(member, problem))
+            _record(verification, Damage(member, problem))
         done += member.size_bytes
         on_progress(done, verification.size_bytes)
 
@@ -115,9 +115,9 @@ def _expected(member: StoredMember) -> ExpectedMember:
     )
 
 
-def _note(verification: Verification, damage: Damage) -> None:
+def _record(verification: Verification, damage: Damage) -> None:
     verification.damaged_count += 1
-    if len(verification.damaged) < LISTED:
+    if len(verification.damaged) < MAX_LISTED:
         verification.damaged.append(damage)
     if damage.member.estimate is None:
         verification.unpriced += 1

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.resources import files
@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from batchgen.ledger import Reader
-from batchgen.model import dollars
+from batchgen.model import ResultRow, dollars, to_nano
 from batchgen.output import ARCHIVE
 from batchgen.output.whole import replacing
 from batchgen.report import plots
 from batchgen.report.contents import Report, read_report
-from batchgen.report.rows import rows_of
-from batchgen.report.thumbnails import MAX_PICTURES, Thumbnails, side_px, thumbnails
-from batchgen.runner.message_parts import MessageParts, split_message
+from batchgen.report.thumbnails import MAX_PICTURES, PIECE_SIZE, side_px, thumbnails
+from batchgen.runner.message_parts import split_message
 
-CAUSES_SHOWN = 20
+MAX_CAUSES = 20
 PAGE = "report.html"
 REJECTED = "rejected.csv"
 
@@ -55,6 +55,7 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         StorageError: the page cannot be written; an older page is unchanged.
     """
     report = read_report(ledger)
+    retry = shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
     path = folder / PAGE
     side = side_px(len(report.pictures))
     groups = thumbnails(
@@ -72,12 +73,12 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
         script=Markup(script),  # noqa: S704 - ours
         style_hash=_hash(style),
         script_hash=_hash(script),
-        rows=_json(rows_of(report, _retry(folder))),
+        rows=_json(rows_of(report, retry)),
         early=list(islice(pieces, _EARLY)),
         late=pieces,
         side=side,
         max_pictures=MAX_PICTURES,
-        causes_shown=CAUSES_SHOWN,
+        max_causes=MAX_CAUSES,
     )
     with replacing(path) as file:
         for part in parts:
@@ -85,27 +86,21 @@ def write_page(ledger: Reader, folder: Path, made_at: datetime) -> Path:
     return path
 
 
-def _retry(folder: Path) -> str:
-    return shlex.join(["batchgen", "retry", str(folder), "--ids", REJECTED])
-
-
 def _earlier_thumbnails(path: Path, side: int) -> dict[str, str]:
     """Return thumbnails of the existing page, by the hash of the image."""
-    return {name: text for name, text in _old_pieces(path, side) if text is not None}
-
-
-def _old_pieces(path: Path, side: int) -> Iterator[tuple[str, str | None]]:
+    thumbnails: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 match = _PIECE.fullmatch(line.rstrip("\n"))
                 if match and int(match[1]) == side:
-                    yield from _trusted(match[2]).items()
+                    thumbnails |= _trusted(match[2])
     except OSError:
-        return  # no readable page: all thumbnails are made again
+        pass  # no readable page: the other thumbnails are made again
+    return thumbnails
 
 
-def _trusted(text: str) -> Thumbnails:
+def _trusted(text: str) -> dict[str, str]:
     # Anybody may have edited the page: only base64 is reused.
     try:
         piece = json.loads(text)
@@ -137,10 +132,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["usd"] = _usd
-    environment.filters["count"] = "{:,}".format
-    environment.filters["change"] = _change
-    environment.filters["parts_of"] = _parts_of
+    environment.filters |= {
+        "usd": _usd,
+        "count": "{:,}".format,
+        "change": _change,
+        "parts_of": lambda message, error: split_message(error, message),
+    }
     return environment
 
 
@@ -153,16 +150,9 @@ def _change(actual: Decimal, estimated: Decimal) -> str:
     return f"{(actual - estimated) / estimated:+.1%}" if estimated else "no estimate"
 
 
-def _parts_of(message: str, error: str) -> MessageParts:
-    return split_message(error, message)
-
-
 def _json(value: Mapping[str, Any]) -> Markup:
     """Return JSON in which no text can end the surrounding script element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - all HTML characters are escaped
+    return htmlsafe_json_dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _asset(name: str) -> str:
@@ -173,3 +163,99 @@ def _hash(text: str) -> str:
     """Return the source expression of this text for the content security policy."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+# -- the rows, for the script
+
+
+_MAX_CHARACTERS = 2_000
+"""Maximum length of a prompt or message; the result table has the full text."""
+
+_COLUMNS: dict[str, Callable[[ResultRow], Any]] = {
+    "row": lambda row: row.row,
+    "id": lambda row: row.id,
+    "status": lambda row: row.status.value,
+    "prompt": lambda row: _truncated(row.prompt),
+    "provider": lambda row: row.provider,
+    "model": lambda row: row.model,
+    "aspect_ratio": lambda row: row.aspect_ratio,
+    "resolution": lambda row: row.resolution,
+    "attempts": lambda row: row.attempts,
+    "cost": lambda row: _nano(row.cost_usd),
+    "cost_basis": lambda row: row.cost_basis.value,
+    "at_risk": lambda row: _nano(row.at_risk_usd),
+    "at_risk_attempts": lambda row: row.at_risk_attempts,
+    "estimated": lambda row: _nano(row.estimated_usd),
+    "error": lambda row: row.error,
+    "message": lambda row: _truncated(row.message),
+    "quote": lambda row: _quote(row.error, _truncated(row.message)),
+    "warning": lambda row: _truncated(row.warning),
+    "request_id": lambda row: row.request_id,
+    "finished_at": lambda row: _moment(row.finished_at),
+    "latency_s": lambda row: row.latency_s,
+    "shared_with": lambda row: row.shared_with,
+}
+
+
+def rows_of(report: Report, retry: str) -> dict[str, Any]:
+    """Return the rows of a report as data for JSON; amounts are nano-dollars.
+
+    Args:
+        report: Its rows become lists; `images` has, for each image of a row, number,
+            name, width, height, SHA-256 and the piece with its thumbnail (-1 for none).
+        retry: The command that reads the list which the page exports.
+    """
+    pieces = {
+        name: number // PIECE_SIZE if number < MAX_PICTURES else -1
+        for number, name in enumerate(report.pictures)
+    }
+    columns: dict[str, Any] = {
+        name: [read(row) for row in report.rows] for name, read in _COLUMNS.items()
+    }
+    columns["images"] = [
+        [
+            [
+                image.image,
+                image.name,
+                image.width_px,
+                image.height_px,
+                image.sha256,
+                pieces.get(image.sha256, -1),
+            ]
+            for image in row.files
+        ]
+        for row in report.rows
+    ]
+    return {
+        "retry": retry,
+        "rehearsed": report.is_rehearsal,
+        "columns": columns,
+    }
+
+
+def _truncated(text: str | None) -> str | None:
+    if text is None or len(text) <= _MAX_CHARACTERS:
+        return text
+    return f"{text[:_MAX_CHARACTERS]}…"
+
+
+def _quote(error: str | None, message: str | None) -> list[int] | None:
+    """Return start and end of the provider's own text in a message, if it has any."""
+    parts = split_message(error, message)
+    if not parts.quote:
+        return None
+    start = _length(parts.before)
+    return [start, start + _length(parts.quote)]
+
+
+def _length(text: str) -> int:
+    """Return the length as JavaScript counts it, in units of UTF-16."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _nano(usd: Decimal | None) -> int | None:
+    return None if usd is None else to_nano(usd)
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"

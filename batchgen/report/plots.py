@@ -11,7 +11,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from batchgen.model import NANO
-from batchgen.report.timeline import Timeline
+from batchgen.report.timeline import STEPS_S, Timeline
 
 _WIDTH, _HEIGHT = 520, 278
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 22, 42, 70
@@ -23,11 +23,6 @@ _GAP = 12.0
 """Minimum distance of two labels on the same line."""
 _MAX_BARS = 30
 _DAY_S = 86400.0
-_TIME_STEPS_S = (
-    *(1, 2, 5, 10, 15, 30),
-    *(minutes * 60 for minutes in (1, 2, 5, 10, 15, 30)),
-    *(hours * 3600 for hours in (1, 2, 3, 6, 12, 24, 48, 96, 168)),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +219,7 @@ def _vertical_axis(label: str, highest: float) -> _Axis:
 def _time_axis(timeline: Timeline) -> _Axis:
     low, high = timeline.start.timestamp(), _seconds(timeline)[-1]
     step = next(
-        (step_s for step_s in _TIME_STEPS_S if (high - low) / step_s <= 5), 30 * _DAY_S
+        (step_s for step_s in STEPS_S if (high - low) / step_s <= 5), 30 * _DAY_S
     )
     first = math.ceil(low / step) * step
     ticks = [first + step * number for number in range(int((high - first) // step) + 1)]

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 
 from batchgen.ledger import Reader
 from batchgen.model import PurchaseRow, ResultRow, Status, to_nano
+from batchgen.runner.row_causes import UNSUCCESSFUL
 
 MAX_STEPS = 120
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_STEPS_S = (
+_MINUTE, _HOUR = 60, 3600
+STEPS_S = (
     *(1, 2, 5, 10, 15, 30),
     *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
-    *(number * _HOUR for number in (1, 2, 3, 6, 12)),
+    *(number * _HOUR for number in (1, 2, 3, 6, 12, 24, 48, 96, 168)),
 )
 _MAX_MESSAGES = 200
-_FAILED = (Status.FAILED, Status.REFUSED, Status.HELD, Status.INVALID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +81,12 @@ class TimelineBuilder:
         self._sent_s = array("d")
         self._paid_s = array("d")
         self._paid = array("q")
-        self.causes: dict[str, FailureKind] = {}
+        self.causes: defaultdict[str, FailureKind] = defaultdict(FailureKind)
 
     def add_row(self, row: ResultRow) -> None:
         """Count a row that did not succeed."""
-        if row.status in _FAILED and row.error is not None:
-            cause = self.causes.setdefault(row.error, FailureKind())
+        if row.status in UNSUCCESSFUL and row.error is not None:
+            cause = self.causes[row.error]
             cause.rows += 1
             if row.status is Status.INVALID:  # the message is batchgen's own
                 cause.add_message(row.message)
@@ -97,7 +98,7 @@ class TimelineBuilder:
             self._paid_s.append((purchase.ended_at or purchase.sent_at).timestamp())
             self._paid.append(to_nano(purchase.cost_usd))
         if purchase.error is not None:
-            cause = self.causes.setdefault(purchase.error, FailureKind())
+            cause = self.causes[purchase.error]
             cause.purchases += 1
             cause.charged += purchase.cost_usd or 0
             cause.at_risk += purchase.at_risk_usd or 0
@@ -110,7 +111,7 @@ class TimelineBuilder:
         first, last = min(self._sent_s), max((*self._sent_s, *self._paid_s))
         span_s = last - first
         step_s = next(
-            (step_s for step_s in _STEPS_S if span_s < step_s * MAX_STEPS), _DAY
+            (step_s for step_s in STEPS_S if span_s < step_s * MAX_STEPS), STEPS_S[-1]
         )
         start_s = int(first // step_s * step_s)
         count = int((last - start_s) // step_s) + 1
@@ -123,7 +124,7 @@ class TimelineBuilder:
             start=datetime.fromtimestamp(start_s, UTC),
             step_s=step_s,
             purchases=purchases,
-            spent=_running(paid),
+            spent=list(accumulate(paid)),
         )
 
 
@@ -135,11 +136,3 @@ def rate_of(ledger: Reader, providers: Iterable[str]) -> float | None:
     if not limits or len(known_limits) < len(limits):
         return None
     return sum(known_limits)
-
-
-def _running(amounts: Iterable[int]) -> list[int]:
-    total, sums = 0, []
-    for amount in amounts:
-        total += amount
-        sums.append(total)
-    return sums

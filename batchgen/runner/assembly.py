@@ -29,14 +29,14 @@ from batchgen.model import (
 from batchgen.planning.own_address import is_named_address
 from batchgen.providers import key_variable
 from batchgen.providers.base import Endpoint, Provider
-from batchgen.runner.config import RunConfig
+from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.second_chances import (
     abandoned_attempts,
     hold,
     read_kept_replies,
     reopen,
 )
-from batchgen.runner.unfinished import ask_first, carry_on, contexts_of
+from batchgen.runner.unfinished import carry_on, contexts_of, poll_overdue
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.wire import redactor_for
@@ -44,9 +44,6 @@ from batchgen.wire.sender import Wire
 
 SEND_DELAY_S = 10.0
 """Longest time from the entry in the ledger to the sending of the request [assumed]."""
-
-Place = tuple[str, str]
-"""Provider and base URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,27 +144,11 @@ def _seed(rate_limiter: RateLimiter, ledger: Reader, provider: str, now: int) ->
     rate_limiter.seed(max(0.0, age_s) for age_s in ages_s)
 
 
-@dataclass(frozen=True, slots=True)
-class UnreachableTasks:
-    """Tasks of an earlier run that this run cannot poll.
-
-    Attributes:
-        missing_keys: Variables to set, so that they can be fetched.
-        unnamed_places: Where they are, at addresses that only the run folder names.
-    """
-
-    missing_keys: Sequence[str] = ()
-    unnamed_places: Sequence[Place] = ()
-
-
-async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
+async def resume(run: Run, config: RunConfig, result: RunResult) -> None:
     """Start with the money in the ledger, and resume the open attempts.
 
     When it returns, each row that may be bought again has no attempt that a provider
-    could still be asked about.
-
-    Returns:
-        The tasks that cannot be polled.
+    could still be asked about. The result names the tasks that cannot be polled.
     """
     open_attempts = run.ledger.open_attempts()
     files = kept_files(run.folder, run.redactor)
@@ -179,7 +160,8 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
     run.progress.spent = money.spent + money.superseded
     run.progress.superseded = money.superseded
     run.progress.at_risk = money.at_risk
-    _commit_ledger_money(run)
+    run.budget.commit(run.progress.spent + run.progress.at_risk, "run")
+    _commit_by_scope(run.ledger, run.budget)
     for context in contexts:
         # A delivered purchase is paid already, whatever it cost.
         if context.attempt.state is not State.DELIVERED:
@@ -188,56 +170,38 @@ async def resume(run: Run, config: RunConfig) -> UnreachableTasks:
         run.budget.raise_ceiling(PriceKey(provider, resolution), per_image)
     run.progress.phase = "running"
     first = [*await read_kept_replies(run, queues, files), *await reopen(run, queues)]
-    carry_on(run, [*await ask_first(run, contexts), *first])
+    carry_on(run, [*await poll_overdue(run, contexts), *first])
     open_ids = {attempt.attempt_id for attempt in open_attempts}
-    waiting = [each for each in unreachable if each.attempt_id in open_ids]
-    return _unreachable_tasks(waiting, config)
-
-
-def _unreachable_tasks(
-    attempts: Sequence[AttemptRecord], config: RunConfig
-) -> UnreachableTasks:
-    variables, places = set(), set()
-    for attempt in attempts:
+    for attempt in unreachable:
+        if attempt.attempt_id not in open_ids:
+            continue
         if attempt.provider in config.keys:
-            places.add((attempt.provider, attempt.base_url))
+            result.unnamed_places.add((attempt.provider, attempt.base_url))
         else:
-            variables.add(key_variable(attempt.provider))
-    return UnreachableTasks(sorted(variables), sorted(places))
+            result.missing_keys.add(key_variable(attempt.provider))
 
 
-def _commit_ledger_money(run: Run) -> None:
-    """Commit the money that the ledger has as spent or at risk."""
-    budget, progress = run.budget, run.progress
-    budget.commit(progress.spent + progress.at_risk, "run")
+def _commit_by_scope(ledger: Reader, budget: Budget) -> None:
+    """Commit the ledger's money by day and by column value, and what has no price."""
     # Yesterday's, too: a clock may have been set back.
     since = (budget.today - 1) * DAY_MICROS
     if budget.limits.day is not None:
-        for day, nano in run.ledger.money_by_day(since):
+        for day, nano in ledger.money_by_day(since):
             budget.commit(nano, day)
     if budget.limits.by:
-        for group, nano in run.ledger.money_by_group():
+        for group, nano in ledger.money_by_group():
             budget.commit(nano, *column_values_of(group))
-    if budget.limits:
-        _commit_unpriced(run)
-
-
-def _commit_unpriced(run: Run) -> None:
-    """Commit purchases that had no price, at the highest price of today."""
-    for purchase in unpriced_images(run.ledger):
+    # Purchases that had no price count at the highest price of today.
+    for purchase in unpriced_images(ledger) if budget.limits else ():
         price_key = PriceKey(purchase.provider, purchase.resolution, purchase.model)
-        scopes: Sequence[Scope] = (
-            *column_values_of(purchase.budget_group),
-            "run",
-            purchase.day,
-        )
-        ceiling = run.budget.ceiling(price_key) or 0
-        run.budget.commit(ceiling * purchase.images, *scopes)
+        scopes: Sequence[Scope] = column_values_of(purchase.budget_group)
+        nano = (budget.ceiling(price_key) or 0) * purchase.images
+        budget.commit(nano, *scopes, "run", purchase.day)
 
 
 def _queues_for(
     run: Run, config: RunConfig, attempts: Sequence[AttemptRecord]
-) -> tuple[dict[Place, ProviderQueue], list[AttemptRecord]]:
+) -> tuple[dict[tuple[str, str], ProviderQueue], list[AttemptRecord]]:
     """Return the queues by which attempts can be polled where they were sent.
 
     Returns:
@@ -253,34 +217,25 @@ def _queues_for(
         if place in queues:
             continue
         provider = config.providers.get(attempt.provider)
-        if provider is not None and _may_poll(attempt.base_url, provider, run, config):
-            endpoint = Endpoint(attempt.base_url, config.keys[provider.name])
-            queues[place] = _poll_queue(run, provider, endpoint)
-        else:
+        if provider is None or not _may_poll(attempt, provider, run.job, config):
             unreachable.append(attempt)
+            continue
+        # Nothing is bought at this place, so it has no limits of the job.
+        limiters = limiters_of(Terms(), provider.defaults, None, run.time.monotonic)
+        endpoint = Endpoint(attempt.base_url, config.keys[provider.name])
+        proof = Proof(run.ledger, provider.name, endpoint)
+        terms = run.job.terms_of(provider.name)
+        queues[place] = ProviderQueue(provider, endpoint, *limiters, proof, terms)
     return queues, unreachable
 
 
-def _may_poll(base_url: str, provider: Provider, run: Run, config: RunConfig) -> bool:
-    """Say whether the run has a key that may be sent to a base URL."""
+def _may_poll(
+    attempt: AttemptRecord, provider: Provider, job: Job, config: RunConfig
+) -> bool:
+    """Say whether the run has a key that may be sent to where an attempt was sent."""
     if provider.name not in config.keys:
         return False
     # The key of a rehearsal is no secret.
     return not config.paid_hosts or is_named_address(
-        base_url, run.job, provider.name, provider.defaults
-    )
-
-
-def _poll_queue(run: Run, provider: Provider, endpoint: Endpoint) -> ProviderQueue:
-    """Return a queue for attempts at a place where the job does not buy."""
-    rate_limiter, limiter = limiters_of(
-        Terms(), provider.defaults, None, run.time.monotonic
-    )
-    return ProviderQueue(
-        provider,
-        endpoint,
-        rate_limiter,
-        limiter,
-        Proof(run.ledger, provider.name, endpoint),
-        run.job.terms_of(provider.name),
+        attempt.base_url, job, provider.name, provider.defaults
     )

@@ -71,7 +71,7 @@ def capacity_of(
     if sockets < MIN_SOCKETS:
         raise SpecError(
             f"this process may open {limit:,} files, and a run needs at least "
-            f"{files + MIN_SOCKETS}: {_way_out(files + MIN_SOCKETS)}. Nothing was "
+            f"{files + MIN_SOCKETS}: {_remedy(files + MIN_SOCKETS)}. Nothing was "
             "sent"
         )
     remaining = sockets - total - max_others
@@ -85,7 +85,9 @@ def capacity_of(
     if possible >= total:
         return Capacity(purchases=requested, sockets=limits)
     return Capacity(
-        purchases=_shared_out(requested, possible),
+        purchases={  # in proportion to what each provider may do
+            name: max(1, possible * count // total) for name, count in requested.items()
+        },
         sockets=limits,
         notice=_notice(
             total,
@@ -96,23 +98,15 @@ def capacity_of(
     )
 
 
-def _shared_out(requested: Mapping[str, int], possible: int) -> dict[str, int]:
-    """Share the possible purchases in proportion to what each provider may do."""
-    total = sum(requested.values())
-    return {
-        name: max(1, possible * count // total) for name, count in requested.items()
-    }
-
-
 def _notice(total: int, possible: int, limit: int, needed: int) -> str:
     return (
         f"{total:,} purchases at a time need {needed:,} open files and sockets. This "
         f"process may open {limit:,} files, so at most {possible:,} are made at a "
-        f"time. For more, {_way_out(needed)}, and run the same command again"
+        f"time. For more, {_remedy(needed)}, and run the same command again"
     )
 
 
-def _way_out(needed: int) -> str:
+def _remedy(needed: int) -> str:
     return (
         f"raise the limit before the command (`ulimit -n {needed}`; in a container "
         f"`docker run --ulimit nofile={needed}`)"

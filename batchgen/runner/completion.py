@@ -19,11 +19,10 @@ FEW_ROWS = 20_000
 def cut_reading(ledger: Reader) -> CutReading:
     """Return how far the reading of the manifest came before a stop ended it."""
     bookmark = bookmark_of(ledger)
-    if bookmark is None:
-        return CutReading(0, counts=not ledger.generation)
-    is_first = not ledger.generation
-    counts = is_first or bookmark.generation == ledger.generation
-    return CutReading(bookmark.rows, counts=counts)
+    is_current = bookmark is not None and bookmark.generation == ledger.generation
+    return CutReading(
+        bookmark.rows if bookmark else 0, counts=not ledger.generation or is_current
+    )
 
 
 async def write_outputs_at_end(

@@ -11,10 +11,10 @@ from batchgen.errors import BatchgenError, ProviderStopped, UsageError
 from batchgen.ledger import Totals
 from batchgen.ledger.estimate import Estimate
 from batchgen.model import PriceList, now_micros
+from batchgen.model.spending_limits import Limits
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.progress import Progress
-from batchgen.runner.required_budget import RequiredBudget
 from batchgen.storage.writer import to_thread
 
 if TYPE_CHECKING:
@@ -152,6 +152,6 @@ class RunResult:
     provider_count: int = 0
     cut: CutReading | None = None
     rows_in_table: int | None = None
-    missing_keys: list[str] = field(default_factory=list)
-    unnamed_places: list[tuple[str, str]] = field(default_factory=list)
-    required: RequiredBudget = field(default_factory=RequiredBudget)
+    missing_keys: set[str] = field(default_factory=set)
+    unnamed_places: set[tuple[str, str]] = field(default_factory=set)
+    required: Limits = field(default_factory=Limits)

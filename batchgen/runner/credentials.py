@@ -41,18 +41,14 @@ def without_keys(message: str) -> str:
     for key in known_keys().values():
         if len(key) >= MIN_KEY_LENGTH and _PLACEHOLDER.fullmatch(key) is None:
             message = message.replace(key, "[key]")
-    if not _has_proxy_login():
+    if not any(
+        name.lower().endswith("_proxy") and "@" in value
+        for name, value in os.environ.items()
+    ):
         return message
     from batchgen.wire.redaction import redactor_for
 
     return redactor_for(()).redact(message)
-
-
-def _has_proxy_login() -> bool:
-    variables = os.environ.items()
-    return any(
-        name.lower().endswith("_proxy") and "@" in value for name, value in variables
-    )
 
 
 def looks_like_a_key(word: str) -> bool:
@@ -70,7 +66,7 @@ def key_problem(key: str, *, is_real: bool) -> str | None:
     """
     problem = _unsendable(key)
     if problem is None and (is_real or len(key) >= MIN_KEY_LENGTH):
-        problem = next(_oddities(key, is_real=is_real), None)
+        problem = next(_signs_of_a_mistake(key, is_real=is_real), None)
     return problem
 
 
@@ -78,19 +74,19 @@ def _unsendable(key: str) -> str | None:
     """Return why a key cannot be sent in an HTTP header, if it cannot."""
     if "\n" in key or "\r" in key:
         return "holds a line break: give the key on one line"
-    odd = next((character for character in key if not " " <= character <= "~"), None)
-    if odd is None:
+    foreign = next((letter for letter in key if not " " <= letter <= "~"), None)
+    if foreign is None:
         return None
-    if odd in _QUOTES:
+    if foreign in _QUOTES:
         return _QUOTED
-    name = unicodedata.name(odd, "a control character").lower()
+    name = unicodedata.name(foreign, "a control character").lower()
     return (
-        f"holds U+{ord(odd):04X} ({name}), which is no part of a key: copy the key "
+        f"holds U+{ord(foreign):04X} ({name}), which is no part of a key: copy the key "
         "once more"
     )
 
 
-def _oddities(key: str, *, is_real: bool) -> Iterator[str]:
+def _signs_of_a_mistake(key: str, *, is_real: bool) -> Iterator[str]:
     """Yield what makes a key look unlike any service's key."""
     if key[0] in _QUOTES or key[-1] in _QUOTES:
         yield _QUOTED

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import anyio
 from anyio.abc import TaskGroup
 
-from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.reference_uploads import References
 from batchgen.admission.run_context import Run, Time
 from batchgen.errors import (
@@ -16,7 +15,6 @@ from batchgen.errors import (
     BudgetReached,
     GroupsFull,
     LedgerMissing,
-    NearlyAllFailed,
     SpecError,
     StorageError,
 )
@@ -34,11 +32,11 @@ from batchgen.runner.feeding import feed_queue
 from batchgen.runner.folder import LOG, RunFolder
 from batchgen.runner.folder_checks import refuse_older_than_log
 from batchgen.runner.notices import notices_of
-from batchgen.runner.remaining_work import stop_of
+from batchgen.runner.progress import stop_of
+from batchgen.runner.required_budget import record_shortfall
 from batchgen.runner.resume import recover
 from batchgen.runner.run_preparation import Preparation
 from batchgen.runner.second_chances import try_lost_links
-from batchgen.runner.shortfall import record_shortfall
 from batchgen.storage.disk_room import DiskRoom
 from batchgen.storage.writer import Writer
 from batchgen.tracebacks import drop_tracebacks
@@ -102,7 +100,7 @@ class Engine:
         queues = run.queues.values() if run else ()
         result.stopped = [queue.stopped for queue in queues if queue.stopped]
         if isinstance(result.error, BudgetReached) and run is not None:
-            result.required = record_shortfall(run, ledger, end, result.error)
+            result.required = record_shortfall(ledger, run.budget, end, result.error)
         log_end(self._config.log, result.totals)
 
     async def _recover(self) -> None:
@@ -157,10 +155,6 @@ class Engine:
             self._folder.path, self._folder.archive, ledger.log, self._config.offload
         )
 
-    def _router(self) -> Router:
-        config, today = self._config, utc(self._time.now()).date()
-        return Router.of(self._job, config.providers, config.prices, today)
-
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Writer]:
         """Run the writer while the block lasts; if it fails, the block is cancelled."""
@@ -183,15 +177,16 @@ class Engine:
     async def _buy(
         self, manifest: Manifest, writer: Writer, wire: Wire, capacity: Capacity
     ) -> None:
-        reader = Reader(self._folder.ledger.path)
+        config, result = self._config, self._result
+        today = utc(self._time.now()).date()
+        router = Router.of(self._job, config.providers, config.prices, today)
         preparation: Preparation | None = None
-        try:
-            router = self._router()
+        with closing(Reader(self._folder.ledger.path)) as reader:
             planner = self._planner = Planner(
-                reader, manifest, router, rebuy=self._config.rebuy
+                reader, manifest, router, rebuy=config.rebuy
             )
-            planner.log = self._config.log
-            if self._result.stop_reason is not None:
+            planner.log = config.log
+            if result.stop_reason is not None:
                 planner.stop()
             # The reading has its own task group: it goes on after an error has ended
             # the purchases, since the table has a line for each row.
@@ -208,21 +203,16 @@ class Engine:
                             capacity.purchases,
                         )
                         run = self._run = assemble(
-                            self._job, self._config, connections, self._time
+                            self._job, config, connections, self._time
                         )
-                        preparation = Preparation(
-                            run, planner, router, self._config, self._result
-                        )
+                        preparation = Preparation(run, planner, router, config, result)
                         await self._work_through(run, preparation, reading)
-                is_stopped = self._result.stop_reason is not None
-                if self._run is not None and self._run.planning and not is_stopped:
+                if self._run and self._run.planning and result.stop_reason is None:
                     self._run.progress.phase = "planning"
-            if self._result.stop_reason is not None and not planner.finished:
-                self._result.cut = cut_reading(reader)
+            if result.stop_reason is not None and not planner.finished:
+                result.cut = cut_reading(reader)
                 if preparation is not None:
                     await preparation.count()
-        finally:
-            reader.close()
 
     async def _work_through(
         self, run: Run, preparation: Preparation, reading: TaskGroup
@@ -234,30 +224,18 @@ class Engine:
                 return
             if self._result.stop_reason is not None:
                 return
-            unreachable = await resume(run, self._config)
-            self._result.missing_keys = [*unreachable.missing_keys]
-            self._result.unnamed_places = [*unreachable.unnamed_places]
+            await resume(run, self._config, self._result)
             references = References(run, self._config.stand_in)
             if at_once:
                 reading.start_soon(preparation.plan)
             async with anyio.create_task_group() as feeders:
                 for queue in run.queues.values():
-                    feeders.start_soon(self._feed, run, queue, references)
+                    feeders.start_soon(feed_queue, run, queue, references)
             if full := sorted(run.full_column_values):
                 self._end(GroupsFull(run.budget.explain_groups(full)))
         is_safe = not isinstance(self._result.error, SpecError | StorageError)
         if self._result.stop_reason is None and is_safe:
             await try_lost_links(run)
-
-    async def _feed(
-        self, run: Run, queue: ProviderQueue, references: References
-    ) -> None:
-        try:
-            await feed_queue(run, queue, references)
-        except (BudgetReached, NearlyAllFailed, SpecError, StorageError) as error:
-            # If the writer failed, it cancels everything itself. Otherwise attempts in
-            # flight can still finish.
-            self._end(error)
 
     # -- how the run ends
 
@@ -289,13 +267,9 @@ class Engine:
             if self._planner is not None:
                 self._planner.stop()
             self._feeders.cancel()
-            if self._run is not None:
-                self._stop_run(self._run, handle.reason or "", grace_s)
-
-    def _stop_run(self, run: Run, reason: str, grace_s: float) -> None:
-        run.progress.stop = stop_of(self._folder.ledger, reason, grace_s)
-        run.stopping = True
-        run.progress.phase = "stopping"
-        for scope in list(run.cut_short_scopes):
-            scope.cancel()
-        run.wake()
+            if (run := self._run) is not None:
+                run.progress.stop = stop_of(
+                    self._folder.ledger, handle.reason or "", grace_s
+                )
+                run.progress.phase = "stopping"
+                run.stop()

@@ -14,7 +14,13 @@ from batchgen.admission.row_changes import RUN_WIDE_ERRORS, fail_by_fault
 from batchgen.admission.run_context import Run
 from batchgen.attempts.purchase import buy
 from batchgen.budget import Budget
-from batchgen.errors import DayFull, NearlyAllFailed
+from batchgen.errors import (
+    BudgetReached,
+    DayFull,
+    NearlyAllFailed,
+    SpecError,
+    StorageError,
+)
 from batchgen.limits import Failures
 from batchgen.runner.progress import Progress
 
@@ -22,41 +28,50 @@ from batchgen.runner.progress import Progress
 async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> None:
     """Buy all parts that are planned for a provider, until they end or it must stop.
 
-    Raises:
-        BudgetReached: the next part does not fit and nothing is in flight; a budget
-            of a column's value does not raise, it is noted in the run.
-        UsageError: there is a budget, and no price.
-        DiskFull: there is no room for one more image.
-        NearlyAllFailed: so many rows failed that the user should look first.
+    An error that concerns all providers ends the run. A full budget of a column's value
+    does not: it is noted in the run.
     """
     try:
+        await _feed(run, queue, references)
+    except (BudgetReached, SpecError, StorageError) as error:
+        # If the writer failed, it cancels everything itself. Otherwise attempts in
+        # flight can still finish.
+        run.end(error)
+    else:
+        if run.gives_up:
+            run.end(NearlyAllFailed(_few_succeed(run.failures)))
+
+
+async def _feed(run: Run, queue: ProviderQueue, references: References) -> None:
+    try:
         with closing(Feed(run, queue, references)) as feed:
-            await _feed(run, queue, feed)
+            while (queued := await feed.next()) is not None:
+                answer = await _request(run, queue, queued)
+                if isinstance(answer, Permit):
+                    run.tasks.start_soon(buy, run, answer)
+                elif isinstance(answer, Halt):
+                    break
+                else:
+                    await _park(run, queue, feed, queued, answer)
+            run.full_column_values |= feed.scan.full_column_values()
         if queue.task_error is not None and queue.stopped is None:
             stop(run, queue, queue.task_error)  # no later purchase has disproved it
     finally:
         await remember_limits(run, queue)
-    if run.gives_up:
-        raise NearlyAllFailed(_few_succeed(run.failures))
 
 
-async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
-    while (queued := await feed.next()) is not None:
-        try:
-            answer = await request(run, queue, queued)
-        except RUN_WIDE_ERRORS:
-            raise
-        except Exception as fault:
-            run.log.exception("row_fault", extra={"row": queued.part.row_id})
-            await fail_by_fault(run, queue, queued.part.row_id, fault)
-            continue
-        if isinstance(answer, Permit):
-            run.tasks.start_soon(buy, run, answer)
-        elif isinstance(answer, Halt):
-            break
-        else:
-            await _park(run, queue, feed, queued, answer)
-    run.full_column_values |= feed.scan.full_column_values()
+async def _request(
+    run: Run, queue: ProviderQueue, queued: QueuedPart
+) -> Permit | Denial:
+    """Ask whether a part may be sent now; a fault of one row ends only that row."""
+    try:
+        return await request(run, queue, queued)
+    except RUN_WIDE_ERRORS:
+        raise
+    except Exception as fault:
+        run.log.exception("row_fault", extra={"row": queued.part.row_id})
+        await fail_by_fault(run, queue, queued.part.row_id, fault)
+        return Drop()
 
 
 async def _park(

@@ -19,7 +19,7 @@ from batchgen.errors import (
     SpecError,
     StorageError,
 )
-from batchgen.ledger import Ledger, Meta, Reader
+from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.resuming import count_opening
 from batchgen.open_files import open_descriptor
 from batchgen.output import ARCHIVE
@@ -27,7 +27,7 @@ from batchgen.output.archive import Archive
 from batchgen.output.switch import discard, take_over
 from batchgen.runner.folder_checks import (
     refuse_foreign_archive,
-    refuse_odd_files,
+    refuse_special_files,
     refuse_without_ledger,
 )
 from batchgen.shortage import refuse_shortage
@@ -36,15 +36,6 @@ LEDGER = "run.db"
 LOG = "run.log"
 REHEARSAL_SUFFIX = "-rehearsal"
 """Suffix of the folder that has the rehearsals of a run folder's job."""
-
-SOURCE_PROBLEM = (
-    "{folder} belongs to {bound}, not to {wanted}; name another folder with --out, "
-    "or carry on with the first"
-)
-MODE_PROBLEM = (
-    "{folder} holds a {bound} run and this is a {wanted} one; their money must not "
-    "mix: name another folder with --out"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +71,7 @@ def open_folder(
     if source is not None:
         _make(path)
     with hold_folder(path):
-        refuse_odd_files(path)
+        refuse_special_files(path)
         refuse_without_ledger(path / LEDGER)
         ledger = Ledger(path / LEDGER)
         try:
@@ -117,7 +108,7 @@ def require_run(path: Path) -> None:
     Raises:
         SpecError: there is none in it.
     """
-    refuse_odd_files(path)
+    refuse_special_files(path)
     refuse_without_ledger(path / LEDGER)
     if not (path / LEDGER).is_file():
         raise SpecError(f"{path} holds no run; `batchgen run SOURCE` makes one")
@@ -222,18 +213,22 @@ def bind(ledger: Ledger, path: Path, source: Path, mode: str) -> None:
     Raises:
         LedgerMismatch: it belongs to another.
     """
-    relative = os.path.relpath(source, path)
-    bound = ledger.meta.source
-    problem = SOURCE_PROBLEM.replace("{folder}", str(path))
-    if bound is not None and _has_moved(path, bound, source):
+    relative, bound = os.path.relpath(source, path), ledger.meta.source
+    if bound is None or _has_moved(path, bound, source):
         ledger.meta.source = relative
-    try:
-        ledger.meta.bind(Meta.source, relative, problem)
-    except LedgerMismatch as error:
-        other = visible_line(str((path / str(bound)).resolve()))
-        text = problem.format(bound=other, wanted=source)
-        raise LedgerMismatch(text) from error
-    ledger.meta.bind(Meta.mode, mode, MODE_PROBLEM.replace("{folder}", str(path)))
+    elif bound != relative:
+        other = visible_line(str((path / bound).resolve()))
+        raise LedgerMismatch(
+            f"{path} belongs to {other}, not to {source}; name another folder with "
+            "--out, or carry on with the first"
+        )
+    if (bound_mode := ledger.meta.mode) is None:
+        ledger.meta.mode = mode
+    elif bound_mode != mode:
+        raise LedgerMismatch(
+            f"{path} holds a {bound_mode} run and this is a {mode} one; their money "
+            "must not mix: name another folder with --out"
+        )
 
 
 def _has_moved(path: Path, bound: str, source: Path) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchgen.drives import reason_of
-from batchgen.errors import LedgerMissing, StorageError, ledger_way_out
+from batchgen.errors import LedgerMissing, StorageError, ledger_remedy
 from batchgen.ledger import Ledger
 from batchgen.ledger.file_state import is_begun, is_emptied
 from batchgen.ledger.soundness import problem_of_mode
@@ -41,7 +41,7 @@ _EVENT = re.compile(
 ledger the numbers begin anew."""
 
 
-def refuse_odd_files(folder: Path) -> None:
+def refuse_special_files(folder: Path) -> None:
     """Refuse a run folder with a link or a pipe in place of a file of the run.
 
     A link may lead to a file of somebody else, which would be overwritten. Opening a
@@ -91,7 +91,7 @@ def refuse_without_ledger(ledger: Path) -> None:
     if names:
         raise LedgerMissing(
             f"{folder} holds {_listed(names)}, but not the ledger (run.db) that "
-            f"knows what was paid for: {ledger_way_out(folder)}"
+            f"knows what was paid for: {ledger_remedy(folder)}"
         )
 
 
@@ -104,7 +104,7 @@ def refuse_foreign_archive(folder: Path, ledger: Ledger) -> None:
     if _holds_something(folder / ARCHIVE) and not ledger.has_attempts():
         raise LedgerMissing(
             f"{folder / ARCHIVE} is not of this run, whose ledger (run.db) never "
-            f"bought an image: {ledger_way_out(folder, moved=True)}"
+            f"bought an image: {ledger_remedy(folder, moved=True)}"
         )
 
 
@@ -124,7 +124,7 @@ def refuse_older_than_log(ledger: Ledger, log: Path) -> None:
             f"{log} tells of purchase {logged}, and the ledger (run.db) knows "
             f"{newest or 'none'}: it is an older copy, or run.db-wal beside it was "
             f"lost, or {log.name} is another run's and does not belong there; "
-            f"{ledger_way_out(log.parent, moved=True)}"
+            f"{ledger_remedy(log.parent, moved=True)}"
         )
 
 

@@ -37,11 +37,6 @@ class RunHandle:
         """Whether it was asked to stop without waiting for replies."""
         return self._is_now
 
-    @property
-    def is_attached(self) -> bool:
-        """Whether this handle has a run that it can stop."""
-        return self._portal is not None
-
     def stop(self, reason: str = FROM_CODE) -> None:
         """Send nothing more, and wait for replies as long as the job's `grace` says.
 

@@ -8,26 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from batchgen.errors import UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.wording import shown
 from batchgen.model import Job
 
-if TYPE_CHECKING:
-    # `check` must not load what only a run needs.
-    from batchgen.admission.run_context import Run
-    from batchgen.planning.planner import Planner
-
-COLUMNS_SHOWN = 5
+MAX_COLUMNS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FinishedPrompt:
     """The prompt of a row that can run, as it would be sent."""
 
@@ -47,39 +40,15 @@ def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
     """Yield the prompts of three rows that can run: first, in the middle, last."""
     count = count_runnable(ledger, end)
     for index in sorted({0, count // 2, count - 1} - {-1, count}):
-        row = runnable_row(ledger, end, index)
-        yield FinishedPrompt(row=row.position, line=row.line, prompt=row.prompt)
+        yield FinishedPrompt(*runnable_row(ledger, end, index))
 
 
-async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> None:
-    """Refuse to buy from a table in which many rows lack a value.
-
-    In a new folder this is decided before the plan is made, since rows are bought while
-    it is made. In a folder with purchases the plan decides: only new rows count.
-
-    Args:
-        run: The run.
-        planner: Has the table and, if `is_planned`, its new plan.
-        is_planned: Whether the plan exists.
-
-    Raises:
-        UsageError: the text names how many, the columns, and the remedies.
-    """
-    job = run.job
-    if job.empty is not None or run.ledger.has_attempts() is not is_planned:
-        return
-    end = scope_end(job.limit)
-    if is_planned and not has_unsent_rows(run.ledger, end, planner.generation):
-        return
-    gaps, counts = Gaps(), planner.gaps(job.limit)
-    # Slice by slice, so that a stop takes effect between two slices.
-    while (count := await run.offload(lambda: next(counts, None))) is not None:
-        gaps = count
-    if gaps.are_many:
-        raise UsageError(
-            f"{shown(job.manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
-            'job file: empty = "skip" or "buy"). Nothing was sent'
-        )
+def refusal_of(gaps: Gaps, manifest: Path) -> str:
+    """Say why nothing is bought from a table in which many rows lack a value."""
+    return (
+        f"{shown(manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
+        'job file: empty = "skip" or "buy"). Nothing was sent'
+    )
 
 
 def _remedies(gaps: Gaps) -> str:
@@ -101,7 +70,7 @@ def describe_gaps(gaps: Gaps) -> str:
 
 
 def _columns(gaps: Gaps) -> str:
-    counts = gaps.columns.most_common(COLUMNS_SHOWN)
+    counts = gaps.columns.most_common(MAX_COLUMNS)
     columns = ", ".join(f"`{name}`: {_rows(count)}" for name, count in counts)
     more = len(gaps.columns) - len(counts)
     return f"{columns}, and {more} more" if more > 0 else columns

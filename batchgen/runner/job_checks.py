@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,7 @@ def check_zero_budget(job: Job, overrides: Mapping[str, Any]) -> None:
     for setting, key in (("max_cost", "max_cost"), ("max_cost_per_day", "per_day")):
         amount = getattr(job, setting)
         if amount is not None and not amount:
-            is_option = setting in overrides
-            key_or_option = setting if is_option else key
-            raise _error_in(job, key_or_option, message, is_option=is_option)
+            raise _error_in(job, overrides, setting, message, key=key)
 
 
 def _is_under_way(job: Job) -> bool:
@@ -79,10 +77,18 @@ def _is_under_way(job: Job) -> bool:
         return False  # the run opens it next, and reports the error
 
 
-def _error_in(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
-    if is_option:
+def _error_in(
+    job: Job,
+    overrides: Mapping[str, Any],
+    setting: str,
+    message: str,
+    *,
+    key: str | None = None,
+) -> SpecError:
+    """Return the error for a setting, which is an option or a key of the job file."""
+    if setting in overrides:
         return UsageError(f"--{setting.replace('_', '-')}: {message}")
-    return SpecError(f"{shown(job.source)}, `{setting}`: {message}")
+    return SpecError(f"{shown(job.source)}, `{key or setting}`: {message}")
 
 
 def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:
@@ -97,7 +103,7 @@ def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:
             f"{prompt} is the name of a file, and is sent as it stands: give the text "
             f'in it, as in --prompt "$(cat {name})"'
         )
-        raise _error_in(job, "prompt", message, is_option="prompt" in overrides)
+        raise _error_in(job, overrides, "prompt", message)
 
 
 def _check_path(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
@@ -112,8 +118,7 @@ def _check_path(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
             f"{base_url} is not all of {name}'s address: write {own_url}, or leave it "
             "out"
         )
-        is_option = "base_url" in overrides
-        raise _error_in(job, "base_url", message, is_option=is_option)
+        raise _error_in(job, overrides, "base_url", message)
 
 
 def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
@@ -123,7 +128,7 @@ def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
         return
     if terms.base_url not in (None, provider.defaults.base_url):
         return  # other services may have other models
-    models = known_models(provider)
+    models = _models_of(provider)
     model = terms.model.removeprefix(provider.capabilities.model_prefix)
     if len(models) < _MIN_MODELS or model in models:
         return
@@ -134,10 +139,10 @@ def _check_model(job: Job, name: str, overrides: Mapping[str, Any]) -> None:
         f"{name} has no model `{terms.model}` that batchgen knows: {hint} (if it is "
         "new there, say what an image costs with --price)"
     )
-    raise _error_in(job, "model", message, is_option="model" in overrides)
+    raise _error_in(job, overrides, "model", message)
 
 
-def known_models(provider: Provider) -> list[str]:
+def _models_of(provider: Provider) -> list[str]:
     """Return the models of a provider that batchgen knows, its default first."""
     capabilities = provider.capabilities
     prices = (model for price in provider.prices for model in sorted(price.models))
@@ -161,17 +166,13 @@ def _check_default(job: Job, setting: str, overrides: Mapping[str, Any]) -> None
     unsupported = [_obstacle(job, name, request, setting) for name in job.providers]
     if all(unsupported):
         message = "; ".join(reason for reason in unsupported if reason)
-        is_option = setting in overrides
-        raise _error_in(job, setting, message, is_option=is_option)
+        raise _error_in(job, overrides, setting, message)
 
 
 def _obstacle(job: Job, name: str, request: ImageRequest, setting: str) -> str | None:
     capabilities: Capabilities = PROVIDERS[name].capabilities
     capabilities = capabilities.elsewhere().for_model(job.terms_of(name).model)
-    reasons: Iterator[str] = (
-        reason
-        for column, reason in capabilities.unsupported(request)
-        if column == setting
-    )
-    reason = next(reasons, None)
-    return None if reason is None else f"{name} {reason}"
+    for column, reason in capabilities.unsupported(request):
+        if column == setting:
+            return f"{name} {reason}"
+    return None

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -53,30 +53,37 @@ async def wait_for_thread(work: Callable[[], T]) -> tuple[T, BaseException | Non
         What the function returns, and the cancellation that came meanwhile, which the
         caller must raise once what was begun is undone.
     """
-    has_ended = threading.Event()
-    results: list[T] = []
-    errors: list[BaseException] = []
+    thread = _Work(work)
     cancelled: BaseException | None = None
-
-    def call() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the caller
-            errors.append(error)
-        finally:
-            has_ended.set()
-
-    # Not a worker of anyio: a task that is cancelled early never starts one.
-    threading.Thread(target=call, name="batchgen", daemon=True).start()
     with anyio.CancelScope(shield=True):
-        while not has_ended.is_set():
+        while not thread.has_ended.is_set():
             try:
-                await anyio.to_thread.run_sync(has_ended.wait)
+                await anyio.to_thread.run_sync(thread.has_ended.wait)
             except anyio.get_cancelled_exc_class() as error:
                 cancelled = error
-    if errors:
-        raise cancelled or errors[0]
-    return results[0], cancelled
+    if thread.error is not None:
+        raise cancelled or thread.error
+    return thread.results[0], cancelled
+
+
+class _Work(Generic[T]):
+    """A function that runs in a thread of its own."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self.has_ended = threading.Event()
+        self.results: list[T] = []
+        self.error: BaseException | None = None
+        # Not a worker of anyio: a task that is cancelled early never starts one.
+        threading.Thread(target=self._run, name="batchgen", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.results.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller
+            self.error = error
+        finally:
+            self.has_ended.set()
 
 
 @asynccontextmanager
@@ -104,25 +111,14 @@ def in_thread(work: Callable[[], T], interrupt: Callable[[], None]) -> T:
     Raises:
         BaseException: what the function raises.
     """
-    results: list[T] = []
-    errors: list[BaseException] = []
-    has_ended = threading.Event()
-
-    def call() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller
-            errors.append(error)
-        finally:
-            has_ended.set()
-
-    threading.Thread(target=call, name="batchgen", daemon=True).start()
+    thread = _Work(work)
     try:
-        has_ended.wait()  # after Ctrl-C, `join` would believe that the thread has ended
+        # After Ctrl-C, `join` would believe that the thread has ended.
+        thread.has_ended.wait()
     except BaseException:
         interrupt()
-        has_ended.wait()
+        thread.has_ended.wait()
         raise
-    if errors:
-        raise errors[0]
-    return results[0]
+    if thread.error is not None:
+        raise thread.error
+    return thread.results[0]

@@ -10,47 +10,38 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from batchgen.errors import (
-    CertificateRejected,
-    ImageRejected,
-    Incomplete,
-    Internal,
-    LinkLost,
-    LinksUnreachable,
-    NotConnected,
-    ProxyRejected,
-    ReferenceRejected,
-    Superseded,
-    TaskOverdue,
-    Unreachable,
-    UnusableReplies,
-    WrongAddress,
-)
+from batchgen import errors
 
 INVALID = "invalid"
 """The kind of rows that cannot run: nothing was sent for them."""
 
+
+def kind_of(error: type[errors.AttemptError]) -> str:
+    """Return the kind of an error class, as it stands in the result table."""
+    return error("", "").kind
+
+
 OWN_KINDS = frozenset(
     {
         INVALID,
-        *(
-            kind("", "").kind
-            for kind in (
-                CertificateRejected,
-                ImageRejected,
-                Incomplete,
-                Internal,
-                LinkLost,
-                LinksUnreachable,
-                NotConnected,
-                ProxyRejected,
-                ReferenceRejected,
-                Superseded,
-                TaskOverdue,
-                Unreachable,
-                UnusableReplies,
-                WrongAddress,
-            )
+        *map(
+            kind_of,
+            (
+                errors.CertificateRejected,
+                errors.ImageRejected,
+                errors.Incomplete,
+                errors.Internal,
+                errors.LinkLost,
+                errors.LinksUnreachable,
+                errors.NotConnected,
+                errors.ProxyRejected,
+                errors.ReferenceRejected,
+                errors.Superseded,
+                errors.TaskOverdue,
+                errors.Unreachable,
+                errors.UnusableReplies,
+                errors.WrongAddress,
+            ),
         ),
     }
 )
@@ -111,8 +102,3 @@ def split_message(error: str | None, message: str | None) -> MessageParts:
     suffix = _KEPT_SUFFIX.search(text, start)
     end = suffix.start() if suffix else len(text)
     return MessageParts(text[:start], text[start:end], text[end:])
-
-
-def quotes_provider(error: str | None, message: str | None) -> bool:
-    """Say whether a message has text of the provider."""
-    return bool(split_message(error, message).quote)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -74,15 +74,11 @@ def keep_bills(out: Path, sandbox: SandboxProcess) -> int:
         What the whole folder cost by the sandbox's bill, in nano-dollars.
     """
     bill = sandbox.bill()
-    for name in _billing_providers(bill["entries"]):
+    for name in sorted({entry["provider"] for entry in bill["entries"]}):
         with replacing(out / SANDBOX / f"bill-{name}.csv") as file:
             file.write(sandbox.bill_as_csv(name))
     total: int = bill["total_nano_usd"]
     return total
-
-
-def _billing_providers(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    return sorted({entry["provider"] for entry in entries})
 
 
 def _check_sandbox(job: Job, tariff: Mapping[str, Any]) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from batchgen.attempts.charges import by_list
-from batchgen.attempts.store import mark_stored, settle_if_whole
+from batchgen.attempts.store import (
+    CheckedImage,
+    mark_stored,
+    settle_if_whole,
+    stored_image,
+)
 from batchgen.errors import (
     Again,
     Charge,
     LedgerMissing,
-    ledger_way_out,
+    ledger_remedy,
 )
 from batchgen.images import NotAnImage, inspect
 from batchgen.ledger import (
@@ -23,7 +28,7 @@ from batchgen.ledger import (
     StoredImage,
 )
 from batchgen.model import State, Status
-from batchgen.output.archive import Archive, Tag, UncommittedMember
+from batchgen.output.archive import Archive, Member, Tag, UncommittedMember
 from batchgen.output.kept_files import KeptFiles
 
 STOPPED_MESSAGE = "batchgen stopped before the answer came"
@@ -69,7 +74,7 @@ def _refuse_older_ledger(ledger: Ledger, members: Sequence[UncommittedMember]) -
         raise LedgerMissing(
             f"{ledger.path.parent}: the ZIP holds {images} of purchases that the "
             f"ledger (run.db) does not know: it is an older copy, or another run's; "
-            f"{ledger_way_out(ledger.path.parent, moved=True)}"
+            f"{ledger_remedy(ledger.path.parent, moved=True)}"
         )
 
 
@@ -85,13 +90,12 @@ def _adopt(
         attempt = open_ids.get(attempt_id)
         if attempt is None:
             continue
-        inspected = (_inspect(archive, member) for member in members)
-        images = [image for image in inspected if image is not None]
+        images = [*_images_of(archive, members)]
         if not images:
             continue
         if attempt.state is not State.DELIVERED:
             # The reply had come, and was charged. Its other images are bought again.
-            charge = _charge(attempt, members[0].tag)
+            charge = charge_in_tag(attempt, members[0].tag)
             ledger.mark_delivered(attempt_id, (), charge, None, None)
         ledger.keep_images(attempt_id, images)
         adopted += len(images)
@@ -102,26 +106,27 @@ def _adopt(
     return adopted
 
 
-def _inspect(archive: Archive, member: UncommittedMember) -> StoredImage | None:
-    data = archive.read(member.member.offset)
+def _images_of(
+    archive: Archive, members: Sequence[UncommittedMember]
+) -> Iterator[StoredImage]:
+    for each in members:
+        data = archive.read(each.member.offset)
+        if (image := inspect_member(each.tag.image, each.member, data)) is not None:
+            yield image
+
+
+def inspect_member(image: int, member: Member, data: bytes) -> StoredImage | None:
+    """Return the ledger's record of an image in the archive; None if it is none."""
     try:
         facts = inspect(data)
     except NotAnImage:
         return None
-    return StoredImage(
-        image=member.tag.image,
-        name=member.member.name,
-        place=member.member.offset,
-        size_bytes=member.member.size_bytes,
-        crc32=member.member.crc32,
-        sha256=hashlib.sha256(data).digest(),
-        media_type=facts.media_type,
-        width_px=facts.width_px,
-        height_px=facts.height_px,
-    )
+    digest = hashlib.sha256(data).digest()
+    return stored_image(CheckedImage(image, data, facts, digest), member)
 
 
-def _charge(attempt: AttemptRecord, tag: Tag) -> Charged:
+def charge_in_tag(attempt: AttemptRecord, tag: Tag) -> Charged:
+    """Return what an attempt cost by the tag of its image, else by the price list."""
     if tag.cost_nano is not None:
         return Charged(Charge.REPORTED, tag.cost_nano)
     return by_list(attempt, tag.images)

@@ -24,17 +24,18 @@ from batchgen.ledger.plan_findings import rows_without_success
 from batchgen.ledger.waiting import rows_without_parents
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.providers._reasons import blames_reference, split_identifiers
-from batchgen.runner.message_parts import INVALID, MessageParts, split_message
+from batchgen.runner.message_parts import (
+    INVALID,
+    MessageParts,
+    kind_of,
+    split_message,
+)
 
-EXAMPLES = 10
+MAX_EXAMPLES = 10
 """How many rows of a cause are named."""
 
 MAX_CAUSES = 1000
 """How many causes are told apart; all others count as one [assumed]."""
-
-
-def _kind(error: type[AttemptError]) -> str:
-    return error("", "").kind
 
 
 NO_HELP = "Trying again will not help"
@@ -43,13 +44,13 @@ _ASKED_AGAIN = "The next run asks for it again; `batchgen retry` may buy another
 
 _ADVICE: Mapping[str | None, str] = {
     INVALID: "Mend {where}",
-    _kind(Refused): f"{NO_HELP}: the same prompt is refused again; change it",
-    _kind(RequestInvalid): f"{NO_HELP}: mend {{where}}",
-    _kind(ReferenceRejected): f"{MAY_HELP} once `references` can be read",
-    _kind(TaskOverdue): _ASKED_AGAIN,
-    _kind(TaskLost): _ASKED_AGAIN,
-    _kind(LinkLost): f"{MAY_HELP}: the link first, then a new purchase",
-    _kind(OutcomeUnknown): f"{MAY_HELP}; it may be charged a second time",
+    kind_of(Refused): f"{NO_HELP}: the same prompt is refused again; change it",
+    kind_of(RequestInvalid): f"{NO_HELP}: mend {{where}}",
+    kind_of(ReferenceRejected): f"{MAY_HELP} once `references` can be read",
+    kind_of(TaskOverdue): _ASKED_AGAIN,
+    kind_of(TaskLost): _ASKED_AGAIN,
+    kind_of(LinkLost): f"{MAY_HELP}: the link first, then a new purchase",
+    kind_of(OutcomeUnknown): f"{MAY_HELP}; it may be charged a second time",
     None: "`message` in the table has the reasons",
 }
 """What the user can do, by kind of error; None stands for many kinds."""
@@ -122,7 +123,7 @@ def kinds_without_help() -> frozenset[str]:
             yield from subclasses(error)
 
     return frozenset(
-        _kind(error) for error in subclasses(AttemptError) if not error.retry_helps
+        kind_of(error) for error in subclasses(AttemptError) if not error.retry_helps
     )
 
 
@@ -172,10 +173,10 @@ def causes_of(
         if not cause.rows:
             cause.row_id, cause.column = row_id, column if is_invalid else None
         cause.rows += 1
-        if len(cause.examples) < EXAMPLES:
+        if len(cause.examples) < MAX_EXAMPLES:
             cause.examples.append(Example(position, line))
     for cause in causes.values():
-        if cause.error == _kind(RequestInvalid) and cause.row_id is not None:
+        if cause.error == kind_of(RequestInvalid) and cause.row_id is not None:
             request = ledger.row(cause.row_id).request
             cause.column = _column_to_mend(cause.message or "", request)
     return sorted(causes.values(), key=lambda cause: -cause.rows)

@@ -8,26 +8,23 @@ from functools import partial
 import anyio
 
 from batchgen.admission.run_context import Run
-from batchgen.errors import SpecError, StorageError
+from batchgen.errors import SpecError, StorageError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
 from batchgen.ledger.estimate import estimate_of, scope_end
+from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.resuming import drop_bookmark
+from batchgen.manifest.gaps import Gaps
 from batchgen.model import Status
 from batchgen.output.archive import Archive
 from batchgen.planning.member_renames import rename_rows
 from batchgen.planning.planner import Planner, ReadingStopped
 from batchgen.planning.routing import Router
 from batchgen.runner.config import RunConfig, RunResult
-from batchgen.runner.consent import (
-    is_priced,
-    refuse_rebuy,
-    refuse_unpriced,
-    refuse_unpriced_rows,
-)
-from batchgen.runner.incomplete_rows import refuse_many_gaps
+from batchgen.runner.consent import PriceCheck, refuse_unpriced_rows
+from batchgen.runner.incomplete_rows import refusal_of
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
-from batchgen.runner.wait_reasons import wait_reasons
+from batchgen.runner.progress import wait_reasons
 
 PAUSE_S = 0.25
 """While requests are in flight, the reading pauses after each slice for as long as the
@@ -51,6 +48,7 @@ class Preparation:
         self._config = config
         self._result = result
         self._end = scope_end(run.job.limit)
+        self._price_check = PriceCheck(run.job, run.queues, run.prices)
 
     async def prepare(self, archive: Archive) -> bool:
         """Make the part of the plan that must exist before money is spent.
@@ -64,9 +62,9 @@ class Preparation:
         """
         run, planner = self._run, self._planner
         self._show_planning()
-        await refuse_many_gaps(run, planner, is_planned=False)
+        await self._refuse_many_gaps(is_planned=False)
         if run.budget.limits:
-            refuse_unpriced(run, self._router.capabilities)
+            self._price_check.refuse_unpriced(self._router.capabilities)
         limits = run.budget.limits.dump()
         if run.ledger.meta.limits != limits:
             await run.writer.commit(partial(_remember_limits, limits=limits))
@@ -76,7 +74,7 @@ class Preparation:
             # Another reading did not consider what is bought now.
             await run.writer.commit(drop_bookmark)
         elif self._may_begin():
-            if planner.counts_already:
+            if planner.resumes_plan_in_use:
                 await self.count()
             return True
         else:
@@ -100,12 +98,35 @@ class Preparation:
     async def _get_consent(self) -> None:
         run, planner = self._run, self._planner
         if run.budget.limits:
-            refuse_unpriced_rows(run, self._end, planner.generation)
+            refuse_unpriced_rows(run.ledger, run.queues, self._end, planner.generation)
         await self._consent_to_changes()
-        await refuse_many_gaps(run, planner, is_planned=True)
+        await self._refuse_many_gaps(is_planned=True)
         estimate = estimate_of(run.ledger, self._end, planner.generation)
         if estimate.rows and not self._config.consented:
             self._config.ask(estimate)
+
+    async def _refuse_many_gaps(self, *, is_planned: bool) -> None:
+        """Refuse to buy from a table in which many rows lack a value.
+
+        In a new folder this is decided before the plan is made, since rows are bought
+        while it is made. In a folder with purchases the plan decides: only new rows
+        count.
+
+        Raises:
+            UsageError: the text names how many, the columns, and the remedies.
+        """
+        run, planner = self._run, self._planner
+        job, ledger = run.job, run.ledger
+        if job.empty is not None or ledger.has_attempts() is not is_planned:
+            return
+        if is_planned and not has_unsent_rows(ledger, self._end, planner.generation):
+            return
+        gaps, counts = Gaps(), planner.gaps(job.limit)
+        # Slice by slice, so that a stop takes effect between two slices.
+        while (count := await run.offload(lambda: next(counts, None))) is not None:
+            gaps = count
+        if gaps.are_many:
+            raise UsageError(refusal_of(gaps, job.manifest))
 
     async def _rename_rows(self, archive: Archive) -> None:
         """Make file names differ again, after an edit or after `--keep`."""
@@ -128,21 +149,21 @@ class Preparation:
         if not self._planner.finished:  # else an earlier run has reported them
             for line in edit_notices(run.ledger, end, generation):
                 notice(line)
-        if self._config.rebuy:
-            if (rebuy := rebuy_of(run.ledger, end, generation)) is not None:
-                them = "them" if rebuy.rows != 1 else "it"
-                notice(f"{rebuy.event}; --rebuy buys {them} again for {rebuy.price}")
-            return
-        refuse_rebuy(run.ledger, end, generation)
+        rebuy = rebuy_of(run.ledger, end, generation)
+        if rebuy is not None:
+            if not self._config.rebuy:
+                raise UsageError(f"{rebuy}. Nothing was sent")
+            them = "them" if rebuy.rows.rows != 1 else "it"
+            notice(f"{rebuy.event}; --rebuy buys {them} again for {rebuy.price}")
 
     def _may_begin(self) -> bool:
         """Say whether rows may be bought before the plan is complete."""
         run, planner = self._run, self._planner
         # Without an older plan no row is bought that the manifest no longer has.
         is_first = not (run.ledger.generation or run.ledger.has_attempts())
-        if not self._config.consented or not (is_first or planner.counts_already):
+        if not self._config.consented or not (is_first or planner.resumes_plan_in_use):
             return False
-        return not run.budget.limits or is_priced(run, planner.states)
+        return not run.budget.limits or self._price_check.is_complete(planner.columns)
 
     async def _plan_whole(self) -> None:
         await self.plan()
@@ -154,13 +175,12 @@ class Preparation:
     async def plan(self) -> None:
         """Read the manifest to its end, or until the planner is stopped."""
         run, planner = self._run, self._planner
-        counts = planner.counts_already or not run.ledger.has_attempts()
+        counts = planner.resumes_plan_in_use or not run.ledger.has_attempts()
         try:
             await planner.write(
                 run.writer,
                 run.offload,
                 at_once=counts,
-                propose=not counts,
                 pause=self._planned_more,
             )
         except ReadingStopped:

@@ -6,7 +6,6 @@ Both cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -25,12 +24,11 @@ from batchgen.attempts.missing_images import MissingImages
 from batchgen.budget import Budget
 from batchgen.errors import (
     AttemptError,
-    Charge,
     Incomplete,
     NoImage,
     ReplyMalformed,
 )
-from batchgen.ledger import AttemptRecord, Charged, Ledger, Reader
+from batchgen.ledger import AttemptRecord, Ledger, Reader
 from batchgen.model import (
     BASE64_KEYS,
     Accepted,
@@ -45,12 +43,9 @@ from batchgen.output.kept_files import KeptFiles, KeptReply, Source
 from batchgen.providers.base import TaskProvider
 from batchgen.runner.progress import Progress
 from batchgen.runner.resume import kept_message
-from batchgen.runner.unfinished import contexts_of
+from batchgen.runner.unfinished import QueuesByAddress, charged_for, contexts_of
 from batchgen.tracebacks import drop_tracebacks
 from batchgen.wire.body_decoding import decode_body
-
-QueuesByAddress = Mapping[tuple[str, str], ProviderQueue]
-"""Where attempts can be asked for, by provider and base URL."""
 
 
 def abandoned_attempts(ledger: Reader, files: KeptFiles) -> list[AttemptRecord]:
@@ -123,24 +118,18 @@ async def try_once(run: Run, context: AttemptContext) -> None:
     The ledger changes only if one of them works.
     """
     async with fenced(run, context):
-        await _try_once(run, context)
-
-
-async def _try_once(run: Run, context: AttemptContext) -> None:
-    missing = MissingImages(dict(run.ledger.links(context.attempt.attempt_id)))
-    hosts = [context.queue.host_of(link) for link in missing.links.values()]
-    if hosts and all(host.outage.is_on for host in hosts):
-        return  # these hosts do not answer: each link would wait for its timeout
-    lost_links = len(missing.links)
-    with run.cut_short():
-        await try_links(run, context, missing, keep=False)
-        if missing.links and await _renew_links(run, context, missing):
+        missing = MissingImages(dict(run.ledger.links(context.attempt.attempt_id)))
+        hosts = [context.queue.host_of(link) for link in missing.links.values()]
+        if hosts and all(host.outage.is_on for host in hosts):
+            return  # these hosts do not answer: each link would wait for its timeout
+        lost_links = len(missing.links)
+        with run.cut_short():
             await try_links(run, context, missing, keep=False)
-    if missing.links and len(missing.links) < lost_links:
-        attempt = context.attempt
-        kind = attempt.charge or Charge.UNKNOWN
-        charge = Charged(kind, attempt.cost, attempt.uncertain)
-        await end_without(run, context, missing.error, charge)
+            if missing.links and await _renew_links(run, context, missing):
+                await try_links(run, context, missing, keep=False)
+        if missing.links and len(missing.links) < lost_links:
+            charge = charged_for(context.attempt)
+            await end_without(run, context, missing.error, charge)
 
 
 async def _renew_links(
@@ -233,9 +222,11 @@ async def _end_if_unrecorded(
 
 def _undo_hold(run: Run, context: AttemptContext) -> None:
     """Count an attempt as before, unless its reservation is settled."""
-    if not context.reservation.is_settled and context.attempt.at_risk:
+    if context.reservation.is_settled:
+        return
+    if context.attempt.at_risk:
         leave_at_risk(run, context)
-    elif not context.reservation.is_settled:
+    else:
         run.release(context.reservation)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 
 import anyio
@@ -29,7 +29,9 @@ from batchgen.ledger import (
     Reader,
 )
 from batchgen.model import Delivered, PriceKey, Running, State, Status
-from batchgen.wire import MemoryLease
+
+QueuesByAddress = Mapping[tuple[str, str], ProviderQueue]
+"""Where attempts can be asked for, by provider and base URL."""
 
 SPREAD_S = 3.0
 """First polls after a restart are spread over this time: there may be thousands."""
@@ -40,14 +42,14 @@ MAX_RETRIED_ROUNDS = 3
 
 def contexts_of(
     ledger: Reader,
-    queues: Mapping[tuple[str, str], ProviderQueue],
+    queues: QueuesByAddress,
     attempts: Sequence[AttemptRecord],
 ) -> list[AttemptContext]:
     """Return attempts that can be carried on; no money is reserved for them yet.
 
     Args:
         ledger: Has their rows.
-        queues: By provider and recorded base URL.
+        queues: Where they can be asked for.
         attempts: Oldest first.
     """
     contexts = []
@@ -82,7 +84,7 @@ def contexts_of(
     return contexts
 
 
-async def ask_first(
+async def poll_overdue(
     run: Run, contexts: Sequence[AttemptContext]
 ) -> list[AttemptContext]:
     """Poll overdue tasks before their rows are bought again.
@@ -93,13 +95,8 @@ async def ask_first(
     overdue = [context for context in contexts if _is_polled_first(run.ledger, context)]
     async with anyio.create_task_group() as tasks:
         for context in overdue:
-            tasks.start_soon(_poll_first, run, context)
+            tasks.start_soon(_carry_on, run, context)
     return [context for context in contexts if context not in overdue]
-
-
-async def _poll_first(run: Run, context: AttemptContext) -> None:
-    async with fenced(run, context):
-        await _poll_once(run, context)
 
 
 def _is_polled_first(ledger: Reader, context: AttemptContext) -> bool:
@@ -113,9 +110,9 @@ def carry_on(run: Run, contexts: Sequence[AttemptContext]) -> None:
     for number, context in enumerate(contexts):
         presence = Presence(run, context.queue)
         presence.arrive(with_slot=_is_polled(context))
-        carried_on = replace(context, presence=presence)
+        context = replace(context, presence=presence)
         delay_s = SPREAD_S * number / len(contexts)
-        run.tasks.start_soon(_carry_on, run, carried_on, presence, delay_s)
+        run.tasks.start_soon(_carry_on, run, context, delay_s)
 
 
 def _is_polled(context: AttemptContext) -> bool:
@@ -124,10 +121,9 @@ def _is_polled(context: AttemptContext) -> bool:
     return not is_other and context.planned is not None
 
 
-async def _carry_on(
-    run: Run, context: AttemptContext, presence: Presence, delay_s: float
-) -> None:
-    with closing(presence):
+async def _carry_on(run: Run, context: AttemptContext, delay_s: float = 0.0) -> None:
+    presence = context.presence
+    with nullcontext() if presence is None else closing(presence):
         async with fenced(run, context):
             if context.attempt.state is State.DELIVERED:
                 await _download_again(run, context)
@@ -141,35 +137,32 @@ async def _carry_on(
 
 async def _download_again(run: Run, context: AttemptContext) -> None:
     attempt, row = context.attempt, run.ledger.row(context.part.row_id)
-    kind = attempt.charge or Charge.UNKNOWN
-    charge = Charged(kind, attempt.cost, attempt.uncertain)
     # These links were tried for minutes before, and a new purchase waits for them.
     is_retried = attempt.attempt_id <= row.tries_from or row.status is Status.FAILED
     rounds = MAX_RETRIED_ROUNDS if is_retried else None
     links = run.ledger.links(attempt.attempt_id)
-    await fetch(run, context, links, charge, rounds=rounds)
+    await fetch(run, context, links, charged_for(attempt), rounds=rounds)
+
+
+def charged_for(attempt: AttemptRecord) -> Charged:
+    """Return the charge of a delivered attempt, as the ledger has it."""
+    kind = attempt.charge or Charge.UNKNOWN
+    return Charged(kind, attempt.cost, attempt.uncertain)
 
 
 async def _poll_once(run: Run, context: AttemptContext) -> None:
     """Poll a task that is overdue, or whose row was removed or edited since."""
-    with run.wire.lease() as lease:
-        await _poll_and_deliver(run, context, lease)
-
-
-async def _poll_and_deliver(
-    run: Run, context: AttemptContext, lease: MemoryLease
-) -> None:
     outcome: Delivered | Running = Running()
-    try:
-        with run.cut_short():
-            outcome = await Poller(run, context, context.task_id or "", lease).ask()
-    except ProviderStopped as error:
-        await leave_open(run, context, error)
-        return
-    except AttemptError as error:
-        await fail(run, context, error)
-        return
-    if isinstance(outcome, Running):
-        leave_at_risk(run, context)
-    else:
-        await deliver(run, context, outcome, lease)
+    with run.wire.lease() as lease:
+        try:
+            with run.cut_short():
+                outcome = await Poller(run, context, context.task_id or "", lease).ask()
+        except ProviderStopped as error:
+            await leave_open(run, context, error)
+        except AttemptError as error:
+            await fail(run, context, error)
+        else:
+            if isinstance(outcome, Running):
+                leave_at_risk(run, context)
+            else:
+                await deliver(run, context, outcome, lease)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import batchgen
+from batchgen.model import to_usd
 from batchgen.sandbox import SandboxProcess
 from tests.api.conftest import KEYS, job_at, products
 
@@ -71,7 +72,7 @@ def test_a_check_writes_nothing(frame: pl.DataFrame) -> None:
         0,
         0,
     )
-    assert 0 < plan.cost_usd <= plan.max_cost_usd
+    assert 0 < plan.cost_usd <= to_usd(plan.findings.forecast.cost().highest)
     assert not Path("out").exists()
 
 

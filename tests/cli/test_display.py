@@ -30,7 +30,7 @@ def succeed(progress: Progress, rows: int, images: int, cents: int) -> None:
     progress.stored_images += images
     progress.spent += cents * CENT
     for _ in range(rows):
-        progress.settle(Status.SUCCEEDED)
+        progress.count_status(Status.SUCCEEDED)
 
 
 def test_time_left_counts_rows_and_pace_counts_images(progress: Progress) -> None:
@@ -63,7 +63,7 @@ def test_rows_that_cannot_run_are_done_with_and_no_measure_of_pace(
     meter = Meter(progress)
     meter.view(0.0)
 
-    progress.settle(Status.INVALID)
+    progress.count_status(Status.INVALID)
     view = meter.view(10.0)
 
     assert (view.ended, view.rows[Status.PENDING]) == (1, 9)
@@ -124,7 +124,7 @@ def test_planning_tells_how_many_rows_were_read() -> None:
 def test_a_state_has_the_same_word_as_in_the_summary(progress: Progress) -> None:
     statuses = [status for status in Status if status is not Status.PENDING]
     for status in statuses:
-        progress.settle(status)
+        progress.count_status(status)
 
     line = Meter(progress).view(0.0).line()
 

@@ -9,8 +9,7 @@ import pytest
 from batchgen.cli.signals import stopped_now_line, stopping_line
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State
-from batchgen.runner.progress import Stop
-from batchgen.runner.remaining_work import count_open_attempts
+from batchgen.runner.progress import Stop, count_open_attempts
 
 
 @pytest.mark.parametrize(

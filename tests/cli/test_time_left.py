@@ -21,7 +21,7 @@ def running(rows: int) -> Progress:
 def end_rows(progress: Progress, count: int) -> None:
     progress.stored_images += count
     for _ in range(count):
-        progress.settle(Status.SUCCEEDED)
+        progress.count_status(Status.SUCCEEDED)
 
 
 def views_of(seed: int) -> list[View]:

@@ -21,10 +21,10 @@ from typing import Any
 import anyio
 import polars as pl
 
-from batchgen.billing.bill import BillFormat, micros_of, read_bill
+from batchgen.billing.bill import BillFormat, read_bill
 from batchgen.billing.comparison import Bill, Kind
 from batchgen.billing.reconciliation import Reconciliation, reconcile
-from batchgen.model import dollars
+from batchgen.model import dollars, micros_of
 from batchgen.providers import PROVIDERS
 from batchgen.sandbox import start_sandbox
 from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault

@@ -435,16 +435,6 @@ def test_a_copy_of_a_ledger_that_is_written_holds_what_was_committed(
         assert copy.meta.mode == "loopback"
 
 
-def test_a_folder_is_bound_once_and_refused_to_another(ledger: Ledger) -> None:
-    ledger.meta.bind(Meta.mode, "real", "was {bound}, wanted {wanted}")
-    ledger.meta.bind(Meta.mode, "real", "never said")
-
-    with pytest.raises(LedgerMismatch, match="was real, wanted rehearsal"):
-        ledger.meta.bind(Meta.mode, "rehearsal", "was {bound}, wanted {wanted}")
-
-    assert ledger.meta.mode == "real"
-
-
 def test_a_row_is_sent_by_whom_it_is_planned_for_and_while_nothing_of_it_is_under_way(
     ledger: Ledger, row_id: int
 ) -> None:

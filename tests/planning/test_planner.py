@@ -130,6 +130,8 @@ class Table:
                 return True
             with suppress(ReadingStopped):
                 await planner.write(writer, to_thread, at_once=not propose, pause=pause)
+                if propose:
+                    await planner.adopt(writer)
             return planner.finished
 
     @asynccontextmanager

@@ -473,7 +473,7 @@ async def test_a_task_of_a_provider_without_key_is_named_and_not_bought_elsewher
 
     outcome = await desk.run()
 
-    assert outcome.missing_keys == ["FOXAPI_API_KEY"]
+    assert outcome.missing_keys == {"FOXAPI_API_KEY"}
     assert statuses(outcome) == {Status.PENDING: 1}
     assert shop.requests == []
     desk.check_money()
@@ -481,7 +481,7 @@ async def test_a_task_of_a_provider_without_key_is_named_and_not_bought_elsewher
     desk.keys = ["aimlapi", "foxapi"]
     outcome = await desk.run()
 
-    assert outcome.missing_keys == []
+    assert outcome.missing_keys == set()
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert shop.buys == []
     assert desk.row()["provider"] == "foxapi"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.checks.findings import Cost, Forecast, Group, Pace
-from batchgen.checks.resources import disk_of
+from batchgen.checks.forecast import disk_of
 from batchgen.cli.check_enough import disk_line
 from batchgen.ledger import Ledger
 from batchgen.model import Price

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.errors import ArchiveDamaged, DiskFull, LedgerLocked, UsageError
+from batchgen.errors import ArchiveDamaged, DiskFull, LedgerLocked
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import State, Status
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import header_at
 from batchgen.report import compaction as compacting
 from batchgen.report.compaction import CompactionResult, compact
-from batchgen.runner.consent import refuse_rebuy
 from batchgen.runner.folder import open_folder
+from batchgen.runner.manifest_edits import rebuy_of
 from batchgen.runner.resume import recover
 from batchgen.storage.outputs import are_fresh
 from tests.report.runs import read
@@ -148,8 +148,8 @@ def test_a_removed_row_that_comes_back_is_bought_again_only_with_consent(
 
         rows = {index: ledger.status(index + 1) for index in range(len(ROWS))}
         assert rows[REMOVED] is Status.PENDING
-        with pytest.raises(UsageError, match="--rebuy"):
-            refuse_rebuy(ledger, EVERY_ROW, ledger.generation)
+        rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
+        assert "--rebuy" in str(rebuy)
 
 
 def test_rows_that_were_never_removed_ask_for_no_consent(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_rows_that_were_never_removed_ask_for_no_consent(tmp_path: Path) -> None
         ledger = opened.ledger
         read(ledger, [row for at, row in enumerate(ROWS) if at in (*LIVE, 2)])
 
-        refuse_rebuy(ledger, EVERY_ROW, ledger.generation)
+        assert rebuy_of(ledger, EVERY_ROW, ledger.generation) is None
 
 
 @pytest.mark.parametrize("held_by", ["an open attempt", "a decision"])

@@ -21,7 +21,7 @@ from batchgen.model import Delivered, Json, Reply
 from batchgen.providers import PROVIDERS
 from batchgen.providers._reply_errors import error_by_text, error_without_image
 from batchgen.providers._tasks import poll_error
-from batchgen.runner.message_parts import OWN_KINDS, quotes_provider, split_message
+from batchgen.runner.message_parts import OWN_KINDS, split_message
 from batchgen.tracebacks import fault_message
 from batchgen.wire.exchange_errors import download_error
 from batchgen.wire.exchange_errors import purchase_error as wire_error
@@ -63,7 +63,7 @@ def test_what_batchgen_says_is_never_quoted(case: str) -> None:
     add_file_name(error, "kept/7-reply.json")
 
     assert quoted(error) == ""
-    assert not quotes_provider(error.kind, error.message)
+    assert not split_message(error.kind, error.message).quote
 
 
 ERROR: Json = {"error": {"message": "Your prompt is not welcome here."}}
@@ -130,16 +130,16 @@ def test_geminis_answer_without_an_image_quotes_the_text_of_the_answer() -> None
 
 @pytest.mark.parametrize("kind", sorted(OWN_KINDS))
 def test_a_row_that_nobody_was_asked_for_quotes_nobody(kind: str) -> None:
-    assert not quotes_provider(kind, "row 3, line 5, id: is repeated")
+    assert not split_message(kind, "row 3, line 5, id: is repeated").quote
 
 
 def test_no_message_is_no_quote() -> None:
-    assert not quotes_provider("refused", None)
-    assert not quotes_provider(None, "something")
-    assert quotes_provider(Refused("a", "b").kind, "no")
-    assert not quotes_provider(
+    assert not split_message("refused", None).quote
+    assert not split_message(None, "something").quote
+    assert split_message(Refused("a", "b").kind, "no").quote
+    assert not split_message(
         OutcomeUnknown("a", "").kind, "no usable reply from api.acme.example: (Broken)"
-    )
+    ).quote
 
 
 def test_the_name_of_a_finish_reason_is_the_providers_what_introduces_it_is_not() -> (

@@ -172,7 +172,7 @@ class Night:
         await anyio.sleep_until(interruption.at_s)
         if interruption.kind == "kill":
             self.power.arm(interruption.where)
-        elif self.handle.is_attached:
+        else:
             self.handle.stop()
 
     async def _run(self) -> RunResult:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from batchgen.attempts.charges import by_list
 from batchgen.attempts.store import size_warning
 from batchgen.errors import Charge
-from batchgen.images import NotAnImage, inspect
-from batchgen.ledger import AttemptRecord, Ledger, StoredImage
+from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.ledger.rebuilding import Rebuilding
-from batchgen.model import State, now_micros
+from batchgen.model import State, micros_of, now_micros
 from batchgen.output.reading import WrittenTable
 from batchgen.output.salvage import Salvage, SalvagedImage
 from batchgen.output.tag import Tag
-from batchgen.runner.recover.attempt_factory import AttemptFactory
-from batchgen.runner.recover.recovered_attempts import MAX_IMAGES, micros_of
+from batchgen.runner.recover.recovered_attempts import (
+    MAX_IMAGES,
+    TASK_STATES,
+    AttemptFactory,
+)
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID
+from batchgen.runner.resume import charge_in_tag, inspect_member
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 _PRICED = (Charge.REPORTED, Charge.BILLED, Charge.PRICE_LIST)
 
 
@@ -54,39 +54,28 @@ class ImageFiller:
             ArchiveDamaged: another program wrote the ZIP.
         """
         for image in salvage.images():
-            try:
-                facts = inspect(image.data)
-            except NotAnImage:
+            stored = inspect_member(image.tag.image, image.member, image.data)
+            if stored is None:
                 continue
             if not (_is_safe(image.member.name) and 0 < image.tag.image <= MAX_IMAGES):
                 salvage.damaged += 1
                 continue
             attempt = self._attempt_of(image)
-            stored = StoredImage(
-                image=image.tag.image,
-                name=image.member.name,
-                place=image.member.offset,
-                size_bytes=image.member.size_bytes,
-                crc32=image.member.crc32,
-                sha256=hashlib.sha256(image.data).digest(),
-                media_type=facts.media_type,
-                width_px=facts.width_px,
-                height_px=facts.height_px,
-            )
             self.ledger.keep_images(attempt.attempt_id, [stored])
             self.report.images += 1
             self.report.newer_images += attempt.attempt_id in self.newer
-            self.report.foreign_images += self.row_finder.is_foreign(attempt.row_id)
+            self.report.foreign_images += self.rebuilding.is_foreign(attempt.row_id)
         self.report.damaged_images = salvage.damaged
         self._end_attempts()
 
     def _attempt_of(self, image: SalvagedImage) -> AttemptRecord:
         tag, name = image.tag, image.member.name
-        row_id = self.row_finder.row_of_image(name, tag.image)
+        row_id = self.rebuilding.find_row_of(name, tag.image)
         is_number = 0 < tag.attempt_id < MAX_ID
         attempt = self.ledger.find_attempt(tag.attempt_id) if is_number else None
         if attempt is not None and not _fits(attempt, tag, row_id):
-            attempt = self._renumbered(tag, row_id)
+            new_id = self.new_ids.get((tag.attempt_id, row_id or 0))
+            attempt = None if new_id is None else self.ledger.find_attempt(new_id)
         if attempt is None:
             attempt = self._new_attempt(image, row_id)
         if attempt.state is State.STORED:
@@ -95,14 +84,10 @@ class ImageFiller:
         if attempt.charge not in _PRICED and charged.charge is Charge.PRICE_LIST:
             self.report.priced_by_list += charged.cost is not None
             self.report.unpriced_images += charged.cost is None
-        at = micros_of(tag.modified) or attempt.ended_at
+        at = (tag.modified and micros_of(tag.modified)) or attempt.ended_at
         charged = replace(charged, ended_at=max(at or 0, attempt.ended_at or 0) or None)
         self.rebuilding.put_attempt(charged)
         return charged
-
-    def _renumbered(self, tag: Tag, row_id: int | None) -> AttemptRecord | None:
-        number = self.new_ids.get((tag.attempt_id, row_id or 0))
-        return None if number is None else self.ledger.find_attempt(number)
 
     def _new_attempt(self, image: SalvagedImage, row_id: int | None) -> AttemptRecord:
         """Return an attempt that only the ZIP has."""
@@ -116,7 +101,7 @@ class ImageFiller:
         n = self.ledger.row(row_id).request.n
         images = max(1, min(tag.images, max(n, tag.image)))
         first = 1 if images >= n else tag.image
-        at = micros_of(tag.modified) or now_micros()
+        at = (tag.modified and micros_of(tag.modified)) or now_micros()
         self.newer.add(number)
         return self.attempt_factory.new_attempt(
             self.ledger, number, row_id, (first, images), at
@@ -129,7 +114,7 @@ class ImageFiller:
         """
         for attempt in self.rebuilding.attempts_with_images():
             shapes = self.ledger.shapes(attempt.attempt_id)
-            is_task = attempt.task_id is not None and attempt.state in _TASKS
+            is_task = attempt.task_id is not None and attempt.state in TASK_STATES
             is_whole = len(shapes) >= attempt.images
             state = State.DELIVERED if is_task and not is_whole else State.STORED
             self.rebuilding.put_attempt(
@@ -180,9 +165,9 @@ def _fits(attempt: AttemptRecord, tag: Tag, row_id: int | None) -> bool:
     end = attempt.first_image + attempt.images
     if not attempt.first_image <= tag.image < end:
         return False
-    at = micros_of(tag.modified)
-    if row_id == attempt.row_id or at is None:
+    if row_id == attempt.row_id or tag.modified is None:
         return True
+    at = micros_of(tag.modified)
     is_ended = attempt.state is State.STORED and attempt.ended_at is not None
     return attempt.sent_at <= at and (not is_ended or at <= (attempt.ended_at or 0))
 
@@ -191,9 +176,7 @@ def _charged(attempt: AttemptRecord, tag: Tag) -> AttemptRecord:
     """Return an attempt with its cost: there is an image, so it was charged."""
     if attempt.charge in _PRICED:
         return attempt
-    if tag.cost_nano is not None:
-        return replace(attempt, charge=Charge.REPORTED, cost=tag.cost_nano, uncertain=0)
-    charge, cost, uncertain = by_list(attempt, tag.images)
+    charge, cost, uncertain = charge_in_tag(attempt, tag)
     return replace(attempt, charge=charge, cost=cost, uncertain=uncertain)
 
 

@@ -5,31 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from batchgen.errors import Again, Charge, StorageError, UsageError
 from batchgen.ledger import AttemptRecord, Ledger
 from batchgen.ledger.rebuilding import Rebuilding
 from batchgen.manifest import key_of
-from batchgen.model import State, Status, now_micros
+from batchgen.model import Basis, State, Status, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept_files import FOLDER, KeptFiles
 from batchgen.output.reading import TableRow
 from batchgen.output.salvage import Salvage
-from batchgen.runner.recover.attempt_factory import AttemptFactory
+from batchgen.providers.base import TaskProvider
 from batchgen.runner.recover.images import ImageFiller
 from batchgen.runner.recover.recovered_attempts import (
     MAX_IMAGES,
+    TASK_STATES,
+    AttemptFactory,
     attempt_in_log,
     attempt_in_table,
+    micros_in,
+    nano_in,
 )
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains
-from batchgen.runner.recover.result_money import ResultMoney
 from batchgen.runner.recover.row_finder import RowFinder
 from batchgen.runner.recover.run_log import MAX_ID, number_in
 
+_CHARGES = {
+    Basis.REPORTED: Charge.REPORTED,
+    Basis.BILLED: Charge.BILLED,
+    Basis.PRICE_LIST: Charge.PRICE_LIST,
+}
+_STATED_CHARGES = (Charge.REPORTED, Charge.BILLED)
+_MAX_ATTEMPTS = 10_000
+"""Maximum of one row: an edited file may contain any number [assumed]."""
+
 _SETTLED = (Status.FAILED, Status.REFUSED, Status.HELD)
-_TASKS = (State.ACCEPTED, State.OVERDUE, State.DELIVERED)
 
 
 class LedgerFiller:
@@ -61,8 +73,8 @@ class LedgerFiller:
         """
         if self._remains.purchases is not None:
             for row in self._remains.purchases.rows():
-                self._take_row(row)
-        self._take_events()
+                self._add_purchase(row)
+        self._add_logged()
         images = ImageFiller(
             ledger=self._ledger,
             rebuilding=self._rebuilding,
@@ -75,20 +87,20 @@ class LedgerFiller:
             images.add_all(salvage)
             self._ledger.meta.archive_end = salvage.end
         try:
-            self._take_results()
+            self._add_result_money()
             images.note_missing(self._remains.results)
         except (ValueError, TypeError) as error:
-            raise self._odd_table(TABLE, error) from error
-        self._take_kept()
+            raise self._invalid_table(TABLE, error) from error
+        self._add_kept_replies()
         self._settle_rows()
-        self._look_at_tasks()
+        self._count_tasks()
         self._rebuilding.finish()
         self._ledger.meta.outputs = "stale"
         self._refuse_other_source()
         events = self._remains.events
         self._report.highest = self._attempt_factory.highest(self._ledger)
         self._report.guessed_urls = self._attempt_factory.guessed_urls - {""}
-        self._report.is_log_whole = events.exists and self._is_logged()
+        self._report.may_lack_purchases = not (events.exists and self._is_logged())
 
     def _is_logged(self) -> bool:
         """Say whether the log has every purchase that the table lacks."""
@@ -97,7 +109,7 @@ class LedgerFiller:
         # Ids have no gaps: a missing one was a purchase, too.
         return all(number in logged for number in range(self._newest + 1, last + 1))
 
-    def _take_row(self, row: TableRow) -> None:
+    def _add_purchase(self, row: TableRow) -> None:
         try:
             url = row["base_url"] or ""
             if url:
@@ -107,20 +119,20 @@ class LedgerFiller:
             row_id = self._row_finder.row_of_purchase(row)
             attempt = attempt_in_table(row, row_id, url)
         except (ValueError, TypeError) as error:
-            raise self._odd_table(PURCHASES, error) from error
+            raise self._invalid_table(PURCHASES, error) from error
         self._rebuilding.put_attempt(attempt)
         self._report.table_attempts += 1
         self._newest = max(self._newest, attempt.attempt_id)
         moments = (attempt.sent_at, attempt.ended_at, self._report.tables_until)
         self._report.tables_until = max(filter(None, moments), default=None)
 
-    def _odd_table(self, name: str, error: Exception) -> StorageError:
+    def _invalid_table(self, name: str, error: Exception) -> StorageError:
         return StorageError(
             f"{self._remains.folder / name}: a line of it is none that batchgen writes "
             f"({error}); move the file away, and run this again"
         )
 
-    def _take_events(self) -> None:
+    def _add_logged(self) -> None:
         """Add what the log has beyond the table."""
         for attempt_id, logged in sorted(self._remains.events.attempts.items()):
             attempt = self._ledger.find_attempt(attempt_id)
@@ -139,21 +151,89 @@ class LedgerFiller:
                 continue  # the table has at least as much
             self._rebuilding.put_attempt(attempt_in_log(logged, attempt))
 
-    def _take_results(self) -> None:
-        """Add what only the result table has: the cost of each row."""
+    def _add_result_money(self) -> None:
+        """Add what only the result table has, if the table of purchases is lost.
+
+        The result table has one line for each row, so it only has the sum of its costs.
+        """
         results = self._remains.results
         if self._remains.purchases is not None or results is None:
             return
-        ResultMoney(
-            ledger=self._ledger,
-            rebuilding=self._rebuilding,
-            row_finder=self._row_finder,
-            attempt_factory=self._attempt_factory,
-        ).take(results)
+        for row in results.rows():
+            is_bought = row["attempts"] or row["at_risk_attempts"]
+            row_id = self._row_finder.row_of_result(row) if is_bought else None
+            if row_id is not None:
+                self._add_cost(row, row_id)
+                self._add_risk(row, row_id)
         if not self._remains.events.attempts:
             self._newest = self._ledger.newest_attempt()
 
-    def _take_kept(self) -> None:
+    def _add_cost(self, row: TableRow, row_id: int) -> None:
+        charge = _CHARGES.get(Basis(row["cost_basis"] or "none"))
+        cost = nano_in(row, "cost_usd")
+        if charge is None or cost is None:
+            return
+        attempts = self._ledger.attempts_of(row_id)
+        if (
+            len(attempts) == 1
+            and charge in _STATED_CHARGES
+            and attempts[0].charge not in _STATED_CHARGES
+        ):
+            # The ZIP has its image, and the table has its charge.
+            stated = replace(attempts[0], charge=charge, cost=cost, uncertain=0)
+            self._rebuilding.put_attempt(stated)
+            return
+        missing = cost - sum(attempt.cost or 0 for attempt in attempts)
+        is_stored = row["status"] == Status.SUCCEEDED and not attempts
+        if missing > 0 or is_stored:
+            self._add_purchase_of(
+                row,
+                row_id,
+                state=State.STORED if is_stored else State.FAILED,
+                charge=charge,
+                cost=missing,
+                again=None if is_stored else Again.LATER,
+            )
+
+    def _add_risk(self, row: TableRow, row_id: int) -> None:
+        attempts = self._ledger.attempts_of(row_id)
+        risky = sum(attempt.at_risk for attempt in attempts)
+        count = (row["at_risk_attempts"] or 0) - risky
+        if count > _MAX_ATTEMPTS:
+            raise ValueError(f"{count} purchases of one row at risk")
+        at_risk = nano_in(row, "at_risk_usd")
+        provider = self._attempt_factory.providers.get(row["provider"])
+        is_task = row["request_id"] is not None and isinstance(provider, TaskProvider)
+        for _ in range(max(0, count)):
+            self._add_purchase_of(
+                row,
+                row_id,
+                state=State.ACCEPTED if is_task else State.UNKNOWN,
+                charge=None if is_task else Charge.UNKNOWN,
+                task_id=row["request_id"] if is_task else None,
+                ceiling=None if at_risk is None else -(-at_risk // count),
+                again=None if is_task else Again.LATER,
+            )
+
+    def _add_purchase_of(self, row: TableRow, row_id: int, **values: Any) -> None:
+        """Add a purchase of which the result table has only what its row has."""
+        number = self._ledger.newest_attempt() + 1
+        images = self._ledger.row(row_id).request.n
+        at = micros_in(row, "started_at") or 0
+        attempt = self._attempt_factory.new_attempt(
+            self._ledger, number, row_id, (1, images), at
+        )
+        common = {
+            "provider": row["provider"] or attempt.provider,
+            "model": row["model"] or attempt.model,
+            "request_id": row["request_id"],
+            "ended_at": micros_in(row, "finished_at"),
+            "error": row["error"],
+            "message": row["message"],
+        }
+        self._rebuilding.put_attempt(replace(attempt, **(common | values)))
+
+    def _add_kept_replies(self) -> None:
         """Add kept replies without a known purchase, with their money at risk."""
         files = KeptFiles(self._remains.folder, lambda _: ())
         lost = []
@@ -190,11 +270,11 @@ class LedgerFiller:
                 status = Status(row["status"])
                 self._rebuilding.settle(row_id, status, error, self._newest)
 
-    def _look_at_tasks(self) -> None:
+    def _count_tasks(self) -> None:
         """Count the tasks that the next run polls; a task without an id is lost."""
         for attempt in self._ledger.open_attempts():
             if attempt.task_id is not None:
-                self._report.tasks += attempt.state in _TASKS
+                self._report.tasks += attempt.state in TASK_STATES
             elif attempt.state in (State.ACCEPTED, State.OVERDUE):
                 self._report.lost_tasks += 1
                 message = "accepted, and no file of the folder names its task"

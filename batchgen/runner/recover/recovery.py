@@ -8,10 +8,10 @@ recovery may be killed at any time, and started again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from batchgen.errors import DiskFull, StorageError
@@ -19,19 +19,19 @@ from batchgen.ledger import Ledger, PlanWriter
 from batchgen.ledger.database import check_whole
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest import key_of
-from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
-from batchgen.model import Job, PriceList, now_micros, utc
+from batchgen.model import Job, PriceList, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.member_names import folded_base_names
-from batchgen.planning.plan_entries import plan_entry
+from batchgen.output.whole import sync_folder
+from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
 from batchgen.providers.base import Provider
-from batchgen.runner.folder import LOG, bind, hold_folder
-from batchgen.runner.recover.attempt_factory import AttemptFactory
+from batchgen.runner.folder import LEDGER, LOG, bind, hold_folder
+from batchgen.runner.folder_checks import RECOVERING
 from batchgen.runner.recover.ledger_filler import LedgerFiller
-from batchgen.runner.recover.ledger_swap import clear_new, new_ledger, put_in_place
+from batchgen.runner.recover.recovered_attempts import AttemptFactory
 from batchgen.runner.recover.recovery_report import RecoveryReport
 from batchgen.runner.recover.remains import Remains, refuse_whole_ledger
 from batchgen.runner.resume import recover
@@ -78,15 +78,19 @@ def recover_folder(recovery: Recovery, remains: Remains) -> RecoveryReport:
 
 def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None:
     folder = remains.folder
-    with closing(Ledger(new_ledger(folder))) as ledger:
+    with closing(Ledger(folder / RECOVERING)) as ledger:
         with ledger.transaction():
             bind(ledger, folder, recovery.job.source, recovery.mode)
             ledger.meta.command = recovery.command
             _plan(ledger, recovery)
         with ledger.transaction():
-            LedgerFiller(
-                ledger, _attempt_factory_of(recovery, remains), remains, report
-            ).fill()
+            attempt_factory = AttemptFactory(
+                job=recovery.job,
+                providers=recovery.providers,
+                prices=recovery.prices,
+                urls=dict(remains.events.urls),
+            )
+            LedgerFiller(ledger, attempt_factory, remains, report).fill()
         with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
             recover(ledger, archive, now_micros())
         report.totals = ledger.totals(EVERY_ROW)
@@ -99,7 +103,7 @@ def _refuse_invalid(folder: Path) -> None:
         StorageError: a file of the folder has values that batchgen never writes.
     """
     try:
-        check_whole(new_ledger(folder))
+        check_whole(folder / RECOVERING)
     except DiskFull:
         raise
     except StorageError as error:
@@ -114,32 +118,80 @@ def _plan(ledger: Ledger, recovery: Recovery) -> None:
     """Plan all rows as `run` does in an empty ledger."""
     job = recovery.job
     manifest = Manifest.open(job)
-    router = Router.of(job, recovery.providers, recovery.prices, _today())
+    router = Router.of(job, recovery.providers, recovery.prices)
     with closing(
         PlanWriter(ledger, key_of, folded_base_names, dedupe=job.dedupe)
     ) as plan:
-        plan.id_column = job.columns.get("id", "id")
-        rows = 0
-        images = ImageStore(job.images_folder)
-        for part in manifest.slices():
-            plan.add(
-                [plan_entry(row, router) for row in part.rows], part.user_columns, rows
-            )
-            images.clear()
-            rows += len(part.rows)
+        slices = add_all_rows(plan, manifest, router)
+        rows = sum(len(entries) for _, entries in slices)
         plan.end()
         # No manifest has this digest, so the next run makes a new plan.
         plan.complete("recovered", manifest.user_schema, rows)
 
 
-def _today() -> date:
-    return utc(now_micros()).date()
+# -- the new ledger takes the place of the old one
 
 
-def _attempt_factory_of(recovery: Recovery, remains: Remains) -> AttemptFactory:
-    return AttemptFactory(
-        job=recovery.job,
-        providers=recovery.providers,
-        prices=recovery.prices,
-        urls=dict(remains.events.urls),
+_LOG_SUFFIXES = ("-wal", "-shm", "-journal")
+
+
+def clear_new(folder: Path) -> None:
+    """Remove the new ledger of a recovery that was killed."""
+    try:
+        for suffix in ("", *_LOG_SUFFIXES):
+            (folder / f"{RECOVERING}{suffix}").unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+
+
+def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
+    """Move the new ledger to its place; it is on disk when this returns.
+
+    The files of the old ledger are renamed first: SQLite would read its log as a part
+    of the new ledger.
+
+    Args:
+        folder: The run folder.
+        unreadable: Tables that are renamed, too: the next run writes them anew.
+
+    Returns:
+        The new names of the renamed files.
+    """
+    try:
+        moved = _move_aside(folder, unreadable)
+        new = folder / RECOVERING
+        for suffix in _LOG_SUFFIXES:
+            if (folder / f"{RECOVERING}{suffix}").exists():
+                raise StorageError(f"{new} is not whole; run this again")
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        sync_folder(folder)
+        new.replace(folder / LEDGER)
+        sync_folder(folder)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    return moved
+
+
+def _move_aside(folder: Path, unreadable: Sequence[str]) -> list[str]:
+    number = 1
+    while any(folder.glob(f"*.lost-{number}*")):
+        number += 1
+    names = {
+        f"{LEDGER}{suffix}": f"{LEDGER}.lost-{number}{suffix}"
+        for suffix in ("", *_LOG_SUFFIXES)
+    }
+    names |= {name: f"{name}.lost-{number}" for name in unreadable}
+    moved = []
+    for name, new_name in names.items():
+        if (folder / name).exists():
+            (folder / name).rename(folder / new_name)
+            moved.append(new_name)
+    return moved
+
+
+def _cannot(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"cannot write in {folder}: {error.strerror or error}. When that is mended, "
+        "run this again"
     )

@@ -30,7 +30,7 @@ class RecoveryReport:
         tasks: Open tasks, which the next run polls.
         lost_tasks: Tasks whose id is in no file.
         guessed_urls: Base URLs of tasks that no file names.
-        is_log_whole: Whether the log has each purchase that the tables lack.
+        may_lack_purchases: Whether there may be purchases that are in no file.
         highest: The highest price of one purchase in nano-dollars; None if unknown.
         totals: The folder's money and rows; set at the end.
     """
@@ -51,11 +51,6 @@ class RecoveryReport:
     tasks: int = 0
     lost_tasks: int = 0
     guessed_urls: set[str] = field(default_factory=set)
-    is_log_whole: bool = True
+    may_lack_purchases: bool = False
     highest: int | None = None
     totals: Totals | None = None
-
-    @property
-    def may_lack_purchases(self) -> bool:
-        """Whether there may be purchases that are in no file."""
-        return not self.is_log_whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from batchgen.errors import LedgerMismatch, StorageError, UsageError
@@ -11,7 +12,7 @@ from batchgen.ledger.file_state import LedgerState, state_of
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.reading import WrittenTable
 from batchgen.runner.folder import LEDGER, LOG
-from batchgen.runner.folder_checks import SANDBOX, refuse_odd_files
+from batchgen.runner.folder_checks import SANDBOX, refuse_special_files
 from batchgen.runner.recover.run_log import Events, read_events
 
 OPEN_STATES = ("sent", "accepted", "overdue", "delivered")
@@ -64,22 +65,18 @@ class Remains:
     @property
     def urls(self) -> set[str]:
         """Base URLs of all purchases, as far as a file names them."""
-        urls = set(self.events.urls.values())
-        for row in self.purchases.rows() if self.purchases else ():
-            if row["base_url"]:
-                urls.add(row["base_url"])
-        return urls
+        rows = self.purchases.rows() if self.purchases else ()
+        in_table = {row["base_url"] for row in rows if row["base_url"]}
+        return in_table | set(self.events.urls.values())
 
     @property
     def providers(self) -> list[str]:
         """Providers of all purchases, as far as a file names them."""
-        names: dict[str, None] = {}
-        if self.purchases is not None:
-            names |= {str(row["provider"]): None for row in self.purchases.rows()}
-        for attempt in self.events.attempts.values():
-            if name := attempt.sent_fields.get("provider"):
-                names[name] = None
-        return list(names)
+        rows = self.purchases.rows() if self.purchases else ()
+        in_table = (str(row["provider"]) for row in rows)
+        attempts = self.events.attempts.values()
+        in_log = (attempt.sent_fields.get("provider") for attempt in attempts)
+        return [name for name in dict.fromkeys(chain(in_table, in_log)) if name]
 
 
 def read_remains(folder: Path) -> Remains:
@@ -89,7 +86,7 @@ def read_remains(folder: Path) -> Remains:
         UsageError: it has its ledger, or no trace of a purchase.
         StorageError: a link or a pipe is in place of a file of the run.
     """
-    refuse_odd_files(folder)
+    refuse_special_files(folder)
     refuse_whole_ledger(folder)
     unreadable: dict[str, str] = {}
     purchases = _open(folder / PURCHASES, unreadable)

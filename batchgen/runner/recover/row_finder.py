@@ -53,10 +53,6 @@ class RowFinder:
         self._rebuilding.enlarge(row_id, (row["first_image"] or 1) + row["images"] - 1)
         return row_id
 
-    def row_of_image(self, name: str, image: int) -> int | None:
-        """Return the row of the manifest that an image of this name was made for."""
-        return self._rebuilding.find_row_of(name, image)
-
     def row_with_base_name(self, base_name: str) -> int:
         """Return the row whose images have names with this base name."""
         row_id = self._rebuilding.find_row_with(base_name)
@@ -70,10 +66,6 @@ class RowFinder:
         )
         self._rebuilding.enlarge(row_id, image)
         return row_id
-
-    def is_foreign(self, row_id: int) -> bool:
-        """Say whether a row is not in SOURCE."""
-        return self._rebuilding.is_foreign(row_id)
 
     def _foreign(self, base_name: str) -> int:
         match = _UNNAMED.fullmatch(base_name)

@@ -10,10 +10,14 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from batchgen.errors import Again, Charge
-from batchgen.model import State
+from batchgen.model import State, micros_of
+
+E = TypeVar("E", bound=StrEnum)
 
 _LINE = re.compile(r"(\S{1,40}Z) (?:info|warning|error) +(\w{1,40})(?: (.*))?")
 _FIELD = re.compile(
@@ -21,7 +25,6 @@ _FIELD = re.compile(
 )
 _MAX_LINE = 1 << 20
 """How much of a line is read: batchgen writes no longer ones [assumed]."""
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 MAX_ID = 10**12
 """The ids of purchases are smaller. An edited file may contain any number, and the next
 purchases must get larger ones [assumed]."""
@@ -45,7 +48,6 @@ class LoggedAttempt:
     request_id: str | None = None
     accepted_at: int | None = None
     delivered_fields: Mapping[str, str] | None = None
-    delivered_at: int | None = None
     ended_fields: Mapping[str, str] | None = None
     ended_at: int | None = None
     is_stored: bool = False
@@ -100,17 +102,17 @@ def read_events(path: Path, ended_ids: Container[int] = ()) -> Events:
         with path.open(encoding="utf-8", errors="replace") as file:
             while line := file.readline(_MAX_LINE):
                 if (match := _LINE.fullmatch(line.rstrip("\n"))) is not None:
-                    _take(events, match)
+                    _record_event(events, match)
     except OSError:
         return events
     events.exists = True
     return events
 
 
-def _take(events: Events, match: re.Match[str]) -> None:
+def _record_event(events: Events, match: re.Match[str]) -> None:
     name = match[2]
     try:
-        at = _micros(match[1])
+        at = micros_of(datetime.fromisoformat(match[1]))
         fields = _fields(match[3] or "")
     except (ValueError, SyntaxError, OverflowError):
         return
@@ -127,12 +129,12 @@ def _take(events: Events, match: re.Match[str]) -> None:
     if attempt_id is None or not 0 < attempt_id < MAX_ID:
         return
     if name == "sent":
-        _take_sent(events, LoggedAttempt(attempt_id, at, fields))
+        _record_sent(events, LoggedAttempt(attempt_id, at, fields))
     elif (attempt := events.attempts.get(attempt_id)) is not None:
-        _take_step(attempt, name, at, fields)
+        _record_step(attempt, name, at, fields)
 
 
-def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
+def _record_sent(events: Events, attempt: LoggedAttempt) -> None:
     if attempt.attempt_id in events.ids:
         # Here begins a run with another ledger.
         events.attempts.clear()
@@ -145,7 +147,7 @@ def _take_sent(events: Events, attempt: LoggedAttempt) -> None:
         events.urls[name] = url
 
 
-def _take_step(
+def _record_step(
     attempt: LoggedAttempt, name: str, at: int, fields: Mapping[str, str]
 ) -> None:
     if name == "accepted":
@@ -153,7 +155,7 @@ def _take_step(
         attempt.request_id = fields.get("request", attempt.task_id)
         attempt.ended_fields = None
     elif name == "delivered":
-        attempt.delivered_fields, attempt.delivered_at = fields, at
+        attempt.delivered_fields = fields
         attempt.ended_fields = None
     elif name == "stored":
         attempt.is_stored, attempt.ended_at = True, at
@@ -174,11 +176,6 @@ def _fields(text: str) -> dict[str, str]:
     return fields
 
 
-def _micros(stamp: str) -> int:
-    since = datetime.fromisoformat(stamp) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
 def number_in(fields: Mapping[str, str], name: str) -> int | None:
     """Return a field as a whole number; None if it is none."""
     text = fields.get(name, "")
@@ -188,25 +185,25 @@ def number_in(fields: Mapping[str, str], name: str) -> int | None:
 
 def charge_in(fields: Mapping[str, str]) -> Charge:
     """Return the kind of charge in the fields."""
-    try:
-        return Charge(fields.get("charge", ""))
-    except ValueError:
-        return Charge.UNKNOWN
+    return _member_in(fields, "charge", Charge.UNKNOWN)
 
 
 def again_in(fields: Mapping[str, str]) -> Again:
     """Return whether the attempt was to be repeated."""
-    try:
-        return Again(fields.get("again", ""))
-    except ValueError:
-        return Again.LATER
+    return _member_in(fields, "again", Again.LATER)
 
 
 def _state_of(fields: Mapping[str, str]) -> State:
-    try:
-        state = State(fields.get("state", ""))
-    except ValueError:
-        # An older batchgen did not log the state.
-        is_unknown = charge_in(fields) is Charge.UNKNOWN
-        return State.UNKNOWN if is_unknown else State.FAILED
+    # An older batchgen did not log the state.
+    is_unknown = charge_in(fields) is Charge.UNKNOWN
+    default = State.UNKNOWN if is_unknown else State.FAILED
+    state = _member_in(fields, "state", default)
     return state if state in _ENDS else State.UNKNOWN
+
+
+def _member_in(fields: Mapping[str, str], name: str, default: E) -> E:
+    """Return a field as a member of the enumeration of its default."""
+    try:
+        return type(default)(fields.get(name, ""))
+    except ValueError:
+        return default

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from batchgen.model import Job, to_nano
+from batchgen.model.job import Job
+from batchgen.model.price import to_nano
 
 DAY_MICROS = 86_400_000_000
 OTHER_VALUES = "*"
@@ -59,9 +60,9 @@ class Limits:
         return self.run is not None or self.day is not None or bool(self.by)
 
     @classmethod
-    def load(cls, text: str) -> Limits:
-        """Read the JSON that `dump` wrote."""
-        return cls(**json.loads(text))
+    def load(cls, text: str | None) -> Limits:
+        """Read the JSON that `dump` wrote; None stands for no limits."""
+        return cls() if text is None else cls(**json.loads(text))
 
     def dump(self) -> str:
         """Write the limits as JSON, for readers of the run folder."""
