@@ -16,9 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from batchgen.ledger.database import queries
 from batchgen.ledger.ledger import Ledger
+from batchgen.ledger.outstanding import EstimatedRows
 from batchgen.ledger.reader import Reader
 
 _TABLES = ("gone", "fresh", "standing", "pairs")
@@ -53,7 +55,7 @@ class Edits:
             self.ledger.execute(f"edits_end_{table}")
             self.ledger.execute(f"edits_begin_{table}")
         self._run("edits_fresh")
-        if self.ledger.execute("edits_any_fresh").fetchone():
+        if self.ledger.has_any("edits_any_fresh"):
             self._run("edits_gone")
             for index in ("gone", "gone_keys", "gone_places"):
                 self.ledger.execute(f"edits_index_{index}")
@@ -91,7 +93,7 @@ class Edits:
     def _find_changed(self) -> None:
         self._run("edits_changed")
         self._run("edits_returned")
-        if not self.ledger.execute("edits_has_ids", (self.generation,)).fetchone():
+        if not self.ledger.has_any("edits_has_ids", (self.generation,)):
             self._run("edits_in_place")
             return
         counts = self._run("edits_kept_keys").fetchone()
@@ -126,9 +128,8 @@ class Edits:
 
 def adopt(ledger: Ledger, generation: int) -> None:
     """Give new keys to rows that took over others."""
-    values = {"generation": generation}
     for name in ("edits_remember_keys", "edits_take_keys", "edits_drop_new"):
-        ledger.execute(name, values)
+        ledger.execute(name, {"generation": generation})
 
 
 def keep(ledger: Ledger, generation: int, end: int) -> None:
@@ -137,11 +138,9 @@ def keep(ledger: Ledger, generation: int, end: int) -> None:
     A row that has no such image and no running task is bought as it is now.
     """
     values = {"generation": generation, "end": end}
-    adopted = ledger.generation
-    cursor = ledger.execute(
-        "edits_keep", {**values, "adopted": adopted, "warning": OUTDATED}
-    )
-    if cursor.rowcount:
+    if ledger.execute(
+        "edits_keep", {**values, "adopted": ledger.generation, "warning": OUTDATED}
+    ).rowcount:
         ledger.mark_outputs_stale()  # the rows may be in the reading that counts, too
     ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)
@@ -158,7 +157,54 @@ def replace_sources(ledger: Ledger, generation: int) -> None:
 
 def has_kept(ledger: Reader) -> bool:
     """Say whether rows of the reading that counts kept results from before an edit."""
-    return ledger.execute("edits_any_kept", (ledger.generation,)).fetchone() is not None
+    return ledger.has_any("edits_any_kept", (ledger.generation,))
+
+
+class RowsToRebuy(NamedTuple):
+    """Rows that are bought again only with consent, added up.
+
+    Attributes:
+        estimate: Expected price of all rows with a known price, in nano-dollars.
+        unpriced: How many rows have no known price.
+        removed: How many of the rows lost their images from the archive.
+    """
+
+    rows: int
+    estimate: int
+    unpriced: int
+    removed: int
+
+
+class NamedRow(NamedTuple):
+    """A row as messages name it."""
+
+    id: str | None
+    position: int
+
+
+def rows_to_rebuy(ledger: Reader, end: int, generation: int) -> RowsToRebuy:
+    """Add up the rows before a position that would be bought again."""
+    values = {"generation": generation, "end": end}
+    return RowsToRebuy._make(ledger.execute("to_rebuy", values).fetchone())
+
+
+def first_rows_to_rebuy(
+    ledger: Reader, end: int, generation: int, max_rows: int
+) -> list[NamedRow]:
+    """Return the first of them."""
+    values = {"generation": generation, "end": end, "max_rows": max_rows}
+    return [NamedRow._make(row) for row in ledger.execute("to_rebuy_first", values)]
+
+
+def rows_kept(ledger: Reader, end: int, generation: int) -> EstimatedRows:
+    """Add up the rows before a position that kept their results from before an edit."""
+    values = {"generation": generation, "end": end}
+    return EstimatedRows._make(ledger.execute("edits_kept_count", values).fetchone())
+
+
+def count_taken_over(ledger: Reader, end: int, generation: int) -> int:
+    """Count the rows that took over purchases of another id or position."""
+    return ledger.number("edits_taken", {"generation": generation, "end": end})
 
 
 def nearest_pairs(new: Sequence[int], old: Iterable[int]) -> Iterator[tuple[int, int]]:

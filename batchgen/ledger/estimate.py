@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
-from batchgen.ledger import Reader
-from batchgen.ledger.outstanding import outstanding
+from batchgen.ledger.reader import Reader
 from batchgen.model import to_usd
 
 EVERY_ROW = 1 << 62
@@ -18,27 +17,27 @@ def scope_end(limit: int | None) -> int:
     return EVERY_ROW if limit is None else limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What is still to be bought.
+class Estimate(NamedTuple):
+    """Rows, and the expected price of their missing images.
 
     Attributes:
-        usd: Expected price of all rows with a known price.
-        unpriced: Rows without a known price.
+        images: Those that are not in the archive yet.
+        estimate: Expected price of all rows with a known price, in nano-dollars.
+        unpriced: How many rows have no known price.
     """
 
     rows: int
     images: int
-    usd: Decimal
+    estimate: int
     unpriced: int
+
+    @property
+    def usd(self) -> Decimal:
+        """The expected price in dollars."""
+        return to_usd(self.estimate)
 
 
 def estimate_of(ledger: Reader, end: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    total = outstanding(ledger, end, generation)
-    return Estimate(
-        rows=total.rows,
-        images=total.images,
-        usd=to_usd(total.estimate),
-        unpriced=total.unpriced,
-    )
+    values = {"generation": generation, "end": end}
+    return Estimate._make(ledger.execute("to_buy", values).fetchone())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchgen.ledger.mode import REHEARSAL
 from batchgen.model import Status
+
+REHEARSAL = "rehearsal"
+"""The kind of run against the built-in sandbox; all others cost real money."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,9 +70,7 @@ def _problems(ledger: Reader, name: str, max_rows: int) -> list[PlanProblem]:
 
 def count_warnings(ledger: Reader, end: int) -> int:
     """Count the rows with a warning before a position."""
-    values = {"generation": ledger.generation, "end": end}
-    count: int = ledger.execute("warnings_count", values).fetchone()[0]
-    return count
+    return ledger.number("warnings_count", ledger.before(end))
 
 
 def renamed_rows(ledger: Reader, max_rows: int) -> list[RenamedRow]:
@@ -83,22 +81,18 @@ def renamed_rows(ledger: Reader, max_rows: int) -> list[RenamedRow]:
 
 def count_runnable(ledger: Reader, end: int) -> int:
     """Count the rows before a position that can run."""
-    values = {"generation": ledger.generation, "end": end}
-    count: int = ledger.execute("rows_that_can_run", values).fetchone()[0]
-    return count
+    return ledger.number("rows_that_can_run", ledger.before(end))
 
 
 def runnable_row(ledger: Reader, end: int, above: int) -> RunnableRow:
     """Return the row that can run and has `above` such rows before it."""
-    values = {"generation": ledger.generation, "end": end, "above": above}
+    values = {**ledger.before(end), "above": above}
     position, line, request = ledger.execute("row_that_can_run", values).fetchone()
     return RunnableRow(position, line, prompt_of(request))
 
 
 def rows_without_success(ledger: Reader, end: int) -> Iterator[RowWithoutSuccess]:
     """Yield the rows before a position that ended without success."""
-    values = {"generation": ledger.generation, "end": end}
-    for position, line, row_id, status, *reasons in ledger.stream(
-        "rows_without_success", values
-    ):
+    rows = ledger.stream("rows_without_success", ledger.before(end))
+    for position, line, row_id, status, *reasons in rows:
         yield RowWithoutSuccess(position, line, row_id, Status(status), *reasons)

@@ -1,7 +1,7 @@
 -- name: purchases
 SELECT (SELECT min(position) FROM plan
         WHERE plan.row_id = attempts.row_id AND plan.generation = :generation) AS position,
-       rows.id AS name,
+       rows.id,
        (SELECT count(*) FROM attempts AS earlier
         WHERE earlier.row_id = attempts.row_id
           AND earlier.attempt_id <= attempts.attempt_id) AS number,

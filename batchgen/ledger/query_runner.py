@@ -19,15 +19,12 @@ _FETCHED = 1024
 
 
 class _Cursor(sqlite3.Cursor):
-    """Rows are read as they are asked for, long after the statement was executed.
-
-    Python's own cursors raise SQLite's errors there, and not ours.
-    """
+    """Raises batchgen's errors, also while it reads rows of an earlier statement."""
 
     path: Path
 
     def __next__(self) -> Any:
-        # As `translated` does, which costs four times the reading of a row.
+        # `translated` does the same, but takes four times as long as reading a row.
         try:
             return super().__next__()
         except sqlite3.Error as error:
@@ -52,7 +49,7 @@ class QueryRunner:
     """Runs named queries on a ledger's file.
 
     Raises:
-        StorageError: from every method, when SQLite cannot do what was asked.
+        StorageError: from every method, when SQLite fails.
     """
 
     writes = False
@@ -63,21 +60,21 @@ class QueryRunner:
 
     @property
     def log(self) -> Path:
-        """The file to which commits are written first; it may not be there yet."""
+        """The file to which commits are written first; it may not exist yet."""
         return self.path.with_name(f"{self.path.name}-wal")
 
     def close(self) -> None:
-        """Close the file; a last checkpoint folds the log into it."""
+        """Close the file; a last checkpoint moves the log into it."""
         self._connection.close()
 
     def copy_to(self, path: Path) -> None:
-        """Copy the ledger as it stands now, also while it is written."""
+        """Copy the ledger in its present state, also while it is written."""
         with translated(path), closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read one moment of the ledger, whatever is written meanwhile."""
+        """Read one state of the ledger, whatever is written meanwhile."""
         with translated(self.path):
             self._connection.execute("BEGIN")
             try:
@@ -93,6 +90,14 @@ class QueryRunner:
             return cursor.execute(queries()[name], values)
         except sqlite3.Error as error:
             raise ours(error, self.path) from error
+
+    def number(self, name: str, values: Values = ()) -> int:
+        """Return the number that a named query returns."""
+        return int(self.execute(name, values).fetchone()[0])
+
+    def has_any(self, name: str, values: Values = ()) -> bool:
+        """Say whether a named query returns any row."""
+        return self.execute(name, values).fetchone() is not None
 
     def stream(self, name: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a named query as plain tuples, for many rows."""
@@ -118,10 +123,10 @@ class QueryRunner:
         return row[0] if row else None
 
     def read_meta_under(self, prefix: str) -> dict[str, Value]:
-        """Return the values whose names begin so, by the rest of their names."""
+        """Return the values whose names have a prefix, by the rest of their names."""
         rows = self.execute("meta_under", {"under": prefix})
         return {name.removeprefix(prefix): value for name, value in rows}
 
     def write_meta(self, name: str, value: Value) -> None:
-        """Write a value of `meta`; a step of a commit, which only a `Ledger` makes."""
+        """Write a value of `meta`; a step of a commit, so only a `Ledger` can do it."""
         self.execute("meta_set", (name, value))

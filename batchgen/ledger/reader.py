@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from batchgen.ledger.folder_totals import Money, Totals
+from batchgen.ledger.folder_totals import REHEARSAL, Money, Totals
 from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
-from batchgen.ledger.mode import REHEARSAL
+from batchgen.ledger.meta import Value
 from batchgen.ledger.query_runner import QueryRunner
 from batchgen.ledger.records import (
     AttemptRecord,
@@ -52,6 +52,10 @@ class Reader(QueryRunner):
         """The reading of the manifest that counts now."""
         return self.meta.generation
 
+    def before(self, end: int) -> dict[str, Value]:
+        """Return the values of queries on the planned rows before a position."""
+        return {"generation": self.generation, "end": end}
+
     def status(self, row_id: int) -> Status:
         """Return a row's status."""
         return Status(self.execute("row_status", (row_id,)).fetchone()[0])
@@ -85,9 +89,8 @@ class Reader(QueryRunner):
         rows = self.execute(
             "rows_waiting",
             {
-                "generation": self.generation,
+                **self.before(end),
                 "after": after,
-                "end": end,
                 "provider": provider,
                 "max_rows": max_rows,
                 "groups": None if groups is None else json.dumps(list(groups)),
@@ -112,8 +115,7 @@ class Reader(QueryRunner):
         rows = self.execute(
             "rows_to_take",
             {
-                "generation": self.generation,
-                "end": end,
+                **self.before(end),
                 "giver": giver,
                 "taker": f'"provider":"{taker}"',
                 "max_rows": max_rows,
@@ -129,8 +131,7 @@ class Reader(QueryRunner):
 
     def is_planned(self, row_id: int) -> bool:
         """Say whether the manifest still has this version of the row."""
-        values = (row_id, self.generation)
-        return self.execute("row_is_planned", values).fetchone() is not None
+        return self.has_any("row_is_planned", (row_id, self.generation))
 
     def planned_provider(self, row_id: int) -> str | None:
         """Return the provider that is planned for a row now; empty if none can make it.
@@ -142,9 +143,7 @@ class Reader(QueryRunner):
 
     def count_sharing_rows(self, row_id: int, end: int) -> int:
         """Return how many rows before a position share this row's images."""
-        values = (row_id, self.generation, end)
-        count: int = self.execute("row_sharers", values).fetchone()[0]
-        return count
+        return self.number("row_sharers", (row_id, self.generation, end))
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
@@ -166,16 +165,15 @@ class Reader(QueryRunner):
             "behind": images.stop,
             "provider": provider,
         }
-        return self.execute("row_may_be_sent", values).fetchone() is not None
+        return self.has_any("row_may_be_sent", values)
 
     def has_attempts(self) -> bool:
-        """Say whether anything was ever sent from this folder."""
-        return self.execute("attempts_any").fetchone() is not None
+        """Say whether any purchase was ever sent from this folder."""
+        return self.has_any("attempts_any")
 
     def newest_attempt(self) -> int:
         """Return the number of the newest attempt, 0 for none."""
-        newest: int = self.execute("attempts_newest").fetchone()[0]
-        return newest
+        return self.number("attempts_newest")
 
     def attempts_of(self, row_id: int) -> list[AttemptRecord]:
         """Return all attempts at a row, oldest first."""
@@ -236,12 +234,10 @@ class Reader(QueryRunner):
         self, provider: str, resolution: str | None, per_image: int
     ) -> RiskIncrease:
         """Return the increase of risk of unknown outcomes at a higher ceiling."""
-        values = {
-            "provider": provider,
-            "resolution": resolution,
-            "per_image": per_image,
-        }
-        rows = self.execute("attempts_growth", values)
+        rows = self.execute(
+            "attempts_growth",
+            {"provider": provider, "resolution": resolution, "per_image": per_image},
+        )
         return Counter({(row["day"], row["budget_group"]): row["nano"] for row in rows})
 
     def money_by_day(self, since: int) -> list[tuple[int, int]]:
@@ -268,16 +264,14 @@ class Reader(QueryRunner):
 
     def rows_by_status(self, end: int) -> dict[Status, int]:
         """Count the rows before a position."""
-        values = {"generation": self.generation, "end": end}
-        rows = self.execute("rows_by_status", values)
+        rows = self.execute("rows_by_status", self.before(end))
         return {Status(row["status"]): row["rows"] for row in rows}
 
     def totals(self, end: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
-        images = self.execute("images_stored", {"generation": self.generation})
         return Totals(
             **asdict(self.money()),
             rows=self.rows_by_status(end),
-            images=images.fetchone()[0],
+            images=self.number("images_stored", {"generation": self.generation}),
             mode=self.mode,
         )

@@ -26,7 +26,7 @@ class Charged(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEntry:
-    """One manifest row as the planner judged it.
+    """One manifest row as the planner read it.
 
     Attributes:
         base_name: Requested name in the archive; the ledger makes it unique.
@@ -136,22 +136,11 @@ class AttemptEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
+class AttemptRecord(AttemptStart):
     """One attempt of the ledger."""
 
     attempt_id: int
-    row_id: int
-    first_image: int
-    images: int
     state: State
-    provider: str
-    model: str
-    base_url: str
-    aspect_ratio: str | None
-    resolution: str | None
-    expected: int | None
-    ceiling: int | None
-    sent_at: int
     task_id: str | None = None
     request_id: str | None = None
     charge: Charge | None = None
@@ -165,7 +154,6 @@ class AttemptRecord:
     ended_at: int | None = None
     latency_s: float | None = None
     waived: bool = False
-    floor: int | None = None
     uncertain: int = 0
     charge_before_bill: str | None = None
     cost_before_bill: int | None = None

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from batchgen.addresses.characters import visible_line
 from batchgen.ledger import Reader
-from batchgen.ledger.edited_rows import (
+from batchgen.ledger.edits import (
     count_taken_over,
     first_rows_to_rebuy,
     rows_kept,

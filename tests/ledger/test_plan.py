@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, directory_images
-from batchgen.ledger.edited_rows import RowsToRebuy, rows_to_rebuy
+from batchgen.ledger.edits import RowsToRebuy, rows_to_rebuy
 from batchgen.ledger.plan_findings import problems
 from batchgen.ledger.request_json import load_request
 from batchgen.manifest import key_of
