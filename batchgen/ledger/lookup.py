@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.results import result_rows
@@ -54,14 +54,10 @@ class EndedRows:
 
 def _spans(positions: list[int]) -> Iterator[tuple[int, int]]:
     """Yield the gapless spans of ascending numbers: the first, and behind the last."""
-    if not positions:
-        return
-    start = positions[0]
-    for before, following in pairwise(positions):
-        if following != before + 1:
-            yield start, before + 1
-            start = following
-    yield start, positions[-1] + 1
+    # In a gapless span all numbers have the same distance from their index.
+    for _, span in groupby(enumerate(positions), lambda pair: pair[1] - pair[0]):
+        numbers = [position for _, position in span]
+        yield numbers[0], numbers[-1] + 1
 
 
 def find_row(ledger: Reader, archive: str, row_id: str) -> ResultRow | None:

@@ -10,15 +10,15 @@ from batchgen.ledger.reader import Reader
 from batchgen.model import Status
 
 
-def retry_status(ledger: Ledger, status: Status) -> int:
-    """Mark all rows of a status to be bought again; return how many there are."""
-    values = (status.value, ledger.generation)
-    return ledger.execute("retry_by_status", values).rowcount
+def retry_status(ledger: Ledger, status: Status, unless: Collection[str] = ()) -> int:
+    """Mark all rows of a status to be bought again; return how many there are.
 
-
-def retry_status_unless(ledger: Ledger, status: Status, errors: Collection[str]) -> int:
-    """Do the same, except for rows that ended with one of these errors."""
-    values = (json.dumps(sorted(errors)), status.value, ledger.generation)
+    Args:
+        ledger: The ledger.
+        status: Of the rows.
+        unless: Rows that ended with one of these errors are left out.
+    """
+    values = (json.dumps(sorted(unless)), status.value, ledger.generation)
     return ledger.execute("retry_unless", values).rowcount
 
 

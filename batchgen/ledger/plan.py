@@ -127,7 +127,7 @@ class PlanWriter:
 
     def _open(self) -> PlanIndex:
         if self._index is None:
-            # The reader is enough, even if the ledger matches the rows: the rows that are
+            # The reader is enough, even if the ledger matches the rows: rows that are
             # looked up now were committed before this reading began.
             self._index = PlanIndex(
                 self._lookup,

@@ -254,12 +254,6 @@ INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, m
     crc32 = excluded.crc32, sha256 = excluded.sha256, media_type = excluded.media_type,
     width_px = excluded.width_px, height_px = excluded.height_px;
 
--- name: retry_by_status
-UPDATE rows SET status = 'pending', error = NULL, message = NULL,
-    tries_from = coalesce((SELECT max(attempt_id) FROM attempts
-                           WHERE attempts.row_id = rows.row_id), 0)
-  WHERE status = ?
-    AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_unless
 UPDATE rows SET status = 'pending', error = NULL, message = NULL,
     tries_from = coalesce((SELECT max(attempt_id) FROM attempts

@@ -27,7 +27,7 @@ SELECT plan.row_id, plan.id, rows.request FROM plan JOIN rows USING (row_id)
 SELECT 1 FROM attempts JOIN plan USING (row_id) WHERE plan.generation = ? LIMIT 1;
 -- name: rebuild_row_by_key
 SELECT rows.row_id, rows.request FROM rows JOIN plan USING (row_id)
-  WHERE rows.key = :key AND plan.generation = :generation;
+  WHERE rows.key = ? AND plan.generation = ?;
 -- name: rebuild_place_row
 -- The table is from before the ledger was lost; `run` sees whether it was edited since.
 UPDATE plan SET row_id = :row_id, request = NULL, key = NULL, fingerprint = NULL,
@@ -72,7 +72,7 @@ UPDATE rows SET status = 'succeeded', error = NULL, message = NULL
     AND n <= (SELECT count(DISTINCT image) FROM attempts JOIN images USING (attempt_id)
               WHERE attempts.row_id = rows.row_id AND name IS NOT NULL);
 -- name: rebuild_settle
-UPDATE rows SET status = :status, error = :error, message = :message
-  WHERE row_id = :row_id AND status = 'pending'
+UPDATE rows SET status = ?, error = ?, message = ?
+  WHERE row_id = ? AND status = 'pending'
     AND coalesce((SELECT max(attempt_id) FROM attempts
-                  WHERE attempts.row_id = rows.row_id), 0) <= :newest;
+                  WHERE attempts.row_id = rows.row_id), 0) <= ?;

@@ -36,7 +36,7 @@ class Bookmark:
         generation: Of the plan that it writes.
         rows: Manifest rows that are in the plan.
         openings: How often the folder had been opened.
-        dealt: Rows assigned to each provider, if several share the work.
+        dealt: Rows assigned to each provider, if several providers share the work.
     """
 
     digest: str
@@ -56,12 +56,11 @@ def put_bookmark(
     ledger: Ledger, digest: str, generation: int, rows: int, dealt: Mapping[str, int]
 ) -> None:
     """Remember how far a reading came."""
-    openings = ledger.meta.openings
     bookmark = Bookmark(
         digest=digest,
         generation=generation,
         rows=rows,
-        openings=openings,
+        openings=ledger.meta.openings,
         dealt=dict(dealt),
     )
     ledger.meta.reading = json.dumps(asdict(bookmark))
