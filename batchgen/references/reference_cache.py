@@ -13,10 +13,9 @@ import anyio
 import pybase64
 
 from batchgen.addresses import is_url, shown, stored_digest
+from batchgen.images import ImageFacts
 from batchgen.model import Attachment, Inline, ReferenceRules
-from batchgen.references.conversions import can_convert
-from batchgen.references.facts import Facts, Unusable, examine
-from batchgen.references.inspector import Inspector
+from batchgen.references.facts import Unusable, examine
 from batchgen.references.loading import (
     Identity,
     check_inside,
@@ -25,7 +24,7 @@ from batchgen.references.loading import (
     with_name,
 )
 from batchgen.references.single_flight import SingleFlightCache
-from batchgen.references.support import why_image_unsupported
+from batchgen.references.support import can_convert, why_image_unsupported
 
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes of prepared images that are kept for the next row."""
@@ -34,6 +33,7 @@ T = TypeVar("T")
 Fetch = Callable[[str], Awaitable[bytes]]
 
 _MAX_SHRINKING = 2  # the pixels of a large image take half a gigabyte
+_MAX_FACTS = 10_000
 _LONG_CHARACTERS = 4096
 """Hashing a data URI of this length would hold up the event loop."""
 
@@ -72,7 +72,7 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    facts: Facts
+    facts: ImageFacts
     attachment: Attachment
 
 
@@ -112,7 +112,9 @@ class ReferenceCache:
         self._offload = offload
         self._fetch = fetch
         self._prepared = SingleFlightCache(max_bytes, _size_of)
-        self._inspector = Inspector(folder, images)
+        # Kept longer than bytes: then an image whose converted bytes are in the cache is
+        # not read again.
+        self._facts = SingleFlightCache(_MAX_FACTS, lambda _: 1)
         self._shrinking = anyio.Semaphore(_MAX_SHRINKING)
 
     async def attachment(
@@ -147,9 +149,9 @@ class ReferenceCache:
         self, reference: str, rules: ReferenceRules, image_count: int
     ) -> _Target:
         unchanged = _Target(reference, await self._identify(reference))
-        facts = self._inspector.recall(unchanged.identity)
-        if not isinstance(facts, Facts):
-            facts = (await self._image(unchanged)).facts
+        facts = await self._facts.get(
+            unchanged.identity, partial(self._facts_of, unchanged)
+        )
         max_bytes = self._max_bytes(rules, image_count)
         reason = why_image_unsupported(facts, rules.media_types, max_bytes)
         if reason is None:
@@ -180,6 +182,9 @@ class ReferenceCache:
         limits = [limit for limit in (rules.max_bytes, total) if limit is not None]
         return min(limits, default=None)
 
+    async def _facts_of(self, target: _Target) -> ImageFacts:
+        return (await self._image(target)).facts
+
     # -- bytes
 
     async def _image(self, target: _Target) -> _Image:
@@ -195,9 +200,7 @@ class ReferenceCache:
         else:
             work = partial(_read, target.reference, identity)
         with with_name(target.reference):
-            image = await self._offload(work)
-        self._inspector.remember(identity, image.facts)
-        return image
+            return await self._offload(work)
 
     async def _convert(self, target: _Target, conversion: _Conversion) -> _Image:
         original = await self._image(replace(target, conversion=None))

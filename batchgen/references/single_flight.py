@@ -1,4 +1,4 @@
-"""Work that runs once for all who ask, its results kept in bounded memory."""
+"""Work that runs once for all callers; its results are kept in bounded memory."""
 
 from __future__ import annotations
 

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
-from batchgen.sandbox.price_table import Price
+import anyio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from batchgen.sandbox.faults import Fault, roll
+from batchgen.sandbox.price_table import Price, to_nano
+from batchgen.sandbox.purchase_handler import (
+    Order,
+    Service,
+    handle_purchase,
+    path_in,
+)
+from batchgen.sandbox.refusal import Reason, Refusal
+from batchgen.sandbox.request_parsing import BodySpec, read_key
+from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.sandbox_context import SandboxContext
+from batchgen.sandbox.state_records import Charge, Picture
+
+DEPOSIT_NANO = 1_000_000_000_000
+"""Every account starts with a thousand dollars at each provider."""
 
 
-class BaseService:
-    """The defaults of a `Service`: a bearer key, and links that stay valid."""
+class BaseService(Service):
+    """The defaults of a `Service`: a bearer key, and links that stay valid.
+
+    Attributes:
+        states_charge: Where replies state their charge, with an image or without. In
+            headers, the charge is readable even if the body is cut. None if nowhere.
+    """
 
     key_header = "authorization"
+    states_charge: Literal["body", "headers"] | None = None
     link_life_s: float | None = None
     renews_links = False
     is_inline = False
@@ -22,9 +48,89 @@ class BaseService:
         self._context = context
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
         prompt: str = body["prompt"]
         return prompt
+
+    # -- routes
+
+    def _purchase_route(self, path: str, spec: BodySpec) -> Route:
+        buy = partial(handle_purchase, self._context, self, spec)
+        return Route(path, buy, methods=["POST"])
+
+    def _route(
+        self,
+        path: str,
+        work: Callable[[Request], Awaitable[Mapping[str, Any] | Response]],
+        method: str = "GET",
+    ) -> Route:
+        """Return a route that replies with a document, or with a refusal."""
+
+        async def reply(request: Request) -> Response:
+            try:
+                answer = await work(request)
+            except Refusal as refusal:
+                return self.refuse(refusal, path_in(request))
+            return answer if isinstance(answer, Response) else JSONResponse(answer)
+
+        return Route(path, reply, methods=[method])
+
+    # -- sales
+
+    async def _work(self, order: Order, fault: Fault | None) -> None:
+        """Take the time that an image takes.
+
+        Raises:
+            Refusal: The prompt is not allowed.
+        """
+        await anyio.sleep(self._context.latency_s(order.content))
+        if order.refused or fault is Fault.REFUSAL:
+            raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
+
+    async def _sell(  # noqa: PLR0913 - each is an independent setting
+        self,
+        order: Order,
+        fault: Fault | None,
+        resolution: str,
+        amount_nano: int,
+        *,
+        size: tuple[int, int],
+        count: int = 1,
+        file_format: str = "png",
+    ) -> tuple[Charge, list[Picture]]:
+        """Charge for images that are delivered at once; see `pictures_of`."""
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        pictures = pictures_of(
+            self._context, order, fault, size=size, count=count, file_format=file_format
+        )
+        await sell(self._context, order, fault, charge, pictures)
+        return charge, pictures
+
+    def _expected_nano(self, resolution: str, count: int = 1) -> int:
+        """Return what images cost by the price table."""
+        return count * to_nano(self.price_table[resolution].expected_usd)
+
+    def _random_nano(self, order: Order, resolution: str, step_nano: int) -> int:
+        """Return a charge between the lowest and the highest price, in whole steps."""
+        price = self.price_table[resolution]
+        max_steps = to_nano(price.ceiling_usd) // step_nano
+        min_steps = to_nano(2 * price.expected_usd - price.ceiling_usd) // step_nano
+        variation = int(roll("price", order.content) * (max_steps - min_steps + 1))
+        return (min_steps + variation) * step_nano
+
+    async def _remaining_nano(self, request: Request) -> int:
+        """Return the deposit less all charges, in nano-dollars.
+
+        Raises:
+            Refusal: The key is wrong, or the request has parameters or a body.
+        """
+        key = read_key(request, self.key_header)
+        if request.query_params or await request.body():
+            raise Refusal(Reason.INVALID, "A balance is asked for without parameters")
+        if "broke" in key:
+            return 0
+        context = self._context
+        charges = await context.transact(context.state.bill, self.name, context.now())
+        return max(0, DEPOSIT_NANO - sum(charge.amount_nano for charge in charges))
 
 
 def price_within(usd: str, spread: str = "0") -> Price:

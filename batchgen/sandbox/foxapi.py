@@ -8,7 +8,6 @@ on task details and error codes, and the client cookaihq/canvas4me (2f313f5 of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from math import ceil
 from types import MappingProxyType
 from typing import Any
@@ -18,25 +17,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService, price_within
+from batchgen.sandbox.base_service import price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import PriceTable, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import PriceTable
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, json_body
-from batchgen.sandbox.sale import charge_of, pictures_of
 from batchgen.sandbox.shapes import Files, Flag, ImageText, ListOf, Object, Text
 from batchgen.sandbox.state_records import Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
-    LINK_LIFE_S,
     Ending,
-    json_route,
+    TaskService,
     poll_task,
     results_of,
-    submit,
 )
 from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
@@ -110,7 +106,7 @@ _UPLOAD_BODY = BodySpec(
 )
 
 
-class Foxapi(BaseService):
+class Foxapi(TaskService):
     """Sell one image per task, charged when it is completed."""
 
     name = "foxapi"
@@ -123,16 +119,13 @@ class Foxapi(BaseService):
         }
     )
     faults = frozenset(Fault) - SEVERAL_FAULTS
-    link_life_s: float | None = LINK_LIFE_S
-    renews_links = True
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
-        buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
-            Route("/v1/images/generations", buy, methods=["POST"]),
-            json_route(self, "/v1/tasks/{task_id}", self._task),
-            json_route(self, _UPLOAD_PATH, self._upload, "POST"),
+            self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self._route("/v1/tasks/{task_id}", self._task),
+            self._route(_UPLOAD_PATH, self._upload, "POST"),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
@@ -153,18 +146,13 @@ class Foxapi(BaseService):
         # The sandbox fetches no input image, so there is no ratio to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        pictures = pictures_of(
-            self._context,
+        task = await self._submit(
             order,
             fault,
+            resolution,
+            f"task-unified-{int(self._context.now())}-{uuid4().hex[:8]}",
             size=pixel_size(ratio, resolution),
             file_format=order.body.get("output_format", "png"),
-        )
-        amount_nano = to_nano(self.price_table[resolution].expected_usd)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
-        task_id = f"task-unified-{int(charge.at)}-{uuid4().hex[:8]}"
-        task = await submit(
-            self._context, order, fault, pictures, charge, task_id=task_id
         )
         return JSONResponse(_document(task, "pending", 0))
 

@@ -8,9 +8,8 @@ types of errors; read 2026-11-20.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import partial
 from math import ceil
 from types import MappingProxyType
 from typing import Any
@@ -20,30 +19,90 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.account_balance import DEPOSIT_NANO, remaining_nano
-from batchgen.sandbox.base_service import BaseService
+from batchgen.sandbox.base_service import DEPOSIT_NANO
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.gccai_body import PURCHASE_BODY, UPLOAD_BODY
-from batchgen.sandbox.price_table import Price, PriceTable, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import Price, PriceTable
+from batchgen.sandbox.purchase_handler import Order
+from batchgen.sandbox.reference_images import ImageRules
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, image_count, pictures_of
+from batchgen.sandbox.request_parsing import BodySpec
+from batchgen.sandbox.sale import image_count
+from batchgen.sandbox.shapes import (
+    FilePart,
+    Files,
+    Flag,
+    ImageText,
+    ListOf,
+    Number,
+    Object,
+    Text,
+)
 from batchgen.sandbox.state_records import Picture, Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    json_route,
+    TaskService,
     poll_task,
     results_of,
-    submit,
 )
 from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
 _USD_PER_CREDIT = Decimal("0.004")
 _LANGUAGES = ("zh", "en", "ko", "ja")
+
+_RATIOS = (
+    *("auto", "1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "5:4", "4:5"),
+    *("21:9", "1:4", "4:1", "1:8", "8:1"),
+)
+_IMAGE = ImageRules(max_bytes=10_000_000)
+
+
+def _without_search(body: Mapping[str, Any]) -> Iterator[str]:
+    if body.get("google_image_search") and not body.get("google_search"):
+        yield "'google_image_search': needs 'google_search': true"
+
+
+_PURCHASE_BODY = BodySpec(
+    shape=Object(
+        fields={
+            "model": Text(
+                required=True,
+                choices=(
+                    "gemini-3.1-flash-image-preview",
+                    "gemini-3.1-flash-image-preview-official",
+                ),
+            ),
+            "prompt": Text(required=True),
+            "size": Text(choices=_RATIOS),
+            "resolution": Text(choices=("0.5K", "1K", "2K", "4K")),
+            "n": Number(minimum=1, maximum=4, whole=True),
+            "official_fallback": Flag(),
+            "image_urls": ListOf(
+                maximum=14,
+                item=ImageText(schemes=("https", "http", "data"), image=_IMAGE),
+            ),
+            "google_search": Flag(),
+            "google_image_search": Flag(),
+        },
+        rule=_without_search,
+    ),
+    # Fourteen images of 10 MB are 187 MB as base64.
+    max_bytes=200 * 1024 * 1024,
+)
+# `file` is a guess: no page and no client that was read names the part.
+_UPLOAD_BODY = BodySpec(
+    media_type="multipart/form-data",
+    shape=Object(
+        fields={
+            "file": Files(
+                required=True, minimum=1, maximum=1, item=FilePart(image=_IMAGE)
+            )
+        }
+    ),
+)
 
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
     {
@@ -100,7 +159,7 @@ def _price(usd: str) -> Price:
     return Price(expected_usd=price, ceiling_usd=price, usd_per_credit=_USD_PER_CREDIT)
 
 
-class Gccai(BaseService):
+class Gccai(TaskService):
     """Sell up to four images per task, charged when completed.
 
     The official channel costs the same here; its real price is not documented.
@@ -116,17 +175,14 @@ class Gccai(BaseService):
         }
     )
     faults = frozenset(Fault)
-    link_life_s: float | None = LINK_LIFE_S
-    renews_links = True
 
     def routes(self) -> list[Route]:
         """Return the routes of its API, without those of images."""
-        buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
         return [
-            Route("/v1/images/generations", buy, methods=["POST"]),
-            json_route(self, "/v1/tasks/{task_id}", self._status),
-            json_route(self, "/v1/uploads/images", self._upload, "POST"),
-            json_route(self, "/v1/user/balance", self._balance),
+            self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self._route("/v1/tasks/{task_id}", self._status),
+            self._route("/v1/uploads/images", self._upload, "POST"),
+            self._route("/v1/user/balance", self._balance),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
@@ -150,13 +206,15 @@ class Gccai(BaseService):
         if (order.refused or fault is Fault.REFUSAL) and random_value < 1 / 3:
             raise Refusal(Reason.REFUSED, variant=random_value * 3)
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        count = image_count(order.body.get("n", 1), fault)
-        size = pixel_size(_ratio(order), resolution)
-        pictures = pictures_of(self._context, order, fault, size=size, count=count)
-        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         task_id = f"task_01K8{uuid4().hex[:22].upper()}"
-        await submit(self._context, order, fault, pictures, charge, task_id=task_id)
+        await self._submit(
+            order,
+            fault,
+            resolution,
+            task_id,
+            size=pixel_size(_ratio(order), resolution),
+            count=image_count(order.body.get("n", 1), fault),
+        )
         entry = {"status": "submitted", "task_id": task_id}
         alone = roll("alone", order.content) < 1 / 4
         return JSONResponse({"code": 200, "data": entry if alone else [entry]})
@@ -200,10 +258,8 @@ class Gccai(BaseService):
         ]
 
     async def _balance(self, request: Request) -> dict[str, Any]:
-        left_nano_usd = await remaining_nano(self._context, self, request)
-        used_nano_usd = DEPOSIT_NANO - left_nano_usd
-        left = Decimal(left_nano_usd).scaleb(-9)
-        used = Decimal(used_nano_usd).scaleb(-9)
+        left = Decimal(await self._remaining_nano(request)).scaleb(-9)
+        used = Decimal(DEPOSIT_NANO).scaleb(-9) - left
         # Amounts as a number or as text: public clients handle both.
         return {
             "success": True,
@@ -217,7 +273,7 @@ class Gccai(BaseService):
     async def _upload(self, request: Request) -> dict[str, Any]:
         # Its lifetime is not documented: the same as for the links of images.
         upload, _ = await receive_upload(
-            self._context, self, UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
+            self._context, self, _UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
         )
         return {
             "url": upload_link(self._context, upload),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 from starlette.middleware.base import RequestResponseEndpoint
@@ -44,10 +44,10 @@ from batchgen.sandbox.gemini_models import (
     MAX_THOUGHT_TOKENS,
     MODELS,
     Model,
+    Tokens,
     special_prices,
     usual_prices,
 )
-from batchgen.sandbox.gemini_tokens import Tokens
 from batchgen.sandbox.price_table import PriceTable, SpecialPrice
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
@@ -75,7 +75,7 @@ class Gemini(BaseService):
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-goog-api-key"
     is_inline = True
-    states_charge: Literal["body", "headers"] = "body"
+    states_charge = "body"
 
     def routes(self) -> list[Route]:
         """Return its routes: with each version, and for a base URL without one."""

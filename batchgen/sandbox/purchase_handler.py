@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -121,17 +121,6 @@ class HasSpecialPrices(Protocol):
     """
 
     special_prices: Sequence[SpecialPrice]
-
-
-@runtime_checkable
-class StatesCharge(Protocol):
-    """A service whose replies state their charge, with an image or without.
-
-    Attributes:
-        states_charge: The place; in headers, it is readable even if the body is cut.
-    """
-
-    states_charge: Literal["body", "headers"]
 
 
 def path_in(request: Request) -> str:

@@ -72,6 +72,9 @@ def charge_of(
     amount_nano: int,
 ) -> Charge:
     """Return the line of the bill for an order, with the amount for all its images."""
+    status = "no_image" if fault is Fault.NO_IMAGE else "delivered"
+    if fault in REPLY_NEVER_COMES:
+        status = "lost"
     return Charge(
         id=str(uuid4()),
         provider=order.provider,
@@ -79,12 +82,5 @@ def charge_of(
         amount_nano=amount_nano,
         prompt=order.prompt,
         resolution=resolution,
-        status=bill_status(fault),
+        status=status,
     )
-
-
-def bill_status(fault: Fault | None) -> str:
-    """Return the bill's status of a charge: whether its image was delivered."""
-    if fault in REPLY_NEVER_COMES:
-        return "lost"
-    return "no_image" if fault is Fault.NO_IMAGE else "delivered"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.purchase_handler import Order, Service, path_in
+from batchgen.sandbox.purchase_handler import Order, Service
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import read_key
+from batchgen.sandbox.sale import charge_of, pictures_of
 from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Charge, Picture, Task
 from batchgen.sandbox.upload_handler import ended_links
@@ -122,18 +121,29 @@ async def results_of(context: SandboxContext, task: Task) -> list[Picture]:
     )
 
 
-def json_route(
-    service: Service,
-    path: str,
-    work: Callable[[Request], Awaitable[Mapping[str, Any]]],
-    method: str = "GET",
-) -> Route:
-    """Return a route that replies with a JSON document, or with a refusal."""
+class TaskService(BaseService):
+    """The defaults of a service with tasks, whose links end and can be renewed."""
 
-    async def reply(request: Request) -> Response:
-        try:
-            return JSONResponse(await work(request))
-        except Refusal as refusal:
-            return service.refuse(refusal, path_in(request))
+    link_life_s = LINK_LIFE_S
+    renews_links = True
 
-    return Route(path, reply, methods=[method])
+    async def _submit(  # noqa: PLR0913 - each is an independent setting
+        self,
+        order: Order,
+        fault: Fault | None,
+        resolution: str,
+        task_id: str,
+        *,
+        size: tuple[int, int],
+        count: int = 1,
+        file_format: str = "png",
+    ) -> Task:
+        """Accept a task at the price of the price table; see `submit`."""
+        amount_nano = self._expected_nano(resolution, count)
+        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        pictures = pictures_of(
+            self._context, order, fault, size=size, count=count, file_format=file_format
+        )
+        return await submit(
+            self._context, order, fault, pictures, charge, task_id=task_id
+        )

@@ -10,7 +10,8 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from batchgen.references import Facts, Inspector, Unusable
+from batchgen.images import ImageFacts
+from batchgen.references import Inspector, Unusable
 from batchgen.references import facts as limits
 from batchgen.references.loading import Identity, read
 from tests.images.test_inspect import png_of
@@ -35,7 +36,7 @@ def test_an_image_is_told_by_its_content(
     data = written(noise(), kind)
     (tmp_path / "a.bin").write_bytes(data)
 
-    assert Inspector(tmp_path).facts_of("a.bin") == Facts(
+    assert Inspector(tmp_path).facts_of("a.bin") == ImageFacts(
         media_type=media_type,
         extension=extension,
         size_bytes=len(data),
