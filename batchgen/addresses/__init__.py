@@ -6,7 +6,6 @@ Tables, references and everything that is sent go by these functions alone.
 
 from batchgen.addresses.characters import find_hidden, marked, name_of
 from batchgen.addresses.reference_kinds import (
-    ReferenceKind,
     holds_login,
     is_data_uri,
     is_local,
@@ -18,7 +17,6 @@ from batchgen.addresses.reference_kinds import (
 )
 
 __all__ = [
-    "ReferenceKind",
     "find_hidden",
     "holds_login",
     "is_data_uri",

@@ -7,8 +7,6 @@ from typing import Literal
 
 from batchgen.addresses.characters import marked
 
-ReferenceKind = Literal["url", "data_uri", "table_image", "path", "other"]
-
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters: `C:\` is a path
 _ORIGIN_END = re.compile(r"[/?#]")
 _STORED = "sha256:"
@@ -16,7 +14,9 @@ _STORED_REFERENCE = re.compile(rf"{_STORED}([0-9a-f]{{64}})")
 _MAX_SHOWN_CHARACTERS = 200
 
 
-def kind_of(reference: str) -> ReferenceKind:
+def kind_of(
+    reference: str,
+) -> Literal["url", "data_uri", "table_image", "path", "other"]:
     """Return what kind of reference a text is; `other` has an unsupported scheme."""
     if is_url(reference):
         return "url"

@@ -1,7 +1,6 @@
 """The run's durable state: one SQLite file."""
 
 from batchgen.ledger.file_state import mode_in
-from batchgen.ledger.folder_totals import REHEARSAL, Totals
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.members import (
     Compaction,
@@ -26,6 +25,7 @@ from batchgen.ledger.purchases import (
 )
 from batchgen.ledger.reader import Reader, RiskIncrease, Shape
 from batchgen.ledger.records import (
+    REHEARSAL,
     AttemptEnd,
     AttemptRecord,
     AttemptStart,
@@ -35,7 +35,7 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
     StoredImage,
-    just_sent,
+    Totals,
 )
 from batchgen.ledger.request_json import prompt_as_json
 from batchgen.ledger.results import result_slices
@@ -71,7 +71,6 @@ __all__ = [
     "directory_places",
     "dump_route",
     "images_of",
-    "just_sent",
     "load_route",
     "mode_in",
     "new_names",

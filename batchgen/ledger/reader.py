@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from batchgen.ledger.folder_totals import REHEARSAL, Money, Totals
 from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
 from batchgen.ledger.meta import Value
 from batchgen.ledger.query_runner import QueryRunner
 from batchgen.ledger.records import (
+    REHEARSAL,
     AttemptRecord,
+    Money,
     OpenAttempts,
     PlannedRow,
     RowRecord,
+    Totals,
 )
 from batchgen.ledger.route import Candidate, load_route
 from batchgen.model import Link, State, Status

@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from batchgen.addresses import is_url
-from batchgen.model.model_limits import ModelLimits, Shutdown
-from batchgen.model.option import OptionRule
+from batchgen.model.model_limits import ModelLimits, OptionRule, Shutdown
 from batchgen.model.request import COMMON_WORDS, ImageRequest
 
 RESOLUTIONS = ("512", "1K", "2K", "4K")

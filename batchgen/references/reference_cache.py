@@ -112,8 +112,8 @@ class ReferenceCache:
         self._offload = offload
         self._fetch = fetch
         self._prepared = SingleFlightCache(max_bytes, _size_of)
-        # Kept longer than bytes: then an image whose converted bytes are in the cache is
-        # not read again.
+        # Kept longer than bytes: an image whose converted bytes are in the cache is not
+        # read again.
         self._facts = SingleFlightCache(_MAX_FACTS, lambda _: 1)
         self._shrinking = anyio.Semaphore(_MAX_SHRINKING)
 

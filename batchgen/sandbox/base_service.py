@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.price_table import Price, to_nano
+from batchgen.sandbox.price_table import Price, SpecialPrice, to_nano
 from batchgen.sandbox.purchase_handler import (
     Order,
     Service,
@@ -34,10 +34,12 @@ class BaseService(Service):
     """The defaults of a `Service`: a bearer key, and links that stay valid.
 
     Attributes:
+        special_prices: For some requests; the first that matches one is its price.
         states_charge: Where replies state their charge, with an image or without. In
             headers, the charge is readable even if the body is cut. None if nowhere.
     """
 
+    special_prices: Sequence[SpecialPrice] = ()
     key_header = "authorization"
     states_charge: Literal["body", "headers"] | None = None
     link_life_s: float | None = None

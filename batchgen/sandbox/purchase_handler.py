@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from batchgen.sandbox.broken_replies import CutReply, LostReply
 from batchgen.sandbox.faults import Fault, Occasion, roll
-from batchgen.sandbox.price_table import PriceTable, SpecialPrice
+from batchgen.sandbox.price_table import PriceTable
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import (
     BodySpec,
@@ -110,17 +110,6 @@ class Service(Protocol):
         Raises:
             Refusal: Nothing is made, and nothing charged.
         """
-
-
-@runtime_checkable
-class HasSpecialPrices(Protocol):
-    """A service with special prices for some requests.
-
-    Attributes:
-        special_prices: The first that matches a request is its price.
-    """
-
-    special_prices: Sequence[SpecialPrice]
 
 
 def path_in(request: Request) -> str:

@@ -20,9 +20,10 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Candidate, Ledger, Meta, Reader, just_sent
+from batchgen.ledger import Candidate, Ledger, Meta, Reader
 from batchgen.ledger.database import queries
 from batchgen.ledger.meta import Key
+from batchgen.ledger.records import just_sent
 from batchgen.ledger.request_json import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
 from tests.ledger.books import (
