@@ -37,7 +37,11 @@ class NameRequest:
 
 def name_digests(member_names: MemberNames, base_name: str, images: int) -> list[int]:
     """Return digests of the names of a row's images, from 0 to 2**63 - 1."""
-    return [_digest(name.encode()) for name in member_names(base_name, images)]
+    digests = [
+        hashlib.sha256(name.encode()).digest()
+        for name in member_names(base_name, images)
+    ]
+    return [int.from_bytes(digest[:8], "big") >> 1 for digest in digests]
 
 
 def assign_names(
@@ -142,7 +146,3 @@ def rename_image(ledger: Ledger, image: NamedImage, name: str, place: int) -> No
     """Write down the new name and place of an image; a step of a commit."""
     values = (name, place, image.attempt_id, image.image)
     ledger.execute("image_rename", values)
-
-
-def _digest(name: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1

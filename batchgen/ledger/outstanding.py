@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from batchgen.ledger.estimate import Estimate
+from batchgen.ledger.plan_findings import RowWithPrompt
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.request_json import load_request
+from batchgen.ledger.request_json import load_request, prompt_of
 from batchgen.model import PriceKey
 
 
@@ -92,14 +93,6 @@ class UnpricedImages(NamedTuple):
     images: int
 
 
-class SharingRow(NamedTuple):
-    """A row that has the images of another."""
-
-    position: int
-    line: int | None
-    prompt: str
-
-
 def outstanding_after_retry(ledger: Reader) -> EstimatedRows:
     """Add up the rows that are marked to be tried again."""
     row = ledger.execute("retry_prices", (ledger.generation,)).fetchone()
@@ -147,13 +140,12 @@ def sharing(ledger: Reader, end: int) -> Estimate:
     return Estimate._make(ledger.execute("rows_sharing", ledger.before(end)).fetchone())
 
 
-def first_sharing_row(ledger: Reader, end: int) -> SharingRow | None:
+def first_sharing_row(ledger: Reader, end: int) -> RowWithPrompt | None:
     """Return the first of these rows; None if there is none."""
     row = ledger.execute("rows_sharing_first", ledger.before(end)).fetchone()
     if row is None:
         return None
-    position, line, request = row
-    return SharingRow(position, line, load_request(request).prompt)
+    return RowWithPrompt(row["position"], row["line"], prompt_of(row["request"]))
 
 
 def highest_price_factor(ledger: Reader) -> float | None:

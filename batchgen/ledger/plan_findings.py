@@ -27,7 +27,7 @@ class RenamedRow(NamedTuple):
     base_name: str
 
 
-class RunnableRow(NamedTuple):
+class RowWithPrompt(NamedTuple):
     """A row that can run, and its prompt as it is sent."""
 
     position: int
@@ -84,11 +84,11 @@ def count_runnable(ledger: Reader, end: int) -> int:
     return ledger.number("rows_that_can_run", ledger.before(end))
 
 
-def runnable_row(ledger: Reader, end: int, above: int) -> RunnableRow:
+def runnable_row(ledger: Reader, end: int, above: int) -> RowWithPrompt:
     """Return the row that can run and has `above` such rows before it."""
     values = {**ledger.before(end), "above": above}
     position, line, request = ledger.execute("row_that_can_run", values).fetchone()
-    return RunnableRow(position, line, prompt_of(request))
+    return RowWithPrompt(position, line, prompt_of(request))
 
 
 def rows_without_success(ledger: Reader, end: int) -> Iterator[RowWithoutSuccess]:

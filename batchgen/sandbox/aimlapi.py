@@ -88,14 +88,12 @@ class Aimlapi(BaseService):
     states_charge = "body"
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         return [
             self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
             self._route("/v2/billing", self._balance),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own format."""
         status, message = refusal.choose(_REPLIES)
         separator = "\n" if refusal.reason is Reason.INVALID else " "
         body = {
@@ -109,7 +107,6 @@ class Aimlapi(BaseService):
         return JSONResponse(body, status_code=status, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the image, charge for it and return the reply."""
         await self._work(order, fault)
         resolution = order.body.get("resolution", "1K")
         amount_nano = self._random_nano(order, resolution, _NANO_PER_HALF_CREDIT)

@@ -122,12 +122,10 @@ class Apiai(BaseService):
         return [*tools, self._route("/api/account/balance", self._balance)]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
         prompt: str = body["PROMPT"]
         return prompt
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         status, message = refusal.choose(_REPLIES)
         return JSONResponse(
             {"error": f"{message} {refusal.detail}".strip()},
@@ -136,7 +134,6 @@ class Apiai(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the image, charge for it and return it."""
         await self._work(order, fault)
         resolution = order.body.get("image_size", "1K")
         charge, [picture] = await self._sell(

@@ -115,7 +115,6 @@ class Fal(TaskService):
     key_header = "authorization Key"
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         task = f"{_MODEL}/requests/{{task_id}}"
         return [
             self._purchase_route(_MODEL, _GENERATE_BODY),
@@ -125,7 +124,6 @@ class Fal(TaskService):
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         status, message, kind = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         detail: object = text
@@ -134,7 +132,6 @@ class Fal(TaskService):
         return JSONResponse({"detail": detail}, status, refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, and decide how it ends."""
         body = order.body
         ratio = body.get("aspect_ratio", "auto")
         resolution = body.get("resolution", "1K").replace("0.5K", "512")

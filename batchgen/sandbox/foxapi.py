@@ -121,7 +121,6 @@ class Foxapi(TaskService):
     faults = frozenset(Fault) - SEVERAL_FAULTS
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         return [
             self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
             self._route("/v1/tasks/{task_id}", self._task),
@@ -129,7 +128,6 @@ class Foxapi(TaskService):
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own format."""
         if refusal.reason is Reason.TOO_LARGE and path == _UPLOAD_PATH:
             return HTMLResponse(_TOO_LARGE, status_code=413)
         status, kind, message = refusal.choose(_REPLIES)
@@ -141,7 +139,6 @@ class Foxapi(TaskService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, and decide how it ends."""
         ratio = order.body.get("aspect_ratio", "1:1")
         # The sandbox fetches no input image, so there is no ratio to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio

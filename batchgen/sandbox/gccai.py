@@ -177,7 +177,6 @@ class Gccai(TaskService):
     faults = frozenset(Fault)
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         return [
             self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
             self._route("/v1/tasks/{task_id}", self._status),
@@ -201,7 +200,6 @@ class Gccai(TaskService):
         return JSONResponse(body, status_code=http, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, and decide how it ends."""
         random_value = roll("refusal", order.content)
         if (order.refused or fault is Fault.REFUSAL) and random_value < 1 / 3:
             raise Refusal(Reason.REFUSED, variant=random_value * 3)

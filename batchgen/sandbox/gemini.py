@@ -90,11 +90,9 @@ class Gemini(BaseService):
         ]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
         return prompt_in(body)
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         return error_reply(refusal)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:

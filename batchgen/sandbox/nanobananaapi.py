@@ -114,7 +114,6 @@ class Nanobananaapi(BaseService):
     faults = CALL_FAULTS
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         return [
             self._purchase_route("/v1/images/generate", _GENERATE_BODY),
             self._purchase_route("/v1/images/edit", _EDIT_BODY),
@@ -132,7 +131,6 @@ class Nanobananaapi(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the images, charge for them and return their links."""
         resolution = _RESOLUTIONS.get(order.body["model"])
         if resolution is None:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])

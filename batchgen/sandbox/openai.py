@@ -192,14 +192,12 @@ class Openai(BaseService):
     is_inline = True
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         return [
             self._purchase_route("/v1/images/generations", _GENERATE_BODY),
             self._purchase_route("/v1/images/edits", _EDIT_BODY),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         status, kind, code, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         error = {"message": text, "type": kind, "param": None, "code": code}
@@ -208,7 +206,6 @@ class Openai(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the images, charge for them and return the reply."""
         if order.body["model"] not in MODELS:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])
         size = _size(order)

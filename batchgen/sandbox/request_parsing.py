@@ -113,13 +113,13 @@ def _read_json(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
         violation = Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}")
         return ParsedBody(record=raw.decode("utf-8", "replace"), violation=violation)
     record = json.dumps(_shorten_images(body), ensure_ascii=False)
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    is_json = content_type.partition(";")[0].strip().lower() == "application/json"
+    if is_json and isinstance(body, dict):
+        return _check_body(spec, body, record, [])
+    problem = "The body must be a JSON object"
+    if not is_json:
         problem = f"Content-Type must be JSON, not {content_type!r}"
-        return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
-    if not isinstance(body, dict):
-        problem = "The body must be a JSON object"
-        return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
-    return _check_body(spec, body, record, [])
+    return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
 
 
 def _read_multipart(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
