@@ -1,11 +1,11 @@
-"""Match paid rows that an edit of the manifest removed with rows that it added.
+"""Match paid rows that an edit of the manifest removed with rows that the edit added.
 
-Spreadsheets rewrite ids (`0017` becomes `17`), a template gets a full stop, a column
-`id` is added. Before anything is bought a second time, paid rows are searched by their
-request and by their position.
+Examples are a spreadsheet that rewrites ids (`0017` becomes `17`), a full stop at the
+end of a template, a new column `id`. Before a row is bought a second time, the paid
+rows are searched by their request and by their position.
 
-Only the newest reading is changed, and no row is bought from that reading before it
-counts. Only `adopt` changes the rows themselves.
+Only the newest reading is changed, and no row is bought from that reading before it is
+in use. Only `adopt` changes the rows themselves.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _TABLES = ("gone", "fresh", "standing", "pairs")
 OUTDATED = "outdated: the row was changed after this image was paid for"
 
 _NOWHERE = 1 << 60
-"""The position of rows that are not in the reading that counts: matched last."""
+"""The position of rows that are not in the reading in use: matched last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """Matches one reading with the one that counts.
+    """Matches a new reading with the one in use.
 
     Attributes:
         generation: The newest reading.
@@ -141,13 +141,13 @@ def keep(ledger: Ledger, generation: int, end: int) -> None:
     if ledger.execute(
         "edits_keep", {**values, "adopted": ledger.generation, "warning": OUTDATED}
     ).rowcount:
-        ledger.mark_outputs_stale()  # the rows may be in the reading that counts, too
+        ledger.mark_outputs_stale()  # the rows may be in the reading in use, too
     ledger.execute("edits_keep_nothing", values)
     replace_sources(ledger, generation)
 
 
 def replace_sources(ledger: Ledger, generation: int) -> None:
-    """If a row that others share left the plan, buy the first of the others."""
+    """If a row whose images others share left the plan, buy the first of the others."""
     values = {"generation": generation}
     for (source,) in ledger.execute("shares_without_source", values).fetchall():
         shared = {**values, "source": source}
@@ -156,7 +156,7 @@ def replace_sources(ledger: Ledger, generation: int) -> None:
 
 
 def has_kept(ledger: Reader) -> bool:
-    """Say whether rows of the reading that counts kept results from before an edit."""
+    """Say whether rows of the reading in use kept results from before an edit."""
     return ledger.has_any("edits_any_kept", (ledger.generation,))
 
 
@@ -204,7 +204,7 @@ def rows_kept(ledger: Reader, end: int, generation: int) -> EstimatedRows:
 
 def count_taken_over(ledger: Reader, end: int, generation: int) -> int:
     """Count the rows that took over purchases of another id or position."""
-    return ledger.number("edits_taken", {"generation": generation, "end": end})
+    return ledger.number("edits_taken_over", {"generation": generation, "end": end})
 
 
 def nearest_pairs(new: Sequence[int], old: Iterable[int]) -> Iterator[tuple[int, int]]:

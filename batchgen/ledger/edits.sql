@@ -173,7 +173,7 @@ UPDATE rows SET key = coalesce(new.key, plan.key), id = plan.id,
 -- name: edits_drop_new
 DELETE FROM rows WHERE row_id IN (SELECT took FROM plan
                                   WHERE generation = :generation AND took > 0);
--- name: edits_taken
+-- name: edits_taken_over
 SELECT count(*) FROM plan WHERE generation = :generation AND position < :end
   AND took IS NOT NULL;
 
@@ -212,7 +212,7 @@ SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
        coalesce(sum(estimate IS NULL), 0) AS unpriced
   FROM plan WHERE generation = :generation AND position < :end AND kept_for IS NOT NULL;
 
--- name: names_met_twice
+-- name: names_repeated
 -- Rows of a reading that have the same name in the archive: versions of one row that became
 -- separate rows. The first of each name keeps it: one that has images under that name, and
 -- of these one that is in the reading that counts.

@@ -1,4 +1,4 @@
-"""What is at a ledger's path: none, an empty file, a damaged or a whole ledger."""
+"""Look at a ledger's file that may be missing, empty, damaged or of any version."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _NOT_DAMAGED = frozenset(
 def is_emptied(path: Path) -> bool:
     """Say whether a ledger is empty or gone although its log has content.
 
-    SQLite would delete that log when it opens the file. A new ledger has its first page
-    before it has a log.
+    SQLite would delete that log when it opens the file. A new ledger gets its first
+    page before it gets a log.
     """
     log = path.with_name(f"{path.name}-wal")
     try:
@@ -38,9 +38,9 @@ def is_emptied(path: Path) -> bool:
 
 
 def is_begun(path: Path) -> bool:
-    """Say whether a ledger is there and belongs to a SOURCE; nothing is changed.
+    """Say whether a ledger exists and belongs to a SOURCE; nothing is changed.
 
-    A damaged ledger counts as begun: opening it says what is wrong.
+    A damaged ledger counts, too: opening it raises an error that says what is wrong.
     """
     try:
         if not path.stat().st_size:

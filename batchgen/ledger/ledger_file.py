@@ -1,4 +1,4 @@
-"""Write the ledger's file: commits, and a check that the file is in its place."""
+"""Write the ledger's file: commits, and a check that the file is still there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class LedgerFile(Reader):
     """A ledger that one process writes, in commits.
 
     Attributes:
-        holds_key: Says whether a text contains a key. Such a link is never written;
-            the task that downloads it has it in memory.
+        holds_key: Says whether a text contains a key. A link with a key is never
+            written: only the task that downloads the image has the link, in memory.
     """
 
     writes = True
@@ -50,7 +50,7 @@ class LedgerFile(Reader):
             return False
         except OSError:
             return True
-        # SQLite never makes it smaller unless it is asked to.
+        # SQLite makes a file smaller only on request, and batchgen never requests that.
         is_whole = size_bytes >= self._seen_bytes
         self._seen_bytes = max(self._seen_bytes, size_bytes)
         return is_whole
@@ -58,11 +58,11 @@ class LedgerFile(Reader):
     def put_back(self) -> Path | None:
         """Write the ledger again if its file was deleted, replaced or cut.
 
-        The deleted file has all its content until this process closes it. Another file
-        at its path is not touched.
+        A deleted file keeps its content until this process closes the file. Another
+        file at the path is not touched.
 
         Returns:
-            Where it was written; None if the file was in its place.
+            Where the ledger was written; None if nothing had to be written.
 
         Raises:
             LedgerMissing: the folder is gone.
@@ -87,7 +87,7 @@ class LedgerFile(Reader):
         return place
 
     def begin(self) -> None:
-        """Begin a commit; the steps that follow belong to it."""
+        """Begin a commit, to which the next steps belong."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -95,7 +95,7 @@ class LedgerFile(Reader):
         self._outputs_are_known_stale = False
 
     def commit(self) -> None:
-        """Bring all steps since `begin` to the disk, or none of them."""
+        """Write all steps since `begin` to the disk, or none of them."""
         with translated(self.path):
             try:
                 self._connection.execute("COMMIT")
@@ -105,14 +105,14 @@ class LedgerFile(Reader):
 
     def rollback(self) -> None:
         """Forget all steps since `begin`."""
-        # After some errors SQLite has rolled back by itself.
+        # After some errors SQLite rolls back by itself.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._outputs_are_known_stale = False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all steps inside one commit, on disk when it ends."""
+        """Make all steps inside the block one commit, on disk at the block's end."""
         self.begin()
         try:
             yield

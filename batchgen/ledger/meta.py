@@ -1,4 +1,4 @@
-"""The values that a folder stores beside its rows: each key once, with its type."""
+"""The keys of the table `meta`, each declared once with its type."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ class Meta:
     """All keys of `meta`. Their names never change, so that old ledgers can be read.
 
     Attributes:
-        generation: The reading of the manifest that counts now.
+        generation: The reading of the manifest that is in use.
         plan_digest: Of everything that the plan depends on; None while the plan is
-            not whole.
+            incomplete.
         plan_rows: How many rows the plan has.
         user_schema: Arrow schema of the manifest's own columns.
         reading: How far an unfinished reading came.
@@ -120,7 +120,8 @@ class Meta:
         source: The manifest or job file, relative to the folder.
         command: The last run's command line as a JSON list.
         limits: Budgets of the last run.
-        budget_needed: Amounts that the budgets which stopped the last run would need.
+        budget_needed: The amounts that would have been enough, if budgets stopped the
+            last run.
         rates: Purchases a minute that each provider is allowed, as JSON.
         salt: Of the digests of keys.
     """
@@ -149,7 +150,7 @@ class Meta:
         """Bind the folder to a value, or refuse another value.
 
         Raises:
-            LedgerMismatch: it is bound to something else; `problem` says how to go on.
+            LedgerMismatch: it is bound to another; `problem` says how to go on.
         """
         bound = self.file.read_meta(key.name)
         if bound is None:
@@ -160,7 +161,7 @@ class Meta:
     # -- a value for each provider's address
 
     def found_limits(self, provider: str, base_url: str) -> str | None:
-        """Return the rate and concurrency that were found at an address, as JSON."""
+        """Return rate and concurrency that an address was seen to allow, as JSON."""
         value = self.file.read_meta(f"{_FOUND}{provider} {base_url}")
         return value if isinstance(value, str) else None
 
@@ -169,7 +170,7 @@ class Meta:
         self.file.write_meta(f"{_FOUND}{provider} {base_url}", text)
 
     def all_found_limits(self) -> list[tuple[str, str]]:
-        """Return providers, and the limits found at each of their addresses."""
+        """Return providers, and these limits of each of their addresses."""
         values = self.file.read_meta_under(_FOUND)
         return [
             (address.partition(" ")[0], text)

@@ -1,9 +1,9 @@
-"""How a reading of the manifest becomes the plan.
+"""Write a reading of the manifest as the plan.
 
-Each reading is a new generation. If nothing was bought yet, the generation counts from
-its first slice on, so that the first request need not wait for the last row. Otherwise
-it counts only when it is complete, because one half of a plan may supersede rows of the
-other half.
+Each reading is a new generation. If nothing was bought yet, the generation is in use
+from its first slice on, so that the first request need not wait for the last row.
+Otherwise it is in use only when it is complete, because one half of a plan may
+supersede rows of the other half.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
 
 MAX_SOURCES = 4096
-"""Shared purchases that are cached: thousands of rows may have the same request."""
+"""How many shared purchases are cached: thousands of rows may share one request."""
 
 
 def reference_files(ledger: Reader, generation: int) -> list[File]:
-    """Return the local references that a reading read, with their state then."""
+    """Return the local references of a reading, with their state at that time."""
     return [tuple(row) for row in ledger.execute("files_all", (generation,))]
 
 
@@ -99,8 +99,8 @@ class PlanWriter:
         )
         self._index: PlanIndex | None = None
         self._may_share = False
-        # Before the first purchase an edit can lose nothing; and carrying on the plan
-        # that rows are bought from is no edit.
+        # Before the first purchase an edit can lose nothing. Carrying on with the plan
+        # in use is no edit.
         is_edit = bool(ledger.generation) and generation != ledger.generation
         self._was_bought_from = is_edit and ledger.has_attempts()
 
@@ -114,7 +114,7 @@ class PlanWriter:
         self._matcher.id_column = name
 
     def close(self) -> None:
-        """Free the scratch space, also that of an abandoned reading."""
+        """Free the scratch space; also called if the reading is abandoned."""
         if self._index is not None:
             self._index.close()
 
@@ -138,7 +138,7 @@ class PlanWriter:
         return self._index
 
     def look_up(self, checkpoint: Callable[[], None]) -> None:
-        """Look up the rows of earlier readings now, so that no step waits for that.
+        """Look up the rows of earlier readings now, so that no step has to wait.
 
         Args:
             checkpoint: Called from time to time, also in later look-ups; it raises to
@@ -148,7 +148,7 @@ class PlanWriter:
         self._open()
 
     def remember(self, unplaced: Iterable[bytes]) -> None:
-        """Tell a carried-on reading which rows are above.
+        """Add the rows above to the index of a reading that is carried on.
 
         Args:
             unplaced: Fingerprints of rows without id and without an entry in `rows`.
@@ -170,12 +170,12 @@ class PlanWriter:
         parts = ([entry] for entry in entries) if self._may_share else (entries,)
         for part in parts:
             self._write(self.match(part))
-        self._ledger.execute("own_add", (self.generation, first, own))
+        self._ledger.execute("columns_add", (self.generation, first, own))
 
     def add_matched(self, rows: Sequence[MatchedRow], own: bytes, first: int) -> None:
         """Write a slice that was matched before; not with `dedupe`."""
         self._write(rows)
-        self._ledger.execute("own_add", (self.generation, first, own))
+        self._ledger.execute("columns_add", (self.generation, first, own))
 
     def _write(self, rows: Sequence[MatchedRow]) -> None:
         self._ledger.execute_many(
@@ -185,7 +185,7 @@ class PlanWriter:
             if row.regroup:
                 values = (row.entry.budget_group, row.row_id)
                 self._ledger.execute("row_regroup", values)
-                # If this reading is refused, the next run makes a new plan.
+                # So that the next run makes a new plan if this reading is refused.
                 self._ledger.meta.plan_digest = None
         self._ledger.execute_many(
             "plan_add",
@@ -212,12 +212,12 @@ class PlanWriter:
         if self._was_bought_from:
             Edits(self._ledger, self.generation).match(rebuy=rebuy)
         self.close()
-        # From here on the reading cannot be carried on: this step would run twice.
+        # After this step the reading cannot be carried on: the step would run twice.
         drop_bookmark(self._ledger)
         replace_sources(self._ledger, self.generation)
 
     def begin(self, user_schema: bytes) -> None:
-        """Make this generation count from its first slice on."""
+        """Put this generation into use from its first slice on."""
         meta = self._ledger.meta
         meta.generation = self.generation
         meta.user_schema = user_schema
@@ -225,7 +225,7 @@ class PlanWriter:
         meta.outputs = "stale"
 
     def complete(self, digest: str, user_schema: bytes, rows: int) -> None:
-        """Make this whole generation count, and forget the others."""
+        """Put this complete generation into use, and forget the others."""
         adopt(self._ledger, self.generation)
         self.begin(user_schema)
         self._ledger.meta.plan_digest = digest
@@ -233,7 +233,11 @@ class PlanWriter:
         self._forget_others_than(self.generation)
 
     def _forget_others_than(self, generation: int) -> None:
-        for name in ("plan_drop_others", "own_drop_others", "files_drop_others"):
+        for name in (
+            "plan_drop_others",
+            "columns_drop_others",
+            "files_drop_others",
+        ):
             self._ledger.execute(name, (generation,))
 
     def _row_to_share(self, row: MatchedRow) -> int | None:

@@ -1,4 +1,4 @@
-"""Findings about the plan's rows: problems, warnings, new names, causes."""
+"""Problems, warnings, changed names and causes of failure of the plan's rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PlanProblem(NamedTuple):
 
 
 class RenamedRow(NamedTuple):
-    """A row whose own name in the archive is another row's."""
+    """A row that got another name, because its own is the name of another row."""
 
     position: int
     line: int | None
@@ -40,7 +40,7 @@ class RowWithoutSuccess(NamedTuple):
 
     Attributes:
         row_id: Of its purchases; None without any.
-        column: The one that a problem is about.
+        column: The column with the problem.
     """
 
     position: int
@@ -85,7 +85,7 @@ def count_runnable(ledger: Reader, end: int) -> int:
 
 
 def runnable_row(ledger: Reader, end: int, above: int) -> RowWithPrompt:
-    """Return the row that can run and has `above` such rows before it."""
+    """Return the row that can run and comes after `above` other such rows."""
     values = {**ledger.before(end), "above": above}
     position, line, request = ledger.execute("row_that_can_run", values).fetchone()
     return RowWithPrompt(position, line, prompt_of(request))

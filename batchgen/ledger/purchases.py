@@ -1,4 +1,4 @@
-"""Every attempt as accounting needs it, and charges that a bill corrects."""
+"""The table of purchases: every attempt, and charges that a bill corrects."""
 
 from __future__ import annotations
 

@@ -13,34 +13,34 @@ UPDATE meta SET value = 'stale' WHERE name = 'outputs' AND value <> 'stale';
 SELECT coalesce(max(generation), 0) FROM plan;
 -- name: plan_drop_others
 DELETE FROM plan WHERE generation <> ?;
--- name: own_drop_others
+-- name: columns_drop_others
 DELETE FROM own_columns WHERE generation <> ?;
 -- name: plan_add
 INSERT INTO plan (generation, position, line, row_id, id, request, provider, route, shares, model,
                   resolution, estimate, rebuy, at_column, problem, warning, key, fingerprint)
   VALUES (:generation, :position, :line, :row_id, :id, :request, :provider, :route, :shares, :model,
           :resolution, :estimate, :rebuy, :at_column, :problem, :warning, :key, :fingerprint);
--- name: plan_met
+-- name: plan_identities
 -- The id of a row that has one, else its fingerprint, if the row is in `rows`.
 SELECT plan.id, CASE WHEN plan.id IS NULL THEN rows.fingerprint END
   FROM plan LEFT JOIN rows USING (row_id) WHERE plan.generation = ? ORDER BY plan.position;
 -- name: plan_unplaced
 SELECT position FROM plan
   WHERE generation = ? AND row_id IS NULL AND id IS NULL ORDER BY position;
--- name: own_first_from
+-- name: columns_first_from
 SELECT min(first) FROM own_columns WHERE generation = ? AND first >= ?;
 -- name: plan_last_tried
 SELECT coalesce(max(position), -1) FROM plan
   WHERE generation = ? AND row_id IN (SELECT row_id FROM attempts);
--- name: own_add
+-- name: columns_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: rows_last
 SELECT coalesce(max(row_id), 0) FROM rows;
--- name: rows_known
+-- name: row_versions
 SELECT key, fingerprint, row_id FROM rows;
 -- name: rows_named
 SELECT key, stem, n FROM rows ORDER BY row_id;
--- name: rows_stand
+-- name: row_states
 SELECT row_id, status, budget_group,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id) AS is_tried,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
@@ -97,7 +97,7 @@ UPDATE plan SET shares = NULL
 UPDATE plan SET shares = :heir WHERE shares = :source AND generation = :generation;
 -- name: plan_is_shared
 SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
--- name: row_sharers
+-- name: rows_sharing_count
 SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
 -- name: base_names_shared
 SELECT DISTINCT rows.stem FROM rows JOIN plan ON plan.shares = rows.row_id
@@ -131,7 +131,7 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status
 SELECT status FROM rows WHERE row_id = ?;
--- name: row_standing
+-- name: row_completeness
 SELECT status, n <= (SELECT count(DISTINCT images.image)
                      FROM attempts JOIN images USING (attempt_id)
                      WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS is_whole
@@ -190,7 +190,7 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, uncertain = ?, again = ?, c
 -- Its charge stays; the links of its missing images are tried again.
 UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
--- name: attempt_excuse
+-- name: attempt_waive
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
 -- name: attempts_count
 UPDATE attempts SET excused = 0 WHERE row_id = ? AND excused;
@@ -230,7 +230,7 @@ SELECT image, width_px, height_px FROM images
   WHERE attempt_id = ? AND name IS NOT NULL ORDER BY image;
 -- name: attempts_sent_since
 SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
--- name: attempts_dearest
+-- name: highest_charges
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > coalesce(first_ceiling, ceiling)
   GROUP BY 1, 2;
@@ -329,7 +329,7 @@ SELECT count(*) AS rows, coalesce(sum(missing), 0) AS images,
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
 -- name: ceiling_factor
 SELECT max(1.0 * ceiling / expected) FROM attempts WHERE expected > 0;
--- name: fresh_row
+-- name: unsent_row
 SELECT 1 FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :end
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL

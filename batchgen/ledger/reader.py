@@ -1,4 +1,4 @@
-"""Read the ledger; there may be many readers while one process writes."""
+"""Read the ledger, also while another process writes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RiskIncrease = Counter[tuple[int, str | None]]
 
 
 class Reader(QueryRunner):
-    """One run's durable state, to read.
+    """One run's durable state, read-only.
 
     Raises:
         StorageError: from every method, when SQLite fails.
@@ -51,7 +51,7 @@ class Reader(QueryRunner):
 
     @property
     def generation(self) -> int:
-        """The reading of the manifest that counts now."""
+        """The reading of the manifest that is in use."""
         return self.meta.generation
 
     def before(self, end: int) -> dict[str, Value]:
@@ -64,7 +64,7 @@ class Reader(QueryRunner):
 
     def standing(self, row_id: int) -> tuple[Status, bool]:
         """Return a row's status, and whether all its images are in the archive."""
-        row = self.execute("row_standing", (row_id,)).fetchone()
+        row = self.execute("row_completeness", (row_id,)).fetchone()
         return Status(row["status"]), bool(row["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
@@ -106,14 +106,14 @@ class Reader(QueryRunner):
         return None if row is None else planned_row(row)
 
     def route(self, row_id: int) -> list[Candidate]:
-        """Return the providers that can make a row, best first; empty for one alone."""
+        """Return providers that can make a row, best first; empty if only one can."""
         row = self.execute("row_route", (row_id, self.generation)).fetchone()
         return [] if row is None else load_route(row["route"])
 
     def rows_to_take(
         self, giver: str, taker: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
-        """Return pending rows of one provider that another can make, last first."""
+        """Return pending rows of one provider that another can make, the last first."""
         rows = self.execute(
             "rows_to_take",
             {
@@ -145,7 +145,7 @@ class Reader(QueryRunner):
 
     def count_sharing_rows(self, row_id: int, end: int) -> int:
         """Return how many rows before a position share this row's images."""
-        return self.number("row_sharers", (row_id, self.generation, end))
+        return self.number("rows_sharing_count", (row_id, self.generation, end))
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
         """Return one attempt."""
@@ -237,7 +237,7 @@ class Reader(QueryRunner):
     ) -> RiskIncrease:
         """Return the increase of risk of unknown outcomes at a higher ceiling."""
         rows = self.execute(
-            "attempts_growth",
+            "risk_increase",
             {"provider": provider, "resolution": resolution, "per_image": per_image},
         )
         return Counter({(row["day"], row["budget_group"]): row["nano"] for row in rows})
@@ -256,7 +256,7 @@ class Reader(QueryRunner):
 
     def highest_charges(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
-        return [tuple(row) for row in self.execute("attempts_dearest")]
+        return [tuple(row) for row in self.execute("highest_charges")]
 
     def money(self) -> Money:
         """Add up the whole folder's money; it takes a second for a million attempts."""

@@ -1,7 +1,7 @@
 """Fill a new ledger with purchases that other files of the run folder describe.
 
-The plan exists already: it was made from SOURCE as `run` makes it. Each purchase finds
-its row in that plan, or gets a row of its own.
+The plan exists already: it was made from SOURCE as `run` makes it. Each purchase gets
+its row of that plan, or else a new row of its own.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Rebuilding:
     ) -> int:
         """Return an entry for a row, or a version of one, that SOURCE does not have.
 
-        Its request is not known, so nothing more can be bought for it.
+        Its request is unknown, so nothing more can be bought for it.
 
         Args:
             identity: Of the row.
@@ -134,7 +134,7 @@ class Rebuilding:
         return row_id
 
     def enlarge(self, row_id: int, images: int) -> None:
-        """Give a row that SOURCE does not have at least so many images."""
+        """Raise the number of images of a row that SOURCE does not have."""
         if row_id in self._foreign_ids:
             self._ledger.execute("rebuild_enlarge_row", (images, row_id))
 
@@ -189,5 +189,5 @@ class Rebuilding:
             yield attempt, [image for image in span if image not in present]
 
     def note_missing(self, attempt_id: int, image: int, sha256: bytes) -> None:
-        """Write down that a stored image is gone: buying it again needs consent."""
+        """Write down that a stored image is missing: to buy it again needs consent."""
         self._ledger.execute("rebuild_add_missing_image", (attempt_id, image, sha256))

@@ -1,4 +1,4 @@
-"""The records of the ledger, as frozen data."""
+"""Frozen data that the ledger reads and writes."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class PlanEntry:
     Attributes:
         base_name: Requested name in the archive; the ledger makes it unique.
         problem: Why the row is invalid; None for a row that can run.
-        spares_started: Whether a row that has attempts can run nevertheless.
+        spares_started: Whether a row that has attempts can run despite the problem.
         model: As it is sent.
         resolution: The one to buy, the provider's default if the row states none.
         estimate: Expected price in nano-dollars; None if unknown.
         route: Providers that can make it, best first, as JSON; None for one alone.
-        warning: The part of the request that will not be done, if the row can run.
+        warning: The part of the request that is left out, if the row can run.
         budget_group: Its values of the columns that have budgets, as JSON.
     """
 
@@ -94,7 +94,7 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """All facts of an attempt before its request is sent; times in microseconds UTC.
+    """An attempt before its request is sent; times in microseconds UTC.
 
     Attributes:
         floor: Lowest price of the whole part by the price list; None if unknown.
@@ -233,7 +233,7 @@ class Money:
 
     Attributes:
         spent: Sum of the table's costs.
-        superseded: Paid for rows, or versions of rows, that left the manifest.
+        superseded: Cost of rows, or versions of rows, that left the manifest.
         at_risk: Price of attempts with an unknown outcome, also for rows that left the
             manifest, and the amounts that others may have cost beyond `spent`.
         at_risk_attempts: Attempts with an unknown outcome.

@@ -97,7 +97,7 @@ def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
     """
     last = ledger.number("plan_last_tried", (ledger.generation,))
     values = (ledger.generation, max(min_rows, last + 1))
-    end: int | None = ledger.execute("own_first_from", values).fetchone()[0]
+    end: int | None = ledger.execute("columns_first_from", values).fetchone()[0]
     return end
 
 

@@ -1,10 +1,10 @@
-"""How the next run carries on a reading of the manifest that was interrupted.
+"""Carry on a reading of the manifest that was interrupted.
 
 Each slice is committed together with a bookmark, so plan and bookmark agree even after
-a kill. A reading that counts already is always carried on: purchases made from it in
-the meantime do not matter. A reading that does not count yet depends on earlier
-purchases, which a `retry` or a bill could change. So it is carried on only if nothing
-else has opened the folder since.
+a kill. A reading in use is always carried on: purchases made from it in the meantime
+do not matter. A reading that is not in use yet depends on earlier purchases, which a
+`retry` or a bill could change. So it is carried on only if no other command has opened
+the folder since.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def remember_rows(
         generation: Of the plan that is carried on.
         unplaced: Fingerprints of rows without id and without an entry in `rows`.
     """
-    for rows in _in_parts(reader.stream("plan_met", (generation,))):
+    for rows in _in_parts(reader.stream("plan_identities", (generation,))):
         index.add_keys([key_of(id, b"", 0) for id, _ in rows if id is not None])
         index.count_occurrences(
             [

@@ -181,7 +181,7 @@ class RowMatcher:
     def _standings(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
         if not row_ids:
             return {}
-        rows = self._reader.execute("rows_stand", (json.dumps(row_ids),))
+        rows = self._reader.execute("row_states", (json.dumps(row_ids),))
         return {row["row_id"]: row for row in rows}
 
     def _as_moved(self, entry: PlanEntry, row_id: int) -> PlanEntry:

@@ -34,7 +34,7 @@ class FileRecord(NamedTuple):
 class ResultRow:
     """What happened to one manifest row, and what it cost.
 
-    Not frozen: freezing would take longer than creating the object.
+    Not frozen: that would more than double the time to create one.
 
     Attributes:
         row: Position in the manifest, from 0.
@@ -42,9 +42,9 @@ class ResultRow:
             rejected.
         cost_usd: Of all attempts; None if a part of it is unknown.
         cost_basis: The weakest basis of the row's costs.
-        at_risk_usd: Price of attempts whose outcome is unknown; None if not priced.
-        latency_s: From SENT to DELIVERED of the successful attempt; None if there was a
-            restart between.
+        at_risk_usd: Price of attempts whose outcome is unknown; None without a price.
+        latency_s: From SENT to DELIVERED of the successful attempt; None if batchgen
+            was restarted between them.
         shared_with: Id of the row whose purchase this row shares.
     """
 
@@ -77,26 +77,26 @@ class ResultRow:
 class PurchaseRow:
     """One attempt: when, where, what it cost, and how that is known.
 
-    Not frozen, as `ResultRow` is not.
+    Not frozen, like `ResultRow`.
 
     Attributes:
-        row: Position of its row in the manifest; None if the row is not there any more.
+        row: Position of its row; None if the row is not in the manifest any more.
         id: The row's id, else its position as text; None if it has neither.
         attempt: Number among the attempts for one version of a row, from 1.
         images: How many images it requested.
         cost_usd: None if it is unknown; 0 if nothing was charged.
-        at_risk_usd: The most that an unknown outcome may cost; None if not priced.
-        expected_usd: By the price list before it was sent; so is `ceiling_usd`, unless
-            a higher charge raised it since.
+        at_risk_usd: The maximum cost of an unknown outcome; None without a price.
+        expected_usd: By the price list when it was sent. The same holds for
+            `ceiling_usd`, unless a higher charge raised it since.
         retired: Whether it was for a row, or a version of a row, that the manifest does
             not contain any more.
         base_url: Where it was sent, and where its task can be polled.
         first_image: Number of its first image within the row, from 1.
         again: Whether the error allowed another purchase.
         counts: Whether it counts as a purchase: not if it was certainly rejected.
-        floor_usd: The least that it could cost by the price list.
-        row_key, row_fingerprint: They identify the row and its request, whatever
-            happens to the manifest.
+        floor_usd: The minimum cost by the price list.
+        row_key, row_fingerprint: They identify the row and its request, also after
+            edits of the manifest.
     """
 
     row: int | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
-from batchgen.ledger.picked import (
+from batchgen.ledger.selection import (
     reject_images,
     retry_status,
     rows_named,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchgen.ledger import Ledger, directory_images, result_slices
-from batchgen.ledger.picked import reject_images, rows_named, try_again
+from batchgen.ledger.selection import reject_images, rows_named, try_again
 from batchgen.model import Status
 from tests.ledger.books import PRICE, bad, buy_images, entry, prompts, read, row_ids
 

@@ -28,8 +28,8 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
     Ids without a row are left out; None means that the row cannot run.
     """
     row_ids: dict[str, int | None] = {}
-    for row in ledger.execute("picked_names", (ledger.generation,)):
-        # The later row of a repeated id is the one that cannot run.
+    for row in ledger.execute("selection_names", (ledger.generation,)):
+        # Of two rows with one id, the later one cannot run.
         if row["name"] in names and row_ids.get(row["name"]) is None:
             row_ids[row["name"]] = row["row_id"]
     return row_ids
@@ -37,17 +37,20 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
 
 def try_again(ledger: Ledger, row_id: int) -> None:
     """Mark a row to be bought again, as if none of its attempts had been made."""
-    ledger.execute("picked_again", (row_id,))
+    ledger.execute("selection_again", (row_id,))
     if not ledger.is_planned(row_id):
-        # The row left the manifest, and others share its images. After the next reading
-        # of the manifest one of them is bought instead.
+        # The row left the manifest, and other rows share its images. The next reading
+        # plans to buy one of these instead.
         ledger.meta.plan_digest = None
 
 
 def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
-    """Give up one image of a row, or all; return False if there is none.
+    """Remove one image of a row from the ZIP's directory, or all of its images.
 
-    Their cost stays with the row, and their bytes in the archive.
+    The cost stays with the row, and the bytes stay in the archive.
+
+    Returns:
+        False if there is none.
     """
     values = {"row_id": row_id, "image": image}
-    return ledger.execute("picked_reject", values).rowcount > 0
+    return ledger.execute("selection_reject", values).rowcount > 0
