@@ -12,8 +12,8 @@ from batchgen.addresses.reference_kinds import (
     is_url,
     kind_of,
     shown,
-    stored,
-    stored_digest,
+    table_image_digest,
+    table_image_reference,
 )
 
 __all__ = [
@@ -26,6 +26,6 @@ __all__ = [
     "marked",
     "name_of",
     "shown",
-    "stored",
-    "stored_digest",
+    "table_image_digest",
+    "table_image_reference",
 ]

@@ -22,7 +22,7 @@ def kind_of(
         return "url"
     if is_data_uri(reference):
         return "data_uri"
-    if stored_digest(reference) is not None:
+    if table_image_digest(reference) is not None:
         return "table_image"
     return "path" if _SCHEME.match(reference) is None else "other"
 
@@ -57,12 +57,12 @@ def holds_login(address: str) -> bool:
     return "@" in rest and is_cut
 
 
-def stored(digest: str) -> str:
+def table_image_reference(digest: str) -> str:
     """Return the reference to an image that came in a cell, by its SHA-256."""
     return f"{_STORED}{digest}"
 
 
-def stored_digest(reference: str) -> str | None:
+def table_image_digest(reference: str) -> str | None:
     """Return the SHA-256 of an image that came in a cell; None for other references."""
     match = _STORED_REFERENCE.fullmatch(reference)
     return match[1] if match else None
@@ -75,7 +75,7 @@ def shown(reference: str) -> str:
     """
     match kind_of(reference):
         case "table_image":
-            digest = stored_digest(reference) or ""
+            digest = table_image_digest(reference) or ""
             return f"the image {digest[:8]}..."
         case "data_uri":
             return f"{marked(reference[:30])}..."

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.addresses import is_data_uri, shown, stored_digest
+from batchgen.addresses import is_data_uri, shown, table_image_digest
 from batchgen.drives import refuse_failed_drive
 from batchgen.open_files import open_patiently
 from batchgen.providers._decoding import decode_data_uri
@@ -47,7 +47,7 @@ def identify(folder: Path, reference: str, images: Path | None = None) -> Identi
     if is_data_uri(reference):
         return hashlib.sha256(reference.encode("utf-8", "surrogatepass")).digest()
     path = folder / reference
-    if images is not None and (digest := stored_digest(reference)) is not None:
+    if images is not None and (digest := table_image_digest(reference)) is not None:
         path = images / digest
     with _file_errors(path):
         state = path.stat()
@@ -90,7 +90,7 @@ def read(reference: str, identity: Identity) -> bytes:
     current = FileVersion(identity.path, state.st_mtime_ns, state.st_size)
     if current != identity or len(data) != identity.size_bytes:
         raise Unusable("it changes while it is read")
-    digest = stored_digest(reference)
+    digest = table_image_digest(reference)
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
         raise Unusable(
             f"{identity.path} was changed; delete its folder, and touch the table to "

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import anyio
 import pybase64
 
-from batchgen.addresses import is_url, shown, stored_digest
+from batchgen.addresses import is_url, shown, table_image_digest
 from batchgen.images import ImageFacts
 from batchgen.model import Attachment, Inline, ReferenceRules
 from batchgen.references.facts import Unusable, examine
@@ -171,7 +171,7 @@ class ReferenceCache:
 
     def _identify_file(self, reference: str) -> Identity:
         identity = identify(self._folder, reference, self._images)
-        if stored_digest(reference) is None:
+        if table_image_digest(reference) is None:
             check_inside(identity, self._allowed_folder)
         return identity
 
