@@ -89,8 +89,8 @@ class Aimlapi(BaseService):
 
     def routes(self) -> list[Route]:
         return [
-            self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
-            self._route("/v2/billing", self._balance),
+            self.purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self.json_route("/v2/billing", self._balance),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
@@ -102,16 +102,16 @@ class Aimlapi(BaseService):
             "requestId": str(uuid4()),
             # As text, as in the documented example.
             "statusCode": str(status),
-            "timestamp": _timestamp(self._context.now()),
+            "timestamp": _timestamp(self.context.now()),
         }
         return JSONResponse(body, status_code=status, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        await self._work(order, fault)
+        await self.work(order, fault)
         resolution = order.body.get("resolution", "1K")
-        amount_nano = self._random_nano(order, resolution, _NANO_PER_HALF_CREDIT)
+        amount_nano = self.random_nano(order, resolution, _NANO_PER_HALF_CREDIT)
         size = pixel_size(order.body.get("aspect_ratio", "1:1"), resolution)
-        charge, [picture] = await self._sell(
+        charge, [picture] = await self.sell(
             order, fault, resolution, amount_nano, size=size
         )
         half_credits = amount_nano // _NANO_PER_HALF_CREDIT
@@ -124,15 +124,15 @@ class Aimlapi(BaseService):
         )
 
     async def _balance(self, request: Request) -> dict[str, Any]:
-        left_nano = await self._remaining_nano(request)
+        left_nano = await self.remaining_nano(request)
         return {"current_balance": left_nano / 1e9, "currency": "USD"}
 
     async def _item(self, picture: Picture) -> dict[str, Any]:
         as_link = roll("base64", picture.content) >= 1 / 8
         item: dict[str, Any] = {"mime_type": "image/png", "b64_json": None}
         if as_link:
-            return {**item, "url": link_of(self._context, picture)}
-        file = await self._context.draw(picture)
+            return {**item, "url": link_of(self.context, picture)}
+        file = await self.context.draw(picture)
         return {**item, "b64_json": base64.b64encode(file).decode(), "url": None}
 
 

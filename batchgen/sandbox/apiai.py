@@ -116,10 +116,10 @@ class Apiai(BaseService):
     def routes(self) -> list[Route]:
         """Return its routes: one tool under its older and its newer path."""
         tools = [
-            self._purchase_route(f"/api/{tools}/{_SLUG}", _PURCHASE_BODY)
+            self.purchase_route(f"/api/{tools}/{_SLUG}", _PURCHASE_BODY)
             for tools in ("workflow", "process")
         ]
-        return [*tools, self._route("/api/account/balance", self._balance)]
+        return [*tools, self.json_route("/api/account/balance", self._balance)]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         prompt: str = body["PROMPT"]
@@ -134,32 +134,32 @@ class Apiai(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        await self._work(order, fault)
+        await self.work(order, fault)
         resolution = order.body.get("image_size", "1K")
-        charge, [picture] = await self._sell(
+        charge, [picture] = await self.sell(
             order,
             fault,
             resolution,
-            self._random_nano(order, resolution, _NANO_PER_STEP),
+            self.random_nano(order, resolution, _NANO_PER_STEP),
             size=pixel_size(order.body.get("aspect_ratio", "1:1"), resolution),
             file_format="jpg" if roll("format", order.content) < 0.5 else "png",
         )
         headers = self._headers(charge, order)
         if fault is Fault.NO_IMAGE:
-            words = {"text": "Here is an idea for your image, in words."}
-            return JSONResponse(words, headers=headers)
+            text = {"text": "Here is an idea for your image, in words."}
+            return JSONResponse(text, headers=headers)
         return Response(
-            await self._context.draw(picture),
+            await self.context.draw(picture),
             media_type=MEDIA_TYPES[picture.format],
             headers=headers,
         )
 
     async def _balance(self, request: Request) -> dict[str, Any]:
         # No page shows this reply; in dollars, as in the header of a purchase.
-        return {"balance": await self._remaining_nano(request) / 1e9}
+        return {"balance": await self.remaining_nano(request) / 1e9}
 
     def _headers(self, charge: Charge, order: Order) -> dict[str, str]:
-        latency_s = self._context.latency_s(order.content)
+        latency_s = self.context.latency_s(order.content)
         return {
             "X-Request-ID": charge.id,
             "X-Cost": as_usd(charge.amount_nano).rstrip("0"),

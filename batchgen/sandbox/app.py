@@ -57,9 +57,9 @@ class Admin:
 
     async def refuse(self, _request: Request, error: Exception) -> Response:
         """Return an error reply of the sandbox itself."""
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        detail = error.detail if isinstance(error, HTTPException) else str(error)
-        return JSONResponse({"error": detail}, status_code=status)
+        if isinstance(error, HTTPException):
+            return JSONResponse({"error": error.detail}, error.status_code)
+        return JSONResponse({"error": str(error)}, 500)
 
     async def _charges(self, request: Request) -> list[Charge]:
         provider = request.query_params.get("provider")

@@ -1,4 +1,4 @@
-"""What most providers of the sandbox have in common."""
+"""The common part of the sandbox's services: routes, sales, balance."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BaseService(Service):
     is_inline = False
 
     def __init__(self, context: SandboxContext) -> None:
-        self._context = context
+        self.context = context
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
         prompt: str = body["prompt"]
@@ -55,11 +55,11 @@ class BaseService(Service):
 
     # -- routes
 
-    def _purchase_route(self, path: str, spec: BodySpec) -> Route:
-        buy = partial(handle_purchase, self._context, self, spec)
+    def purchase_route(self, path: str, spec: BodySpec) -> Route:
+        buy = partial(handle_purchase, self.context, self, spec)
         return Route(path, buy, methods=["POST"])
 
-    def _route(
+    def json_route(
         self,
         path: str,
         work: Callable[[Request], Awaitable[Mapping[str, Any] | Response]],
@@ -78,17 +78,17 @@ class BaseService(Service):
 
     # -- sales
 
-    async def _work(self, order: Order, fault: Fault | None) -> None:
+    async def work(self, order: Order, fault: Fault | None) -> None:
         """Take the time that an image takes.
 
         Raises:
             Refusal: The prompt is not allowed.
         """
-        await anyio.sleep(self._context.latency_s(order.content))
+        await anyio.sleep(self.context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
 
-    async def _sell(  # noqa: PLR0913 - each is an independent setting
+    async def sell(  # noqa: PLR0913 - each is an independent setting
         self,
         order: Order,
         fault: Fault | None,
@@ -100,18 +100,18 @@ class BaseService(Service):
         file_format: str = "png",
     ) -> tuple[Charge, list[Picture]]:
         """Charge for images that are delivered at once; see `pictures_of`."""
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        charge = charge_of(self.context, order, fault, resolution, amount_nano)
         pictures = pictures_of(
-            self._context, order, fault, size=size, count=count, file_format=file_format
+            self.context, order, fault, size=size, count=count, file_format=file_format
         )
-        await sell(self._context, order, fault, charge, pictures)
+        await sell(self.context, order, fault, charge, pictures)
         return charge, pictures
 
-    def _expected_nano(self, resolution: str, count: int = 1) -> int:
+    def expected_nano(self, resolution: str, count: int = 1) -> int:
         """Return what images cost by the price table."""
         return count * to_nano(self.price_table[resolution].expected_usd)
 
-    def _random_nano(self, order: Order, resolution: str, step_nano: int) -> int:
+    def random_nano(self, order: Order, resolution: str, step_nano: int) -> int:
         """Return a charge between the lowest and the highest price, in whole steps."""
         price = self.price_table[resolution]
         max_steps = to_nano(price.ceiling_usd) // step_nano
@@ -119,7 +119,7 @@ class BaseService(Service):
         variation = int(roll("price", order.content) * (max_steps - min_steps + 1))
         return (min_steps + variation) * step_nano
 
-    async def _remaining_nano(self, request: Request) -> int:
+    async def remaining_nano(self, request: Request) -> int:
         """Return the deposit less all charges, in nano-dollars.
 
         Raises:
@@ -130,7 +130,7 @@ class BaseService(Service):
             raise Refusal(Reason.INVALID, "A balance is asked for without parameters")
         if "broke" in key:
             return 0
-        context = self._context
+        context = self.context
         charges = await context.transact(context.state.bill, self.name, context.now())
         return max(0, DEPOSIT_NANO - sum(charge.amount_nano for charge in charges))
 

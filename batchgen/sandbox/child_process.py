@@ -148,7 +148,7 @@ def _environment() -> dict[str, str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], state: Path) -> str:
-    assert process.stdout is not None  # noqa: S101  it was asked for
+    assert process.stdout is not None  # noqa: S101  it is a pipe
     line = process.stdout.readline()
     if not line:
         process.wait()
@@ -159,8 +159,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], state: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None  # noqa: S101  it was asked for
-    assert process.stdout is not None  # noqa: S101  it was asked for
+    assert process.stdin is not None  # noqa: S101  it is a pipe
+    assert process.stdout is not None  # noqa: S101  it is a pipe
     process.stdin.close()
     process.stdout.close()
     try:

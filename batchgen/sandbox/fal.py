@@ -117,10 +117,10 @@ class Fal(TaskService):
     def routes(self) -> list[Route]:
         task = f"{_MODEL}/requests/{{task_id}}"
         return [
-            self._purchase_route(_MODEL, _GENERATE_BODY),
-            self._purchase_route(f"{_MODEL}/edit", _EDIT_BODY),
-            self._route(f"{task}/status", self._status),
-            self._route(task, self._result),
+            self.purchase_route(_MODEL, _GENERATE_BODY),
+            self.purchase_route(f"{_MODEL}/edit", _EDIT_BODY),
+            self.json_route(f"{task}/status", self._status),
+            self.json_route(task, self._result),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
@@ -135,7 +135,7 @@ class Fal(TaskService):
         body = order.body
         ratio = body.get("aspect_ratio", "auto")
         resolution = body.get("resolution", "1K").replace("0.5K", "512")
-        task = await self._submit(
+        task = await self.submit(
             order,
             fault,
             resolution,
@@ -148,7 +148,7 @@ class Fal(TaskService):
         return JSONResponse({**queued, **self._names(task)})
 
     def _names(self, task: Task) -> dict[str, Any]:
-        url = f"{self._context.url}/{self.name}{_MODEL}/requests/{task.id}"
+        url = f"{self.context.url}/{self.name}{_MODEL}/requests/{task.id}"
         return {
             "request_id": task.id,
             "response_url": url,
@@ -157,7 +157,7 @@ class Fal(TaskService):
         }
 
     async def _status(self, request: Request) -> Response:
-        task, progress = await poll_task(self._context, self, request)
+        task, progress = await poll_task(self.context, self, request)
         if progress < 100:
             status = "IN_QUEUE" if progress < 20 else "IN_PROGRESS"
             return JSONResponse({"status": status, **self._names(task)}, 202)
@@ -168,7 +168,7 @@ class Fal(TaskService):
         return JSONResponse(completed)
 
     async def _result(self, request: Request) -> Response:
-        task, progress = await poll_task(self._context, self, request)
+        task, progress = await poll_task(self.context, self, request)
         if progress < 100:
             return JSONResponse({"detail": "Request is still in progress"}, 400)
         is_empty = task.ending == Ending.NO_IMAGE
@@ -178,13 +178,13 @@ class Fal(TaskService):
             status, kind, message = _FAILURES[task.ending]
             detail = [{"loc": ["body", "prompt"], "msg": message, "type": kind}]
             return JSONResponse({"detail": detail}, status)
-        pictures = await results_of(self._context, task)
+        pictures = await results_of(self.context, task)
         images = [self._image(picture) for picture in pictures]
         return JSONResponse({"images": images, "description": ""})
 
     def _image(self, picture: Picture) -> dict[str, Any]:
         return {
-            "url": link_of(self._context, picture),
+            "url": link_of(self.context, picture),
             "content_type": MEDIA_TYPES[picture.format],
             "file_name": f"image.{picture.format}",
             "width": picture.width_px,

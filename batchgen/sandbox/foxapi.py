@@ -122,9 +122,9 @@ class Foxapi(TaskService):
 
     def routes(self) -> list[Route]:
         return [
-            self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
-            self._route("/v1/tasks/{task_id}", self._task),
-            self._route(_UPLOAD_PATH, self._upload, "POST"),
+            self.purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self.json_route("/v1/tasks/{task_id}", self._task),
+            self.json_route(_UPLOAD_PATH, self._upload, "POST"),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
@@ -143,18 +143,18 @@ class Foxapi(TaskService):
         # The sandbox fetches no input image, so there is no ratio to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        task = await self._submit(
+        task = await self.submit(
             order,
             fault,
             resolution,
-            f"task-unified-{int(self._context.now())}-{uuid4().hex[:8]}",
+            f"task-unified-{int(self.context.now())}-{uuid4().hex[:8]}",
             size=pixel_size(ratio, resolution),
             file_format=order.body.get("output_format", "png"),
         )
         return JSONResponse(_document(task, "pending", 0))
 
     async def _task(self, request: Request) -> dict[str, Any]:
-        task, progress = await poll_task(self._context, self, request)
+        task, progress = await poll_task(self.context, self, request)
         if progress < 100:
             status = "pending" if progress < 20 else "processing"
             return _document(task, status, progress)
@@ -164,11 +164,11 @@ class Foxapi(TaskService):
         return {**_document(task, "completed", 100), **result}
 
     async def _result(self, task: Task) -> dict[str, Any]:
-        pictures = await results_of(self._context, task)
+        pictures = await results_of(self.context, task)
         if not pictures:
             return {"results": None}
         [picture] = pictures
-        link = link_of(self._context, picture)
+        link = link_of(self.context, picture)
         if roll("shape", task.content) < 0.5:
             media_type = MEDIA_TYPES[picture.format]
             return {"results": [{"url": link, "content_type": media_type}]}
@@ -177,14 +177,14 @@ class Foxapi(TaskService):
 
     async def _upload(self, request: Request) -> dict[str, Any]:
         upload, _ = await receive_upload(
-            self._context,
+            self.context,
             self,
             _UPLOAD_BODY,
             request,
             file="file",
             life_s=_UPLOAD_LIFE_S,
         )
-        return {"url": upload_link(self._context, upload), "size": upload.size_bytes}
+        return {"url": upload_link(self.context, upload), "size": upload.size_bytes}
 
 
 def _document(task: Task, status: str, progress: int) -> dict[str, Any]:

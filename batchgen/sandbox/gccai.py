@@ -60,7 +60,7 @@ _RATIOS = (
 _IMAGE = ImageRules(max_bytes=10_000_000)
 
 
-def _without_search(body: Mapping[str, Any]) -> Iterator[str]:
+def _problems_of_search(body: Mapping[str, Any]) -> Iterator[str]:
     if body.get("google_image_search") and not body.get("google_search"):
         yield "'google_image_search': needs 'google_search': true"
 
@@ -87,7 +87,7 @@ _PURCHASE_BODY = BodySpec(
             "google_search": Flag(),
             "google_image_search": Flag(),
         },
-        rule=_without_search,
+        rule=_problems_of_search,
     ),
     # Fourteen images of 10 MB are 187 MB as base64.
     max_bytes=200 * 1024 * 1024,
@@ -144,9 +144,9 @@ _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         ),
     }
 )
-# The states waiting, at work, completed and failed: the names of the documents, and
-# others that clients have seen.
-_WORDS = (
+# Names of the states waiting, at work, completed and failed: those of the documents,
+# and others that clients have seen.
+_STATE_NAMES = (
     ("pending", "processing", "completed", "failed"),
     ("pending", "processing", "completed", "failed"),
     ("submitted", "in_progress", "success", "failure"),
@@ -178,18 +178,18 @@ class Gccai(TaskService):
 
     def routes(self) -> list[Route]:
         return [
-            self._purchase_route("/v1/images/generations", _PURCHASE_BODY),
-            self._route("/v1/tasks/{task_id}", self._status),
-            self._route("/v1/uploads/images", self._upload, "POST"),
-            self._route("/v1/user/balance", self._balance),
+            self.purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self.json_route("/v1/tasks/{task_id}", self._status),
+            self.json_route("/v1/uploads/images", self._upload, "POST"),
+            self.json_route("/v1/user/balance", self._balance),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in one of its envelopes, some of them with a 200."""
         choices = _REPLIES[refusal.reason]
         chosen = refusal.variant * len(choices)
-        status, kind, words = choices[int(chosen)]
-        error = {"message": f"{words} {refusal.detail}".strip(), "type": kind}
+        status, kind, message = choices[int(chosen)]
+        error = {"message": f"{message} {refusal.detail}".strip(), "type": kind}
         envelopes: tuple[tuple[int, dict[str, Any]], ...] = (
             (status, {"error": {"code": status, **error}}),
             (status, {"code": status, "error": error}),
@@ -205,7 +205,7 @@ class Gccai(TaskService):
             raise Refusal(Reason.REFUSED, variant=random_value * 3)
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
         task_id = f"task_01K8{uuid4().hex[:22].upper()}"
-        await self._submit(
+        await self.submit(
             order,
             fault,
             resolution,
@@ -218,15 +218,15 @@ class Gccai(TaskService):
         return JSONResponse({"code": 200, "data": entry if alone else [entry]})
 
     async def _status(self, request: Request) -> dict[str, Any]:
-        task, progress = await poll_task(self._context, self, request)
-        asked = dict(request.query_params)
-        if asked.pop("language", "en") not in _LANGUAGES or asked:
+        task, progress = await poll_task(self.context, self, request)
+        parameters = dict(request.query_params)
+        if parameters.pop("language", "en") not in _LANGUAGES or parameters:
             raise Refusal(Reason.INVALID, f"?{request.query_params}")
         return {"code": 200, "data": await self._document(task, progress)}
 
     async def _document(self, task: Task, progress: int) -> dict[str, Any]:
-        words = _WORDS[int(roll("words", task.content) * len(_WORDS))]
-        waiting, at_work, completed, failed = words
+        chosen = int(roll("words", task.content) * len(_STATE_NAMES))
+        waiting, at_work, completed, failed = _STATE_NAMES[chosen]
         document = {
             "id": task.id,
             "progress": progress,
@@ -239,13 +239,13 @@ class Gccai(TaskService):
         document["actual_time"] = round(task.ready_at - task.created_at)
         if task.ending in FREE_ENDINGS:
             return {**document, "status": failed, **_failure(task)}
-        pictures = await results_of(self._context, task)
+        pictures = await results_of(self.context, task)
         result = {"images": self._images(task, pictures)} if pictures else None
         ended = {**document, "status": completed, "result": result}
         return {**ended, **_cost(task)}
 
     def _images(self, task: Task, pictures: list[Picture]) -> list[dict[str, Any]]:
-        links = [link_of(self._context, picture) for picture in pictures]
+        links = [link_of(self.context, picture) for picture in pictures]
         ends = [int(picture.issued_at + LINK_LIFE_S) for picture in pictures]
         shape = roll("shape", task.content)
         if shape < 1 / 3:
@@ -256,7 +256,7 @@ class Gccai(TaskService):
         ]
 
     async def _balance(self, request: Request) -> dict[str, Any]:
-        left = Decimal(await self._remaining_nano(request)).scaleb(-9)
+        left = Decimal(await self.remaining_nano(request)).scaleb(-9)
         used = Decimal(DEPOSIT_NANO).scaleb(-9) - left
         # Amounts as a number or as text: public clients handle both.
         return {
@@ -269,12 +269,12 @@ class Gccai(TaskService):
         }
 
     async def _upload(self, request: Request) -> dict[str, Any]:
-        # Its lifetime is not documented: the same as for the links of images.
+        # The lifetime of an upload is not documented: the same as for links of images.
         upload, _ = await receive_upload(
-            self._context, self, _UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
+            self.context, self, _UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
         )
         return {
-            "url": upload_link(self._context, upload),
+            "url": upload_link(self.context, upload),
             "filename": upload.file_name,
             "content_type": upload.media_type,
             "bytes": upload.size_bytes,

@@ -81,7 +81,7 @@ class Gemini(BaseService):
         """Return its routes: with each version, and for a base URL without one."""
         buy = partial(
             _with_key_from_query,
-            partial(handle_purchase, self._context, self, PURCHASE_BODY),
+            partial(handle_purchase, self.context, self, PURCHASE_BODY),
         )
         path = "/models/{model}:generateContent"
         versions = ("", "/v1beta", "/v1")
@@ -104,7 +104,7 @@ class Gemini(BaseService):
             raise Refusal(Reason.INVALID, "\n".join(problems))
         if "daily" in order.key:
             raise Refusal(Reason.THROTTLED_SILENTLY, PER_DAY)
-        await anyio.sleep(self._context.latency_s(order.content))
+        await anyio.sleep(self.context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             return await self._blocked(order)
         if fault is Fault.NO_IMAGE:
@@ -114,7 +114,7 @@ class Gemini(BaseService):
     async def _with_image(self, order: Order, fault: Fault | None) -> Response:
         resolution = resolution_in(order.body)
         size = pixel_size(ratio_in(order.body), resolution)
-        [picture] = pictures_of(self._context, order, fault, size=size)
+        [picture] = pictures_of(self.context, order, fault, size=size)
         thoughts = _thoughts_of(order)
         chatty = roll("words", order.content) < 1 / 2
         queries = _queries_of(order)
@@ -145,17 +145,17 @@ class Gemini(BaseService):
             height_px=height_px,
             position=picture.position + 1,
         )
-        words = {"text": "A draft first, to judge the composition.", "thought": True}
-        return [words, {**await self._image(draft), "thought": True}]
+        text = {"text": "A draft first, to judge the composition.", "thought": True}
+        return [text, {**await self._image(draft), "thought": True}]
 
     async def _image(self, picture: Picture) -> dict[str, Any]:
-        data = base64.b64encode(await self._context.draw(picture)).decode()
+        data = base64.b64encode(await self.context.draw(picture)).decode()
         return {"inlineData": {"mimeType": "image/png", "data": data}}
 
     async def _without_image(self, order: Order) -> Response:
         reason = _choose(_WITHOUT_IMAGE, order)
-        words = [{"text": "I cannot draw that, but here is a description of it."}]
-        parts = words if reason == "STOP" else []
+        text = {"text": "I cannot draw that, but here is a description of it."}
+        parts = [text] if reason == "STOP" else []
         tokens = replace(_tokens_in(order), text=12 if parts else 0)
         answer = _finished_answer(reason, parts)
         return await self._charge_and_reply(order, Fault.NO_IMAGE, tokens, answer)
@@ -192,10 +192,10 @@ class Gemini(BaseService):
     ) -> Response:
         amount_nano = tokens.amount_nano(MODELS[order.path["model"]])
         resolution = resolution_in(order.body)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        charge = charge_of(self.context, order, fault, resolution, amount_nano)
         if fault is Fault.REFUSAL:
             charge = replace(charge, status="refused")
-        await sell(self._context, order, fault, charge, [])
+        await sell(self.context, order, fault, charge, [])
         return JSONResponse(
             {
                 **answer,
@@ -251,8 +251,8 @@ def _finished_answer(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]
     return {"candidates": [{**content, "finishReason": reason, "index": 0}]}
 
 
-def _choose(words: tuple[str, ...], order: Order) -> str:
-    return words[int(roll("reason", order.content) * len(words))]
+def _choose(reasons: tuple[str, ...], order: Order) -> str:
+    return reasons[int(roll("reason", order.content) * len(reasons))]
 
 
 async def _with_key_from_query(

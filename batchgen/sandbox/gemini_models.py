@@ -21,7 +21,7 @@ USUAL = "gemini-nano-banana-2.1"
 NANO_PER_QUERY = 14_000_000
 MAX_QUERIES = 4
 MAX_THOUGHT_TOKENS = 3_500
-# Prompt, references, words and short thoughts come on top of the image.
+# Prompt, references, text and short thoughts are charged in addition to the image.
 _MARGIN = Decimal("1.5")
 
 
@@ -34,7 +34,7 @@ class Model:
         has_size: Whether `imageSize` is accepted at all.
         levels: Of thinking, in lower case; the first is the default.
         input_nano: Nano-dollars of one token that is sent.
-        text_nano: Of one token of words or thoughts.
+        text_nano: Of one token of text or thoughts.
         image_nano: Of one token of an image.
     """
 
@@ -91,7 +91,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
         ),
     }
 )
-"""Every other model is not found, even one that Google once had."""
+"""Requests for other models get a 404, also for models that Google had earlier."""
 
 
 def usual_prices() -> dict[str, Price]:
@@ -142,8 +142,8 @@ class Tokens:
     @classmethod
     def of_request(cls, prompt: str, references: int) -> Self:
         """Return the tokens of a request with so many images, without its answer."""
-        words = min(len(prompt.split()), _MAX_PROMPT_TOKENS)
-        return cls(prompt=words, references=references * _TOKENS_PER_REFERENCE)
+        prompt_tokens = min(len(prompt.split()), _MAX_PROMPT_TOKENS)
+        return cls(prompt=prompt_tokens, references=references * _TOKENS_PER_REFERENCE)
 
     def amount_nano(self, model: Model) -> int:
         """Return the charge in nano-dollars."""

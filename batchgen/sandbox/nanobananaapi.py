@@ -115,8 +115,8 @@ class Nanobananaapi(BaseService):
 
     def routes(self) -> list[Route]:
         return [
-            self._purchase_route("/v1/images/generate", _GENERATE_BODY),
-            self._purchase_route("/v1/images/edit", _EDIT_BODY),
+            self.purchase_route("/v1/images/generate", _GENERATE_BODY),
+            self.purchase_route("/v1/images/edit", _EDIT_BODY),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
@@ -134,17 +134,17 @@ class Nanobananaapi(BaseService):
         resolution = _RESOLUTIONS.get(order.body["model"])
         if resolution is None:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])
-        await self._work(order, fault)
+        await self.work(order, fault)
         count = image_count(order.body.get("num", 1), fault)
-        _, pictures = await self._sell(
+        _, pictures = await self.sell(
             order,
             fault,
             resolution,
-            self._expected_nano(resolution, count),
+            self.expected_nano(resolution, count),
             size=pixel_size(order.body.get("image_size", "1:1"), resolution),
             count=count,
         )
-        links = [link_of(self._context, picture) for picture in pictures]
+        links = [link_of(self.context, picture) for picture in pictures]
         return JSONResponse(
             {"code": 0, "message": "ok", "data": _data(order, fault, links)}
         )

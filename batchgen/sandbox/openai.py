@@ -193,8 +193,8 @@ class Openai(BaseService):
 
     def routes(self) -> list[Route]:
         return [
-            self._purchase_route("/v1/images/generations", _GENERATE_BODY),
-            self._purchase_route("/v1/images/edits", _EDIT_BODY),
+            self.purchase_route("/v1/images/generations", _GENERATE_BODY),
+            self.purchase_route("/v1/images/edits", _EDIT_BODY),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
@@ -211,11 +211,11 @@ class Openai(BaseService):
         size = _size(order)
         if problem := _problem(order, size):
             raise Refusal(Reason.INVALID, problem)
-        await self._work(order, fault)
+        await self.work(order, fault)
         # In a form, the number is text.
         count = image_count(int(order.body.get("n", 1)), fault)
         usage = _Usage.of(order, size, count)
-        _, pictures = await self._sell(
+        _, pictures = await self.sell(
             order,
             fault,
             resolution_of(size),
@@ -224,7 +224,7 @@ class Openai(BaseService):
             count=count,
             file_format=order.body.get("output_format", "png").replace("jpeg", "jpg"),
         )
-        document: dict[str, Any] = {"created": int(self._context.now()), "data": []}
+        document: dict[str, Any] = {"created": int(self.context.now()), "data": []}
         # An answer without images does not state its cost.
         if fault is not Fault.NO_IMAGE:
             document["data"] = await self._items(order, pictures)
@@ -235,8 +235,8 @@ class Openai(BaseService):
         self, order: Order, pictures: list[Picture]
     ) -> list[dict[str, str]]:
         if roll("link", order.content) < 0.5:
-            return [{"url": link_of(self._context, picture)} for picture in pictures]
-        files = [await self._context.draw(picture) for picture in pictures]
+            return [{"url": link_of(self.context, picture)} for picture in pictures]
+        files = [await self.context.draw(picture) for picture in pictures]
         return [{"b64_json": base64.b64encode(file).decode()} for file in files]
 
 

@@ -13,10 +13,10 @@ class Price:
     """The price of one image in US dollars.
 
     Attributes:
-        usd_per_credit: Where replies state charges in credits, and no document states
-            the value of one.
-        lowest_usd: The minimum; None for as far below the expected price as the ceiling
-            is above it.
+        usd_per_credit: If replies state charges in credits, and no document states the
+            value of a credit.
+        lowest_usd: The minimum. If it is None, the minimum is as far below the expected
+            price as the ceiling is above it.
         per_reference_usd: Maximum that each reference image adds.
         per_search_usd: Maximum that the searches of one request add.
     """

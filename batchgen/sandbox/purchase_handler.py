@@ -54,7 +54,7 @@ _UNPROCESSED: Mapping[Fault, Callable[[], Response]] = {
 """The replies of faults that leave a request unprocessed."""
 KEY_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "x-goog-api-key"})
 """Headers that contain keys; they are never stored."""
-# Shorter than any real key; to replace shorter texts could damage the record.
+# No real key is shorter. Replacing shorter texts could damage the record.
 _MIN_KEY_LENGTH = 8
 
 
@@ -80,7 +80,7 @@ class Order:
 
     @property
     def roll_parts(self) -> tuple[str, int]:
-        """What random choices for this order depend on; see `roll`."""
+        """The values that random choices for this order depend on; see `roll`."""
         return self.content, self.arrival.occurrence
 
 

@@ -10,9 +10,9 @@ from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Charge, Picture
 
 
-def image_count(asked: int, fault: Fault | None) -> int:
+def image_count(requested: int, fault: Fault | None) -> int:
     """Return how many images are made and charged, of those in the request."""
-    return max(1, asked - 1) if fault is Fault.FEWER_IMAGES else asked
+    return max(1, requested - 1) if fault is Fault.FEWER_IMAGES else requested
 
 
 def pictures_of(

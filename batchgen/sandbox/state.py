@@ -37,7 +37,7 @@ def _read_queries() -> Mapping[str, str]:
 
 
 class State:
-    """One SQLite file; each method is one transaction, durable when it returns."""
+    """One SQLite file; each method is one transaction, on disk when it returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,14 @@ from enum import StrEnum
 from starlette.requests import Request
 
 from batchgen.sandbox.base_service import BaseService
-from batchgen.sandbox.faults import Fault, roll
+from batchgen.sandbox.faults import POLL_FAULTS, Fault, roll
 from batchgen.sandbox.purchase_handler import Order, Service
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import read_key
 from batchgen.sandbox.sale import charge_of, pictures_of
 from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Charge, Picture, Task
-from batchgen.sandbox.upload_handler import ended_links
+from batchgen.sandbox.upload_handler import has_ended_link
 
 LINK_LIFE_S = 24 * 3600.0
 
@@ -45,8 +45,8 @@ async def submit(
 ) -> Task:
     """Record a task, with its ending, and return it.
 
-    It has at least one picture, even if it will fail. The charge is for all its images,
-    and due when the task is done, unless it fails.
+    The task has at least one picture, even if it will fail. The charge is for all its
+    images, and due at the end of the task, unless the task fails.
     """
     now = context.now()
     ending = await _ending(context, order, fault)
@@ -80,7 +80,7 @@ async def _ending(context: SandboxContext, order: Order, fault: Fault | None) ->
         return Ending.REFUSED
     if fault is Fault.GENERATION_FAILED:
         return Ending.FAILED
-    if await ended_links(context, order.provider, order.body):
+    if await has_ended_link(context, order.provider, order.body):
         return Ending.BAD_URL
     return Ending.NO_IMAGE if fault is Fault.NO_IMAGE else Ending.COMPLETED
 
@@ -88,7 +88,7 @@ async def _ending(context: SandboxContext, order: Order, fault: Fault | None) ->
 async def poll_task(
     context: SandboxContext, service: Service, request: Request
 ) -> tuple[Task, int]:
-    """Return the task that a poll asks for and its progress: 100 at its end.
+    """Return the task of a poll, and its progress: 100 at its end.
 
     Raises:
         Refusal: The key is wrong, or there is no such task.
@@ -97,7 +97,7 @@ async def poll_task(
     task_id = request.path_params["task_id"]
     now = context.now()
     task = await context.transact(context.state.poll, service.name, task_id, now)
-    fault = context.faults.at_poll(service.name)
+    fault = context.faults.pop_queued(service.name, POLL_FAULTS)
     if task is None or fault is Fault.TASK_UNKNOWN:
         raise Refusal(Reason.NOT_FOUND, f"Task {task_id} not found")
     if now >= task.ready_at:
@@ -109,8 +109,8 @@ async def poll_task(
 async def results_of(context: SandboxContext, task: Task) -> list[Picture]:
     """Return the images of a completed task, with valid links.
 
-    One task in sixteen is reported as completed before its result is ready: the first
-    poll after its end has no result.
+    One task in sixteen is reported as completed before its result is ready: then the
+    first poll after the end of the task has no result.
     """
     is_first = task.times_completed_seen == 0
     is_early = is_first and roll("hurried", task.content, task.occurrence) < 1 / 16
@@ -127,7 +127,7 @@ class TaskService(BaseService):
     link_life_s = LINK_LIFE_S
     renews_links = True
 
-    async def _submit(  # noqa: PLR0913 - each is an independent setting
+    async def submit(  # noqa: PLR0913 - each is an independent setting
         self,
         order: Order,
         fault: Fault | None,
@@ -139,11 +139,11 @@ class TaskService(BaseService):
         file_format: str = "png",
     ) -> Task:
         """Accept a task at the price of the price table; see `submit`."""
-        amount_nano = self._expected_nano(resolution, count)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        amount_nano = self.expected_nano(resolution, count)
+        charge = charge_of(self.context, order, fault, resolution, amount_nano)
         pictures = pictures_of(
-            self._context, order, fault, size=size, count=count, file_format=file_format
+            self.context, order, fault, size=size, count=count, file_format=file_format
         )
         return await submit(
-            self._context, order, fault, pictures, charge, task_id=task_id
+            self.context, order, fault, pictures, charge, task_id=task_id
         )
