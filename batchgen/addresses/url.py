@@ -71,8 +71,7 @@ def problem_of_url(text: str) -> str | None:
     The text completes a sentence that begins with the URL.
     """
     if (index := find_hidden(text)) is not None:
-        name = name_of(text[index])
-        return f"holds {name} at character {index + 1}; delete it"
+        return f"holds {name_of(text[index])} at character {index + 1}; delete it"
     if second := _SECOND_URL.search(text):
         return (
             f"holds a second URL at character {second.end() + 1}; part them with | or "

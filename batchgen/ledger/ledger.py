@@ -115,8 +115,7 @@ class Ledger(LedgerFile):
         at: int,
     ) -> None:
         """Write down the images' places in the archive, which must be synced before."""
-        values = (warning, warning, at)
-        self._step(attempt_id, State.STORED, "attempt_store", values)
+        self._step(attempt_id, State.STORED, "attempt_store", (warning, warning, at))
         self.keep_images(attempt_id, images)
 
     def warn(self, attempt_id: int, warning: str) -> None:

@@ -186,8 +186,7 @@ class Meta:
         self, provider: str, base_url: str, model: str, digest: bytes
     ) -> None:
         """Write down that a model worked with a key; a step of a commit."""
-        name = f"{_worked_under(provider, base_url)}{model}"
-        self.file.write_meta(name, digest)
+        self.file.write_meta(f"{_worked_under(provider, base_url)}{model}", digest)
 
 
 _FOUND = "found "

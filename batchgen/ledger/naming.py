@@ -144,5 +144,4 @@ def rename_row(ledger: Ledger, name: NewName) -> None:
 
 def rename_image(ledger: Ledger, image: NamedImage, name: str, place: int) -> None:
     """Write down the new name and place of an image; a step of a commit."""
-    values = (name, place, image.attempt_id, image.image)
-    ledger.execute("image_rename", values)
+    ledger.execute("image_rename", (name, place, image.attempt_id, image.image))

@@ -131,8 +131,7 @@ def unpriced_images(ledger: Reader) -> list[UnpricedImages]:
 
 def has_unsent_rows(ledger: Reader, end: int, generation: int) -> bool:
     """Say whether there are rows to buy that have no attempt yet."""
-    values = {"generation": generation, "end": end}
-    return ledger.has_any("unsent_row", values)
+    return ledger.has_any("unsent_row", {"generation": generation, "end": end})
 
 
 def sharing(ledger: Reader, end: int) -> Estimate:

@@ -30,8 +30,7 @@ _COLUMNS = (
 
 def purchase_slices(ledger: Reader) -> Iterator[list[PurchaseRow]]:
     """Yield all attempts, oldest first, whether or not the manifest has their rows."""
-    lines = ledger.stream("purchases", {"generation": ledger.generation})
-    rows = map(_purchase, lines)
+    rows = map(_purchase, ledger.stream("purchases", {"generation": ledger.generation}))
     while part := list(islice(rows, _SLICE)):
         yield part
 

@@ -127,8 +127,7 @@ class Reader(QueryRunner):
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return a link of an uploaded reference image that still works."""
-        values = (provider, base_url, name, now)
-        row = self.execute("upload_get", values).fetchone()
+        row = self.execute("upload_get", (provider, base_url, name, now)).fetchone()
         return None if row is None else str(row["link"])
 
     def is_planned(self, row_id: int) -> bool:

@@ -36,8 +36,7 @@ def load_request(text: str) -> ImageRequest:
 
 def prompt_of(text: str) -> str:
     """Return the prompt alone of a request that `dump_request` wrote."""
-    prompt: str = _value_at(text, len(_PROMPT))[0]
-    return prompt
+    return str(_value_at(text, len(_PROMPT))[0])
 
 
 def prompt_as_json(text: str) -> str:

@@ -122,8 +122,7 @@ class Apiai(BaseService):
         return [*tools, self.json_route("/api/account/balance", self._balance)]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        prompt: str = body["PROMPT"]
-        return prompt
+        return str(body["PROMPT"])
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         status, message = refusal.choose(_REPLIES)

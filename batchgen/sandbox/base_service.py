@@ -50,8 +50,7 @@ class BaseService(Service):
         self.context = context
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        prompt: str = body["prompt"]
-        return prompt
+        return str(body["prompt"])
 
     # -- routes
 

@@ -90,8 +90,7 @@ class SandboxProcess:
         # Without the proxy of the environment: the child is on this machine.
         opener = build_opener(ProxyHandler({}))
         with opener.open(request, timeout=_REPLY_WITHIN_S) as reply:
-            content: bytes = reply.read()
-            return content
+            return bytes(reply.read())
 
 
 @contextmanager

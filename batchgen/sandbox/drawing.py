@@ -122,8 +122,7 @@ def _draw_panel(pen: ImageDraw.ImageDraw, prompt: str, size: tuple[int, int]) ->
     font = _font(letter)
     room = min(_MAX_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
     wrapped = _wrap(prompt[:_MAX_CHARACTERS], font, size[0] - 4 * margin)
-    lines = list(islice(wrapped, max(1, room)))
-    text = "\n".join(["REHEARSAL", *lines])
+    text = "\n".join(["REHEARSAL", *islice(wrapped, max(1, room))])
     spacing = letter // 3
     height = pen.multiline_textbbox((0, 0), text, font=font, spacing=spacing)[3]
     top = size[1] - height - 3 * margin

@@ -160,8 +160,7 @@ class Foxapi(TaskService):
             return _document(task, status, progress)
         if task.ending in FREE_ENDINGS:
             return {**_document(task, "failed", 100), **_task_error(task)}
-        result = await self._result(task)
-        return {**_document(task, "completed", 100), **result}
+        return {**_document(task, "completed", 100), **await self._result(task)}
 
     async def _result(self, task: Task) -> dict[str, Any]:
         pictures = await results_of(self.context, task)

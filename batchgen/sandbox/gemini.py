@@ -132,8 +132,7 @@ class Gemini(BaseService):
         parts.append(await self._image(picture))
         answer = _finished_answer("STOP", parts)
         if queries:
-            grounding = {"webSearchQueries": queries}
-            answer["candidates"][0]["groundingMetadata"] = grounding
+            answer["candidates"][0]["groundingMetadata"] = {"webSearchQueries": queries}
         return await self._charge_and_reply(order, fault, tokens, answer)
 
     async def _thoughts(self, picture: Picture) -> list[dict[str, Any]]:

@@ -169,8 +169,7 @@ class Object(Shape):
         if not isinstance(value, dict):
             yield f"'{name}': Expected object, received {_kind_of(value)}"
             return
-        prefix = f"{name}." if name else ""
-        problems = list(self._problems_of_fields(value, prefix))
+        problems = list(self._problems_of_fields(value, f"{name}." if name else ""))
         yield from problems
         if self.rule is not None and not problems:
             place = f"'{name}': " if name else ""
