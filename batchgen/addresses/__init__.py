@@ -1,7 +1,7 @@
-"""Addresses as people write them: which kind each is, and whether it can be used.
+"""Addresses as people write them: their kind, and whether they can be used.
 
-Tables, references and everything that is sent go by these functions alone.
-`batchgen.addresses.url` needs httpx, so it is not imported here.
+All other code uses these functions to tell a URL, a data URI and a path apart.
+`batchgen.addresses.url` is not imported here, because it needs httpx.
 """
 
 from batchgen.addresses.characters import find_hidden, marked, name_of

@@ -1,4 +1,4 @@
-"""What kind of reference a text is: a URL, a data URI, an image of a table, a path."""
+"""Tell apart the kinds of references: URL, data URI, image of a table, path."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def is_local(reference: str) -> bool:
 def holds_login(address: str) -> bool:
     """Tell whether an address contains a user name or a password.
 
-    Also a password with an unescaped `/`, `?` or `#`: by the rules of URLs the user
-    would be the host, and the beginning of the password its port.
+    A password with an unescaped `/`, `?` or `#` is recognized, too: by the rules of
+    URLs the user would be the host, and the beginning of the password the port.
     """
     rest = address.partition("://")[2] or address
     origin = _ORIGIN_END.split(rest, maxsplit=1)[0]
@@ -69,9 +69,9 @@ def table_image_digest(reference: str) -> str | None:
 
 
 def shown(reference: str) -> str:
-    """Return a reference as messages name it, a data URI by its beginning.
+    """Return a reference as messages name it; of a data URI the beginning alone.
 
-    The query of a URL is left out, and so is a password: either may give access.
+    The query and the password of a URL are left out: either may give access.
     """
     match kind_of(reference):
         case "table_image":

@@ -1,4 +1,4 @@
-"""Parse URLs with the parser that also sends requests, so that the two agree."""
+"""Parse URLs with the parser of the HTTP client, so that both read a URL alike."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _checked(make: Callable[[], httpx.URL]) -> httpx.URL:
     """
     try:
         url = make()
-        # httpx decodes some parts only when they are read.
+        # httpx decodes some parts only when the attribute is read.
         host, port = url.host, url.port
         str(url)
     except httpx.InvalidURL:
@@ -66,7 +66,7 @@ def _checked(make: Callable[[], httpx.URL]) -> httpx.URL:
 
 
 def problem_of_url(text: str) -> str | None:
-    """Return what is wrong with an http(s) URL that a person wrote, None if nothing is.
+    """Return what is wrong with an http(s) URL that a person wrote; None for nothing.
 
     The text completes a sentence that begins with the URL.
     """
@@ -85,7 +85,7 @@ def problem_of_url(text: str) -> str | None:
     if "\\" in rest.partition("?")[0]:
         return "holds a backslash; a URL is written with /"
     if len(text) <= _MAX_CHARACTERS and rest.isascii():
-        return None  # each printable character is allowed, or gets escaped
+        return None  # each printable character is allowed, or is escaped by httpx
     try:
         length = len(str(read_url(text)))
     except httpx.InvalidURL:

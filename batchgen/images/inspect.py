@@ -1,9 +1,9 @@
-"""Tell whether bytes are a whole image, and its format and size, without decoding.
+"""Check that bytes are a whole image, and read its format and size, without decoding.
 
-Magic bytes, header and structural end are checked: enough to tell an image from an
-error page, and a whole file from a truncated one. Bytes after the end (padding, a gain
-map, a second picture) are allowed: the image was paid for, and readers skip them. Only
-AVIF, which has no end mark, must consist of whole boxes or zeros.
+Magic bytes, header and structural end are checked. That is enough to tell an image from
+an error page, and a whole file from a truncated one. Bytes after the end (padding, a
+gain map, a second picture) are allowed: the image was paid for, and readers skip them.
+Only AVIF, which has no end mark, must consist of whole boxes or zeros.
 """
 
 from __future__ import annotations

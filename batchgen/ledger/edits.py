@@ -23,7 +23,7 @@ from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.outstanding import EstimatedRows
 from batchgen.ledger.reader import Reader
 
-_TABLES = ("gone", "fresh", "standing", "pairs")
+_TABLES = ("removed_rows", "added_rows", "remaining_rows", "pairs")
 
 OUTDATED = "outdated: the row was changed after this image was paid for"
 
@@ -54,12 +54,12 @@ class Edits:
         for table in _TABLES:
             self.ledger.execute(f"edits_end_{table}")
             self.ledger.execute(f"edits_begin_{table}")
-        self._run("edits_fresh")
-        if self.ledger.has_any("edits_any_fresh"):
-            self._run("edits_gone")
-            for index in ("gone", "gone_keys", "gone_places"):
+        self._run("edits_added_rows")
+        if self.ledger.has_any("edits_any_added_rows"):
+            self._run("edits_removed_rows")
+            for index in ("removed_rows", "removed_rows_keys", "removed_rows_places"):
                 self.ledger.execute(f"edits_index_{index}")
-            self._run("edits_standing")
+            self._run("edits_remaining_rows")
             self._take_over()
             self._find_changed()
         for table in _TABLES:
@@ -70,7 +70,7 @@ class Edits:
     def _take_over(self) -> None:
         """Give new rows the paid images of equal rows with other keys."""
         self.ledger.execute_many("edits_pair", self._pairs())
-        for name in ("share_taken", "take", "drop_gone", "drop_fresh"):
+        for name in ("share_taken", "take", "drop_removed_rows", "drop_added_rows"):
             self._run(f"edits_{name}")
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
@@ -78,13 +78,13 @@ class Edits:
         new = groupby(self.ledger.stream("edits_same_new"), itemgetter(0))
         old = groupby(self.ledger.stream("edits_same_old"), itemgetter(0))
         # Both streams have the same fingerprints, in the same order.
-        for (_, fresh), (_, gone) in zip(new, old, strict=True):
+        for (_, added_rows), (_, removed_rows) in zip(new, old, strict=True):
             rows = {
                 _NOWHERE + number if place is None else place: row_id
-                for number, (_, row_id, place) in enumerate(gone)
+                for number, (_, row_id, place) in enumerate(removed_rows)
             }
             for position, place in nearest_pairs(
-                [position for _, position in fresh], rows
+                [position for _, position in added_rows], rows
             ):
                 yield position, rows[place]
 
@@ -105,13 +105,20 @@ class Edits:
 
         Rows at the same position are paired first, then the others in order.
         """
-        gone = {row["position"]: row["row_id"] for row in self._run("edits_left_gone")}
-        rows = self.ledger.execute("edits_left_fresh", (self.generation,))
-        fresh = [row["position"] for row in rows]
-        pairs = [(gone.pop(place), place) for place in fresh if place in gone]
+        removed_rows = {
+            row["position"]: row["row_id"]
+            for row in self._run("edits_left_removed_rows")
+        }
+        rows = self.ledger.execute("edits_left_added_rows", (self.generation,))
+        added_rows = [row["position"] for row in rows]
+        pairs = [
+            (removed_rows.pop(place), place)
+            for place in added_rows
+            if place in removed_rows
+        ]
         paired = {place for _, place in pairs}
-        others = (place for place in fresh if place not in paired)
-        pairs += zip(gone.values(), others, strict=False)
+        others = (place for place in added_rows if place not in paired)
+        pairs += zip(removed_rows.values(), others, strict=False)
         self.ledger.execute_many(
             "edits_replace",
             ((row_id, self.generation, place) for row_id, place in pairs),

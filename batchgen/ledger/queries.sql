@@ -124,8 +124,8 @@ UPDATE plan SET provider = ?, model = ?, resolution = ?, warning = ?
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :end
-    AND plan.provider = :giver AND plan.problem IS NULL AND rows.status = 'pending'
-    AND plan.shares IS NULL AND instr(plan.route, :taker)
+    AND plan.provider = :planned AND plan.problem IS NULL AND rows.status = 'pending'
+    AND plan.shares IS NULL AND instr(plan.route, :candidate)
   ORDER BY plan.position DESC LIMIT :max_rows;
 -- name: row_get
 SELECT rows.* FROM rows WHERE row_id = ?;

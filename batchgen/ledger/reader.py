@@ -62,7 +62,7 @@ class Reader(QueryRunner):
         """Return a row's status."""
         return Status(self.execute("row_status", (row_id,)).fetchone()[0])
 
-    def standing(self, row_id: int) -> tuple[Status, bool]:
+    def completeness(self, row_id: int) -> tuple[Status, bool]:
         """Return a row's status, and whether all its images are in the archive."""
         row = self.execute("row_completeness", (row_id,)).fetchone()
         return Status(row["status"]), bool(row["is_whole"])
@@ -111,15 +111,15 @@ class Reader(QueryRunner):
         return [] if row is None else load_route(row["route"])
 
     def rows_to_take(
-        self, giver: str, taker: str, end: int, max_rows: int
+        self, from_provider: str, to_provider: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
         """Return pending rows of one provider that another can make, the last first."""
         rows = self.execute(
             "rows_to_take",
             {
                 **self.before(end),
-                "giver": giver,
-                "taker": f'"provider":"{taker}"',
+                "planned": from_provider,
+                "candidate": f'"provider":"{to_provider}"',
                 "max_rows": max_rows,
             },
         )

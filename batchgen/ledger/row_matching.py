@@ -149,7 +149,7 @@ class RowMatcher:
     def _find_versions(self, rows: Sequence[MatchedRow], index: PlanIndex) -> None:
         """Find rows and their other versions among those of earlier readings."""
         versions = index.versions([row.key for row in rows if row.key is not None])
-        standings = self._standings(
+        states = self._states_of(
             [row_id for each in versions.values() for row_id in each.values()]
         )
         for row in rows:
@@ -159,26 +159,26 @@ class RowMatcher:
             row.others = [
                 row_id for row_id in by_fingerprint.values() if row_id != row.row_id
             ]
-            self._compare(row, standings)
+            self._compare(row, states)
 
-    def _compare(self, row: MatchedRow, standings: Mapping[int, sqlite3.Row]) -> None:
+    def _compare(self, row: MatchedRow, states: Mapping[int, sqlite3.Row]) -> None:
         """Note the purchases of a row and of its other versions."""
         is_bought = False
         if row.row_id is not None:
-            standing = standings[row.row_id]
-            row.is_done = standing["status"] == Status.SUCCEEDED
-            row.regroup = standing["budget_group"] != row.entry.budget_group
-            is_bought = bool(standing["is_bought"])
-            if standing["is_tried"] and not row.is_done:
+            state = states[row.row_id]
+            row.is_done = state["status"] == Status.SUCCEEDED
+            row.regroup = state["budget_group"] != row.entry.budget_group
+            is_bought = bool(state["is_bought"])
+            if state["is_tried"] and not row.is_done:
                 if row.entry.spares_started:
                     row.entry = replace(row.entry, problem=None, at_column=None)
                 row.entry = self._as_moved(row.entry, row.row_id)
-        others_paid = any(standings[row_id]["is_paid"] for row_id in row.others)
+        others_paid = any(states[row_id]["is_paid"] for row_id in row.others)
         row.rebuy = others_paid and not is_bought
-        if row.row_id is not None and standings[row.row_id]["is_removed"]:
+        if row.row_id is not None and states[row.row_id]["is_removed"]:
             row.rebuy = True
 
-    def _standings(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
+    def _states_of(self, row_ids: Sequence[int]) -> Mapping[int, sqlite3.Row]:
         if not row_ids:
             return {}
         rows = self._reader.execute("row_states", (json.dumps(row_ids),))

@@ -1,4 +1,4 @@
-"""Find out what reference images are, before anything is paid for."""
+"""Read format and size of reference images, before anything is paid for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchgen.references.loading import Identity, identify, read, with_name
 
 
 class Inspector:
-    """Knows what reference images are; reads each once until it changes.
+    """Reads what reference images are, each once until it changes.
 
     Safe to use from several threads.
     """

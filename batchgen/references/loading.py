@@ -30,7 +30,7 @@ class FileVersion:
 
 
 Identity = FileVersion | bytes
-"""Cache key of an image: a version of a file, or the digest of a data URI."""
+"""Identifies an image: a version of a file, or the digest of a data URI."""
 
 
 def identify(folder: Path, reference: str, images: Path | None = None) -> Identity:
@@ -60,7 +60,7 @@ def identify(folder: Path, reference: str, images: Path | None = None) -> Identi
 def check_inside(identity: Identity, folder: Path) -> None:
     """Refuse a file outside a folder, wherever symbolic links lead.
 
-    Rows were checked when the table was read; a link may have changed since.
+    Rows were checked when the table was read; a symbolic link may have changed since.
 
     Raises:
         Unusable: the file is outside, or gone.
@@ -77,7 +77,7 @@ def read(reference: str, identity: Identity) -> bytes:
     """Return the bytes of a local file or a data URI.
 
     Raises:
-        Unusable: it cannot be read, is absurdly large, or changed since.
+        Unusable: it cannot be read, is absurdly large, or has changed.
         StorageError: no more files can be opened.
     """
     if isinstance(identity, bytes):

@@ -1,4 +1,4 @@
-"""Reference images prepared for providers: each once, shared by all rows."""
+"""Prepare reference images for providers, each once for all rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from batchgen.references.single_flight import SingleFlightCache
 from batchgen.references.support import can_convert, why_image_unsupported
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Bytes of prepared images that are kept for the next row."""
+"""Bytes of prepared images that are kept for the next rows."""
 
 T = TypeVar("T")
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -77,10 +77,10 @@ class _Image:
 
 
 class ReferenceCache:
-    """Prepares reference images; one that many rows share is prepared once.
+    """Prepares reference images; an image that many rows share is prepared once.
 
-    A local file is read again after it changed; a URL is fetched once for as long as
-    its image is kept.
+    A local file is read again after a change. A URL is fetched again only if its image
+    was dropped from the cache.
     """
 
     def __init__(  # noqa: PLR0913 - each is an independent setting

@@ -1,4 +1,4 @@
-"""Re-encode and scale down an image until a provider takes it."""
+"""Re-encode and scale down an image until a provider accepts it."""
 
 from __future__ import annotations
 

@@ -25,12 +25,12 @@ def why_unsupported(
 ) -> str | None:
     """Return why a provider cannot take references, None if it can.
 
-    The content behind a URL is not known yet, nor how small an image can become.
+    The image of a URL was not fetched yet. How small an image can become is unknown.
 
     Args:
         references: All references of one row; their number is checked elsewhere.
         rules: What the provider accepts.
-        inspector: Knows what each image is.
+        inspector: Reads what each image is.
         shrink: Whether images may be re-encoded and scaled down.
 
     Raises:

@@ -298,7 +298,7 @@ def test_a_value_of_another_type_counts_as_none(ledger: Ledger) -> None:
     assert ledger.meta.generation == 0
 
 
-TEMPORARY = ("gone", "fresh", "standing", "pairs")
+TEMPORARY = ("removed_rows", "added_rows", "remaining_rows", "pairs")
 
 
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:

@@ -53,7 +53,7 @@ def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     try_again(ledger, row_id)
 
     assert ledger.stored_images(row_id) == {1, 3}
-    assert ledger.standing(row_id) == (Status.PENDING, False)
+    assert ledger.completeness(row_id) == (Status.PENDING, False)
     assert ledger.may_be_sent(row_id, range(2, 3))
     assert not ledger.may_be_sent(row_id, range(2, 4))
     assert [image.image for image in directory_images(ledger)] == [1, 3]
