@@ -42,46 +42,14 @@ class ImageFacts:
     frames: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Format:
-    name: str
-    extension: str
-    magic: re.Pattern[bytes]
-    measure: Callable[[bytes], Shape]
-
-
-_FORMATS = (
-    _Format(
-        name="PNG",
-        extension="png",
-        magic=re.compile(rb"\x89PNG\r\n\x1a\n"),
-        measure=formats.png,
-    ),
-    _Format(
-        name="JPEG",
-        extension="jpg",
-        magic=re.compile(rb"\xff\xd8\xff"),
-        measure=formats.jpeg,
-    ),
-    _Format(
-        name="WebP",
-        extension="webp",
-        magic=re.compile(rb"RIFF....WEBP", re.DOTALL),
-        measure=formats.webp,
-    ),
-    _Format(
-        name="GIF",
-        extension="gif",
-        magic=re.compile(rb"GIF8[79]a"),
-        measure=formats.gif,
-    ),
-    _Format(
-        name="AVIF",
-        extension="avif",
-        magic=re.compile(rb"....ftyp(....)*?avi[fs]", re.DOTALL),
-        measure=formats.avif,
-    ),
+_FORMATS: tuple[tuple[str, str, re.Pattern[bytes], Callable[[bytes], Shape]], ...] = (
+    ("PNG", "png", re.compile(rb"\x89PNG\r\n\x1a\n"), formats.png),
+    ("JPEG", "jpg", re.compile(rb"\xff\xd8\xff"), formats.jpeg),
+    ("WebP", "webp", re.compile(rb"RIFF....WEBP", re.DOTALL), formats.webp),
+    ("GIF", "gif", re.compile(rb"GIF8[79]a"), formats.gif),
+    ("AVIF", "avif", re.compile(rb"....ftyp(....)*?avi[fs]", re.DOTALL), formats.avif),
 )
+"""Name, extension and magic bytes of each format, and the function that walks it."""
 
 # What may arrive in place of an image, for the message; the first match counts.
 _OTHER_CONTENT = (
@@ -137,17 +105,18 @@ def inspect(data: bytes) -> ImageFacts:
         NotAnImage: the bytes are something else, are truncated, or have an absurd size.
     """
     start = data[:_HEAD_BYTES]
-    kind = next((kind for kind in _FORMATS if kind.magic.match(start)), None)
+    kind = next((kind for kind in _FORMATS if kind[2].match(start)), None)
     if kind is None:
         raise NotAnImage(_describe(start))
+    name, extension, _, measure = kind
     try:
-        shape = kind.measure(data)
+        shape = measure(data)
     except (struct.error, IndexError):
-        raise cut_off(kind.name) from None
+        raise cut_off(name) from None
     _check_size(shape.width_px, shape.height_px)
     return ImageFacts(
-        media_type=f"image/{kind.name.lower()}",
-        extension=kind.extension,
+        media_type=f"image/{name.lower()}",
+        extension=extension,
         size_bytes=len(data),
         **shape._asdict(),
     )

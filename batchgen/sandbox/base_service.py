@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
+from uuid import uuid4
 
 import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.faults import Fault, roll
+from batchgen.sandbox.faults import REPLY_NEVER_COMES, Fault, roll
 from batchgen.sandbox.price_table import Price, SpecialPrice, to_nano
 from batchgen.sandbox.purchase_handler import (
     Order,
@@ -22,12 +23,19 @@ from batchgen.sandbox.purchase_handler import (
 )
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, read_key
-from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Charge, Picture
 
 DEPOSIT_NANO = 1_000_000_000_000
 """Every account starts with a thousand dollars at each provider."""
+
+
+class ImageSpec(TypedDict):
+    """The images of an order: width and height, number, extension of the files."""
+
+    size: tuple[int, int]
+    count: NotRequired[int]
+    file_format: NotRequired[str]
 
 
 class BaseService(Service):
@@ -87,24 +95,72 @@ class BaseService(Service):
         if order.refused or fault is Fault.REFUSAL:
             raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
 
-    async def sell(  # noqa: PLR0913 - each is an independent setting
+    async def sell(
         self,
         order: Order,
         fault: Fault | None,
         resolution: str,
         amount_nano: int,
-        *,
-        size: tuple[int, int],
-        count: int = 1,
-        file_format: str = "png",
+        **images: Unpack[ImageSpec],
     ) -> tuple[Charge, list[Picture]]:
-        """Charge for images that are delivered at once; see `pictures_of`."""
-        charge = charge_of(self.context, order, fault, resolution, amount_nano)
-        pictures = pictures_of(
-            self.context, order, fault, size=size, count=count, file_format=file_format
-        )
-        await sell(self.context, order, fault, charge, pictures)
+        """Make images that are delivered at once, and charge for them."""
+        pictures = self.pictures_of(order, fault, **images)
+        charge = self.charge_of(order, fault, resolution, amount_nano)
+        await self.record_sale(order, fault, charge, pictures)
         return charge, pictures
+
+    def pictures_of(
+        self, order: Order, fault: Fault | None, **images: Unpack[ImageSpec]
+    ) -> list[Picture]:
+        """Return the images of an order, at least one, which are drawn later."""
+        width_px, height_px = images["size"]
+        if fault is Fault.SMALLER_IMAGE:
+            width_px, height_px = width_px // 2, height_px // 2
+        ids = [uuid4().hex for _ in range(images.get("count", 1))]
+        return [
+            Picture(
+                id=image,
+                provider=order.provider,
+                content=order.content,
+                occurrence=order.arrival.occurrence,
+                prompt=order.prompt,
+                width_px=width_px,
+                height_px=height_px,
+                format=images.get("file_format", "png"),
+                issued_at=self.context.now(),
+                position=position,
+                first=None if position == 1 else ids[0],
+            )
+            for position, image in enumerate(ids, start=1)
+        ]
+
+    def charge_of(
+        self, order: Order, fault: Fault | None, resolution: str, amount_nano: int
+    ) -> Charge:
+        """Return the line of the bill for an order, with the amount for all images."""
+        status = "no_image" if fault is Fault.NO_IMAGE else "delivered"
+        return Charge(
+            id=str(uuid4()),
+            provider=order.provider,
+            at=self.context.now(),
+            amount_nano=amount_nano,
+            prompt=order.prompt,
+            resolution=resolution,
+            status="lost" if fault in REPLY_NEVER_COMES else status,
+        )
+
+    async def record_sale(
+        self,
+        order: Order,
+        fault: Fault | None,
+        charge: Charge,
+        pictures: Sequence[Picture],
+    ) -> None:
+        """Charge for images; on disk when this returns."""
+        request, outcome = order.arrival.request, fault or "delivered"
+        await self.context.transact(
+            self.context.state.add_sale, request, outcome, charge, pictures
+        )
 
     def expected_nano(self, resolution: str, count: int = 1) -> int:
         """Return what images cost by the price table."""
@@ -138,3 +194,8 @@ def price_within(usd: str, spread: str = "0") -> Price:
     """Return a price whose ceiling is higher by a share of it."""
     expected = Decimal(usd)
     return Price(expected_usd=expected, ceiling_usd=expected * (1 + Decimal(spread)))
+
+
+def image_count(requested: int, fault: Fault | None) -> int:
+    """Return how many images are made and charged, of those in the request."""
+    return max(1, requested - 1) if fault is Fault.FEWER_IMAGES else requested

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import price_within
+from batchgen.sandbox.base_service import image_count, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import UPLOAD_FAULTS, Fault, roll
@@ -24,15 +24,12 @@ from batchgen.sandbox.price_table import PriceTable
 from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
-from batchgen.sandbox.sale import image_count
 from batchgen.sandbox.shapes import Flag, ImageText, ListOf, Number, Text
 from batchgen.sandbox.state_records import Picture, Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
     Ending,
     TaskService,
-    poll_task,
-    results_of,
 )
 
 _MODEL = "/fal-ai/nano-banana-2"
@@ -157,7 +154,7 @@ class Fal(TaskService):
         }
 
     async def _status(self, request: Request) -> Response:
-        task, progress = await poll_task(self.context, self, request)
+        task, progress = await self.poll(request)
         if progress < 100:
             status = "IN_QUEUE" if progress < 20 else "IN_PROGRESS"
             return JSONResponse({"status": status, **self._names(task)}, 202)
@@ -168,7 +165,7 @@ class Fal(TaskService):
         return JSONResponse(completed)
 
     async def _result(self, request: Request) -> Response:
-        task, progress = await poll_task(self.context, self, request)
+        task, progress = await self.poll(request)
         if progress < 100:
             return JSONResponse({"detail": "Request is still in progress"}, 400)
         is_empty = task.ending == Ending.NO_IMAGE
@@ -178,7 +175,7 @@ class Fal(TaskService):
             status, kind, message = _FAILURES[task.ending]
             detail = [{"loc": ["body", "prompt"], "msg": message, "type": kind}]
             return JSONResponse({"detail": detail}, status)
-        pictures = await results_of(self.context, task)
+        pictures = await self.results_of(task)
         images = [self._image(picture) for picture in pictures]
         return JSONResponse({"images": images, "description": ""})
 

@@ -31,8 +31,6 @@ from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
     Ending,
     TaskService,
-    poll_task,
-    results_of,
 )
 from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
@@ -154,7 +152,7 @@ class Foxapi(TaskService):
         return JSONResponse(_document(task, "pending", 0))
 
     async def _task(self, request: Request) -> dict[str, Any]:
-        task, progress = await poll_task(self.context, self, request)
+        task, progress = await self.poll(request)
         if progress < 100:
             status = "pending" if progress < 20 else "processing"
             return _document(task, status, progress)
@@ -163,7 +161,7 @@ class Foxapi(TaskService):
         return {**_document(task, "completed", 100), **await self._result(task)}
 
     async def _result(self, task: Task) -> dict[str, Any]:
-        pictures = await results_of(self.context, task)
+        pictures = await self.results_of(task)
         if not pictures:
             return {"results": None}
         [picture] = pictures
@@ -175,12 +173,11 @@ class Foxapi(TaskService):
         return {"output": {"url": link, "urls": [link], **size}}
 
     async def _upload(self, request: Request) -> dict[str, Any]:
-        upload, _ = await receive_upload(
+        upload = await receive_upload(
             self.context,
             self,
             _UPLOAD_BODY,
             request,
-            file="file",
             life_s=_UPLOAD_LIFE_S,
         )
         return {"url": upload_link(self.context, upload), "size": upload.size_bytes}

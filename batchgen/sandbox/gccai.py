@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import DEPOSIT_NANO
+from batchgen.sandbox.base_service import DEPOSIT_NANO, image_count
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
@@ -28,7 +28,6 @@ from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.reference_images import ImageRules
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec
-from batchgen.sandbox.sale import image_count
 from batchgen.sandbox.shapes import (
     FilePart,
     Files,
@@ -45,8 +44,6 @@ from batchgen.sandbox.task_handler import (
     LINK_LIFE_S,
     Ending,
     TaskService,
-    poll_task,
-    results_of,
 )
 from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
@@ -218,7 +215,7 @@ class Gccai(TaskService):
         return JSONResponse({"code": 200, "data": entry if alone else [entry]})
 
     async def _status(self, request: Request) -> dict[str, Any]:
-        task, progress = await poll_task(self.context, self, request)
+        task, progress = await self.poll(request)
         parameters = dict(request.query_params)
         if parameters.pop("language", "en") not in _LANGUAGES or parameters:
             raise Refusal(Reason.INVALID, f"?{request.query_params}")
@@ -239,7 +236,7 @@ class Gccai(TaskService):
         document["actual_time"] = round(task.ready_at - task.created_at)
         if task.ending in FREE_ENDINGS:
             return {**document, "status": failed, **_failure(task)}
-        pictures = await results_of(self.context, task)
+        pictures = await self.results_of(task)
         result = {"images": self._images(task, pictures)} if pictures else None
         ended = {**document, "status": completed, "result": result}
         return {**ended, **_cost(task)}
@@ -270,8 +267,8 @@ class Gccai(TaskService):
 
     async def _upload(self, request: Request) -> dict[str, Any]:
         # The lifetime of an upload is not documented: the same as for links of images.
-        upload, _ = await receive_upload(
-            self.context, self, _UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
+        upload = await receive_upload(
+            self.context, self, _UPLOAD_BODY, request, life_s=LINK_LIFE_S
         )
         return {
             "url": upload_link(self.context, upload),

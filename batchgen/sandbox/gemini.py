@@ -51,7 +51,6 @@ from batchgen.sandbox.gemini_models import (
 from batchgen.sandbox.price_table import PriceTable, SpecialPrice
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.state_records import Picture
 
 _BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
@@ -114,7 +113,7 @@ class Gemini(BaseService):
     async def _with_image(self, order: Order, fault: Fault | None) -> Response:
         resolution = resolution_in(order.body)
         size = pixel_size(ratio_in(order.body), resolution)
-        [picture] = pictures_of(self.context, order, fault, size=size)
+        [picture] = self.pictures_of(order, fault, size=size)
         thoughts = _thoughts_of(order)
         chatty = roll("words", order.content) < 1 / 2
         queries = _queries_of(order)
@@ -191,10 +190,10 @@ class Gemini(BaseService):
     ) -> Response:
         amount_nano = tokens.amount_nano(MODELS[order.path["model"]])
         resolution = resolution_in(order.body)
-        charge = charge_of(self.context, order, fault, resolution, amount_nano)
+        charge = self.charge_of(order, fault, resolution, amount_nano)
         if fault is Fault.REFUSAL:
             charge = replace(charge, status="refused")
-        await sell(self.context, order, fault, charge, [])
+        await self.record_sale(order, fault, charge, [])
         return JSONResponse(
             {
                 **answer,

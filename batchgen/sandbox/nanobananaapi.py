@@ -14,7 +14,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService, price_within
+from batchgen.sandbox.base_service import BaseService, image_count, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
@@ -22,7 +22,6 @@ from batchgen.sandbox.price_table import PriceTable
 from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
-from batchgen.sandbox.sale import image_count
 from batchgen.sandbox.shapes import ImageText, ListOf, Number, OneOf, Shape, Text
 
 _RESOLUTIONS: Mapping[str, str] = MappingProxyType(

@@ -19,7 +19,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService
+from batchgen.sandbox.base_service import BaseService, image_count
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
 from batchgen.sandbox.multipart import Part
@@ -41,7 +41,6 @@ from batchgen.sandbox.price_table import PriceTable, SpecialPrice
 from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, json_body
-from batchgen.sandbox.sale import image_count
 from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Shape, Text
 from batchgen.sandbox.state_records import Picture
 

@@ -22,7 +22,7 @@ from batchgen.sandbox.purchase_handler import (
     record_of,
 )
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.request_parsing import BodySpec, ParsedBody, read_key
+from batchgen.sandbox.request_parsing import BodySpec, read_key
 from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Upload
 
@@ -36,13 +36,12 @@ async def receive_upload(
     spec: BodySpec,
     request: Request,
     *,
-    file: str,
     life_s: float | None,
-) -> tuple[Upload, ParsedBody]:
+) -> Upload:
     """Store the file of an upload request, which is free.
 
-    The file is in the field `file`, a list of one. Without `life_s`, its link is valid
-    for as long as the sandbox runs.
+    The form has the file in its field `file`, a list of one. Without `life_s`, the link
+    is valid for as long as the sandbox runs.
 
     Raises:
         Refusal: Nothing was stored.
@@ -53,7 +52,7 @@ async def receive_upload(
         raise Refusal(Reason.SERVER_ERROR)
     if parsed.violation is not None:
         raise parsed.violation
-    part: Part = parsed.body[file][0]
+    part: Part = parsed.body["file"][0]
     record = record_of(context, request, parsed, key)
     upload = Upload(
         id=uuid4().hex,
@@ -68,7 +67,7 @@ async def receive_upload(
         data=part.data,
     )
     await context.transact(context.state.add_upload, upload)
-    return upload, parsed
+    return upload
 
 
 def upload_link(context: SandboxContext, upload: Upload) -> str:
