@@ -1,7 +1,7 @@
 """Reference images: checked before anything is paid, and prepared once for all rows."""
 
-from batchgen.references.facts import Unusable
 from batchgen.references.inspector import Inspector
+from batchgen.references.loading import Unusable
 from batchgen.references.reference_cache import ReferenceCache
 from batchgen.references.support import why_unsupported
 

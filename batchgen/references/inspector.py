@@ -8,8 +8,14 @@ from threading import Lock
 
 from batchgen.addresses import is_url
 from batchgen.images import ImageFacts
-from batchgen.references.facts import Unusable, examine
-from batchgen.references.loading import Identity, identify, read, with_name
+from batchgen.references.loading import (
+    Identity,
+    Unusable,
+    examine,
+    identify,
+    read,
+    with_name,
+)
 
 
 class Inspector:

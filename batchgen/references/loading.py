@@ -1,4 +1,4 @@
-"""Identify and read a reference image: a local file or a data URI."""
+"""Identify, read and examine a reference image: a local file or a data URI."""
 
 from __future__ import annotations
 
@@ -11,13 +11,21 @@ from pathlib import Path
 
 from batchgen.addresses import is_data_uri, shown, table_image_digest
 from batchgen.drives import refuse_failed_drive
+from batchgen.images import MAX_DECODED_PIXELS, ImageFacts, NotAnImage, inspect
+from batchgen.model import MAX_REFERENCE_BYTES, too_large_message
 from batchgen.open_files import open_patiently
 from batchgen.providers._decoding import decode_data_uri
-from batchgen.references.facts import MAX_BYTES, Unusable, check_size
 from batchgen.shortage import refuse_shortage
 
+# These limits are our own and only stop absurd files; providers' limits are far lower.
+MAX_BYTES = MAX_REFERENCE_BYTES
+MAX_SIDE_PX = 30_000
 # Base64 takes four characters for three bytes; the rest is for the media type.
 _MAX_URI_CHARACTERS = MAX_BYTES * 4 // 3 + 1024
+
+
+class Unusable(ValueError):
+    """A reference image cannot be used; the message says why, in plain words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,39 @@ def read(reference: str, identity: Identity) -> bytes:
             "have it read again"
         )
     return data
+
+
+def examine(data: bytes) -> ImageFacts:
+    """Return what an image is; its structure is checked, no pixel is decoded.
+
+    Raises:
+        Unusable: the bytes are no image, or a damaged, animated or absurdly large one.
+    """
+    check_size(len(data))
+    try:
+        image = inspect(data)
+    except NotAnImage as error:
+        raise Unusable(f"no usable image ({error})") from error
+    if image.frames > 1:
+        raise Unusable(f"animated, {image.frames} frames; give a single picture")
+    width_px, height_px = image.width_px, image.height_px
+    is_too_long = max(width_px, height_px) > MAX_SIDE_PX
+    if is_too_long or width_px * height_px > MAX_DECODED_PIXELS:
+        raise Unusable(
+            f"{width_px} x {height_px} pixels are too large (at most {MAX_SIDE_PX:,} a "
+            f"side and {MAX_DECODED_PIXELS // 1_000_000} million in all)"
+        )
+    return image
+
+
+def check_size(size_bytes: int) -> None:
+    """Refuse a file that is too large to be read.
+
+    Raises:
+        Unusable: it has more than `MAX_BYTES`.
+    """
+    if size_bytes > MAX_BYTES:
+        raise Unusable(too_large_message(size_bytes))
 
 
 @contextmanager

@@ -15,10 +15,11 @@ import pybase64
 from batchgen.addresses import is_url, shown, table_image_digest
 from batchgen.images import ImageFacts
 from batchgen.model import Attachment, Inline, ReferenceRules
-from batchgen.references.facts import Unusable, examine
 from batchgen.references.loading import (
     Identity,
+    Unusable,
     check_inside,
+    examine,
     identify,
     read,
     with_name,

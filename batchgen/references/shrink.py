@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from batchgen.images import MAX_DECODED_PIXELS
 from batchgen.images.pixels import DECODING_ERRORS
-from batchgen.references.facts import Unusable
+from batchgen.references.loading import Unusable
 
 _QUALITIES = (90, 80, 70)
 """Tried at full size: a model loses more by fewer pixels than by these qualities."""

@@ -12,7 +12,7 @@ import pytest
 
 from batchgen.images import ImageFacts
 from batchgen.references import Inspector, Unusable
-from batchgen.references import facts as limits
+from batchgen.references import loading as limits
 from batchgen.references.loading import Identity, read
 from tests.images.test_inspect import png_of
 from tests.references.pictures import animation, noise, written
@@ -161,7 +161,7 @@ def test_an_absurdly_long_data_uri_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batchgen.references.loading._MAX_URI_CHARACTERS", 1000)
-    monkeypatch.setattr("batchgen.references.facts.MAX_BYTES", 700)
+    monkeypatch.setattr("batchgen.references.loading.MAX_BYTES", 700)
 
     with pytest.raises(Unusable, match="too large"):
         Inspector(tmp_path).facts_of("data:image/png;base64," + "A" * 2000)
