@@ -21,7 +21,7 @@ DROP TABLE IF EXISTS temp.added_rows;
 DROP TABLE IF EXISTS temp.remaining_rows;
 
 -- name: edits_kept
--- Rows that kept what they had before an edit still keep it, if no other row has it.
+-- Rows that kept their images from before an edit still keep them, unless another row has them.
 UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, rebuy = 0,
     shares = NULL,
     provider = old.provider, route = old.route, model = old.model,
@@ -32,12 +32,12 @@ UPDATE plan SET row_id = old.row_id, kept_for = old.kept_for, former = NULL, reb
     AND NOT EXISTS (SELECT 1 FROM plan AS other
                     WHERE other.generation = :generation AND other.row_id = old.row_id);
 -- name: edits_kept_before
--- The same rows, where all changed rows are to be bought.
+-- The same rows, if all changed rows are to be bought.
 UPDATE plan SET rebuy = 1, former = old.row_id FROM plan AS old
   WHERE plan.generation = :generation AND old.generation = :adopted
     AND old.kept_for = plan.row_id;
 -- name: edits_changed_before
--- A changed row that was not bought since is still a changed row.
+-- A changed row that was not bought since then is still a changed row.
 UPDATE plan SET rebuy = 1, former = old.former FROM plan AS old
   WHERE plan.generation = :generation AND old.generation = :adopted
     AND old.row_id = plan.row_id AND old.former IS NOT NULL
@@ -111,7 +111,7 @@ DELETE FROM removed_rows WHERE row_id IN (SELECT row_id FROM pairs);
 DELETE FROM added_rows WHERE position IN (SELECT position FROM pairs);
 
 -- name: edits_changed
--- What a row was before its own cells were edited: the last version that has its images.
+-- The version of a row before its own cells were edited: the last one that has images.
 UPDATE plan SET former = (SELECT removed_rows.row_id FROM removed_rows JOIN rows USING (key)
                           WHERE rows.row_id = plan.row_id
                           ORDER BY EXISTS (SELECT 1 FROM removed_images
@@ -137,7 +137,7 @@ UPDATE plan SET rebuy = 1, former = removed_rows.row_id FROM added_rows JOIN rem
     AND removed_rows.row_id NOT IN (SELECT former FROM plan
                             WHERE generation = :generation AND former IS NOT NULL);
 -- name: edits_kept_keys
--- How many paid rows there were, and how many of them keep their key.
+-- Counts the paid rows of the reading in use, and those of them that keep their key.
 SELECT count(*) AS paid,
        coalesce(sum(NOT EXISTS (SELECT 1 FROM removed_rows WHERE removed_rows.row_id = old.row_id)
                       AND took IS NULL
@@ -200,7 +200,7 @@ UPDATE plan SET kept_for = plan.row_id, row_id = plan.former, former = NULL, reb
     AND NOT EXISTS (SELECT 1 FROM plan AS other
                     WHERE other.generation = :generation AND other.row_id = plan.former);
 -- name: edits_keep_nothing
--- A paid row that brought no image leaves nothing to keep.
+-- A paid row without an image has nothing to keep.
 UPDATE plan SET rebuy = 0
   WHERE generation = :generation AND position < :end AND rebuy
     AND NOT EXISTS (SELECT 1 FROM removed_images
@@ -214,8 +214,8 @@ SELECT count(*) AS rows, coalesce(sum(estimate), 0) AS estimate,
 
 -- name: names_repeated
 -- Rows of a reading that have the same name in the archive: versions of one row that became
--- separate rows. The first of each name keeps it: one that has images under that name, and
--- of these one that is in the reading that counts.
+-- separate rows. The first row of each name keeps the name: preferably one that has images
+-- with that name, and of these one that is in the reading in use.
 WITH used AS MATERIALIZED (
   SELECT DISTINCT rows.row_id, rows.stem
     FROM plan JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)

@@ -46,7 +46,7 @@ SELECT row_id, status, budget_group,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
        EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = rows.row_id) AS is_paid,
-       -- Its images were removed from the archive, and `retry` did not ask for others.
+       -- Its images were removed from the archive, and `retry` did not request others.
        status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
                                       WHERE removed_images.row_id = rows.row_id) AS is_removed
   FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
@@ -63,7 +63,7 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
   WHERE rows.fingerprint = :fingerprint AND rows.row_id <> :row_id
     AND CASE WHEN plan.row_id IS NOT NULL
              THEN plan.shares IS NULL AND plan.problem IS NULL
-                  -- A row that is for one provider alone has no images of another.
+                  -- A row for a single provider gets no images of another provider.
                   AND (plan.provider IS :provider AND (plan.route IS NULL OR :route IS NOT NULL)
                        OR plan.route IS NOT NULL AND :route IS NOT NULL
                        OR rows.status = 'succeeded'
@@ -77,8 +77,8 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
                                 AND (attempts.provider = :provider OR :route IS NOT NULL)) END
   ORDER BY rows.status = 'succeeded' DESC, rows.row_id LIMIT 1;
 -- name: shares_without_source
--- Rows outside of the plan that cannot share their images with it: they will not be bought,
--- or a row of the plan has their name.
+-- Rows outside of the plan that cannot share their images with rows of the plan: they will not
+-- be bought, or a row of the plan has their name.
 SELECT DISTINCT plan.shares FROM plan JOIN rows AS source ON source.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.shares IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM plan AS own
@@ -187,7 +187,7 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, uncertain = ?, again = ?, c
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_reopen
--- Its charge stays; the links of its missing images are tried again.
+-- The charge stays; the links of missing images are downloaded again.
 UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_waive
@@ -216,7 +216,7 @@ SELECT DISTINCT attempts.* FROM images INDEXED BY images_lacking
     CROSS JOIN rows ON rows.row_id = attempts.row_id
   WHERE images.name IS NULL AND images.link IS NOT NULL
     AND attempts.state IN ('failed', 'stored') AND rows.status = :status
-    -- Another attempt may have brought it since.
+    -- Another attempt may have delivered the image since then.
     AND NOT EXISTS (SELECT 1 FROM attempts AS other JOIN images AS brought
                       ON brought.attempt_id = other.attempt_id
                     WHERE other.row_id = attempts.row_id AND brought.name IS NOT NULL
@@ -368,14 +368,14 @@ SELECT position, line, at_column, problem FROM plan
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
 -- name: renamed
--- Rows whose own name in the archive another row had already: see `naming.assign_names`.
+-- Rows that got another name, because theirs was used already: see `naming.assign_names`.
 SELECT position, line, rows.stem FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = ? AND rows.stem GLOB '*~[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
   ORDER BY position LIMIT ?;
 -- name: files_all
 SELECT path, size_bytes, changed_at, sha256 FROM reference_files WHERE generation = ?;
 -- name: file_add
--- A file that changed while the manifest was read has no state that holds for all rows.
+-- A file that changed while the manifest was read has no single state for all rows.
 INSERT INTO reference_files (generation, path, size_bytes, changed_at, sha256)
   VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET changed_at = NULL, sha256 = NULL
@@ -397,7 +397,7 @@ SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
        coalesce(rows.request, plan.request) AS request, plan.provider, plan.model, plan.estimate,
        plan.at_column, plan.problem, plan.warning,
-       -- A row that has the images of another has the status of that other.
+       -- A row that shares the images of another row has the status of that row.
        CASE WHEN plan.shares IS NULL THEN rows.status ELSE shared.status END AS status,
        CASE WHEN plan.shares IS NULL THEN rows.error ELSE shared.error END AS error,
        CASE WHEN plan.shares IS NULL THEN rows.message ELSE shared.message END AS message,
@@ -428,7 +428,7 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
     JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
     JOIN images USING (attempt_id)
   WHERE plan.generation = :generation AND images.name IS NOT NULL
-    -- Shared images stand once: by their own row, or by the first that has them now.
+    -- Shared images are listed once: at their own row, or at the first row that shares them.
     AND (plan.shares IS NULL
          OR NOT EXISTS (SELECT 1 FROM plan AS own
                         WHERE own.row_id = plan.shares AND own.generation = plan.generation)
@@ -441,7 +441,7 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
 SELECT link FROM uploads
   WHERE provider = ? AND base_url = ? AND name = ? AND good_until > ?;
 -- name: uploads_forget
--- Only the links that were named: another may have been uploaded in their place by now.
+-- Only these links: a new upload of the same image may have replaced them already.
 DELETE FROM uploads WHERE provider = ? AND base_url = ?
   AND link IN (SELECT value FROM json_each(?));
 -- name: uploads_forget_until

@@ -114,7 +114,7 @@ class QueryRunner:
 
     @property
     def meta(self) -> Meta:
-        """The values that the folder stores beside its rows."""
+        """The table `meta`, with the types of its values."""
         return Meta(self)
 
     def read_meta(self, name: str) -> Value:

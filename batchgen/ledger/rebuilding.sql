@@ -29,7 +29,7 @@ SELECT 1 FROM attempts JOIN plan USING (row_id) WHERE plan.generation = ? LIMIT 
 SELECT rows.row_id, rows.request FROM rows JOIN plan USING (row_id)
   WHERE rows.key = ? AND plan.generation = ?;
 -- name: rebuild_place_row
--- The table is from before the ledger was lost; `run` sees whether it was edited since.
+-- The result table is older than the loss of the ledger; `run` sees later edits itself.
 UPDATE plan SET row_id = :row_id, request = NULL, key = NULL, fingerprint = NULL,
     problem = NULL, at_column = NULL, shares = NULL,
     id = (SELECT id FROM rows WHERE rows.row_id = :row_id)
@@ -61,7 +61,7 @@ SELECT image FROM images WHERE attempt_id = ?;
 -- name: rebuild_add_missing_image
 INSERT OR IGNORE INTO images (attempt_id, image, sha256) VALUES (?, ?, ?);
 -- name: rebuild_images_present
--- Purchases that brought images, but are not marked as stored.
+-- Purchases that have images, but are not marked as stored.
 SELECT attempts.* FROM attempts
   WHERE state <> 'stored' AND EXISTS
     (SELECT 1 FROM images WHERE images.attempt_id = attempts.attempt_id AND name IS NOT NULL)

@@ -282,5 +282,5 @@ class Totals(Money):
 
     @property
     def rehearsed(self) -> bool:
-        """Whether the money is a rehearsal's: then none was spent."""
+        """Whether the money is a rehearsal's: then no real money was spent."""
         return self.mode == REHEARSAL

@@ -9,7 +9,7 @@ from batchgen.model import ImageRequest
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _value_at = json.JSONDecoder().raw_decode
 _PROMPT = '{"prompt":'
-"""How `dump_request` begins: what follows is read without all the rest."""
+"""The beginning of `dump_request`: the prompt after that can be read alone."""
 
 
 def dump_request(request: ImageRequest) -> str:

@@ -7,13 +7,13 @@ UPDATE rows SET status = 'pending', error = NULL, message = NULL,
                            WHERE attempts.row_id = rows.row_id), 0)
   WHERE row_id = ?;
 -- name: selection_reject
--- An image without a name is missing: the ZIP does not list it, and the row lacks it. What
--- was paid for it, and where its bytes lie, stays.
+-- An image without a name is missing: the ZIP does not list it, and the row lacks it. Its
+-- cost, and the place of its bytes, stay in the ledger.
 UPDATE images SET name = NULL, link = NULL
   WHERE attempt_id IN (SELECT attempt_id FROM attempts WHERE row_id = :row_id)
     AND name IS NOT NULL AND (:image IS NULL OR image = :image);
 -- name: rows_ended
--- Positions of rows that stand at their end, from a position on.
+-- Positions of rows that have ended, from a position on.
 SELECT plan.position
   FROM plan LEFT JOIN rows ON rows.row_id = coalesce(plan.shares, plan.row_id)
   WHERE plan.generation = ? AND plan.position >= ?

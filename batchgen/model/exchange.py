@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a provider is reached, and with what key.
+    """The base URL, key and path of a provider.
 
     Attributes:
         base_url: Scheme, host and path prefix, without a slash at the end.

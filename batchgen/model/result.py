@@ -32,7 +32,7 @@ class FileRecord(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class ResultRow:
-    """What happened to one manifest row, and what it cost.
+    """One manifest row: its status, images and cost.
 
     Not frozen: that would more than double the time to create one.
 
@@ -75,7 +75,7 @@ class ResultRow:
 
 @dataclass(slots=True, kw_only=True)
 class PurchaseRow:
-    """One attempt: when, where, what it cost, and how that is known.
+    """One attempt: its times, provider, cost, and the basis of the cost.
 
     Not frozen, like `ResultRow`.
 

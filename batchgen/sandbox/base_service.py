@@ -163,7 +163,7 @@ class BaseService(Service):
         )
 
     def expected_nano(self, resolution: str, count: int = 1) -> int:
-        """Return what images cost by the price table."""
+        """Return the price of images by the price table, in nano-dollars."""
         return count * to_nano(self.price_table[resolution].expected_usd)
 
     def random_nano(self, order: Order, resolution: str, step_nano: int) -> int:

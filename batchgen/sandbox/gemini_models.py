@@ -1,4 +1,4 @@
-"""The image models that Google sells, their options, and what they charge.
+"""The image models that Google sells, their options and prices.
 
 Sources: notes that quote Google's changelog, model and pricing pages of October 2026
 (ids, sizes, prices for 2.1 by token, prices of the others by image), docs.laozhang.ai
@@ -124,7 +124,7 @@ _MAX_PROMPT_TOKENS = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens of one call, by what they are for.
+    """Tokens of one call, by their purpose.
 
     Attributes:
         queries: Distinct queries that its searches sent.

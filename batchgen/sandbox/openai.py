@@ -257,7 +257,7 @@ def _problem(order: Order, size: tuple[int, int]) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Usage:
-    """Tokens of one call, by what they are for."""
+    """Tokens of one call, by their purpose."""
 
     text: int
     references: int

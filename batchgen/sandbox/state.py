@@ -150,7 +150,7 @@ class State:
         charge: Charge | None,
         pictures: Sequence[Picture],
     ) -> None:
-        """Charge for images that are handed over at once."""
+        """Charge for images that are delivered at once."""
         with self._transaction():
             if charge is not None:
                 self._query("add_charge", **asdict(charge))
