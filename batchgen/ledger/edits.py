@@ -18,7 +18,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from batchgen.ledger.database import queries
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.outstanding import EstimatedRows
 from batchgen.ledger.reader import Reader
@@ -125,12 +124,8 @@ class Edits:
         )
 
     def _run(self, name: str) -> sqlite3.Cursor:
-        statement = queries()[name]
         values = {"generation": self.generation, "adopted": self.ledger.generation}
-        arguments = {
-            key: value for key, value in values.items() if f":{key}" in statement
-        }
-        return self.ledger.execute(name, arguments)
+        return self.ledger.execute(name, values)
 
 
 def adopt(ledger: Ledger, generation: int) -> None:
