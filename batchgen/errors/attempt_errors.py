@@ -80,7 +80,6 @@ class AttemptError(BatchgenError):
 
     @property
     def again(self) -> Again:
-        """Whether the same request may be bought again."""
         return self.default_again
 
     def __str__(self) -> str:

@@ -83,7 +83,6 @@ class QueryRunner:
                 self._connection.execute("ROLLBACK")
 
     def execute(self, name: str, values: Values = ()) -> sqlite3.Cursor:
-        """Execute a named query."""
         try:
             cursor = _Cursor(self._connection)
             cursor.path, cursor.row_factory = self.path, self._connection.row_factory

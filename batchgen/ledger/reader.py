@@ -59,7 +59,6 @@ class Reader(QueryRunner):
         return {"generation": self.generation, "end": end}
 
     def status(self, row_id: int) -> Status:
-        """Return a row's status."""
         return Status(self.execute("row_status", (row_id,)).fetchone()[0])
 
     def completeness(self, row_id: int) -> tuple[Status, bool]:
@@ -68,7 +67,6 @@ class Reader(QueryRunner):
         return Status(row["status"]), bool(row["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
-        """Return one version of a row."""
         return row_record(self.execute("row_get", (row_id,)).fetchone())
 
     def waiting(
@@ -147,7 +145,6 @@ class Reader(QueryRunner):
         return self.number("rows_sharing_count", (row_id, self.generation, end))
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
-        """Return one attempt."""
         return attempt_record(self.execute("attempt_get", (attempt_id,)).fetchone())
 
     def may_be_sent(

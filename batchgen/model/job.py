@@ -138,5 +138,4 @@ class Job:
         return self.image_folder or self.out / "references"
 
     def terms_of(self, provider: str) -> Terms:
-        """Return the settings of a provider."""
         return self.terms.get(provider) or Terms()

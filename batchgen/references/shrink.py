@@ -85,7 +85,6 @@ class _Picture:
         return cls(pixels, profile, has_few_colours=kind == "GIF")
 
     def scaled(self, factor: float) -> _Picture:
-        """Return the picture scaled down."""
         size = (
             max(1, round(self.pixels.width * factor)),
             max(1, round(self.pixels.height * factor)),

@@ -41,7 +41,6 @@ class Admin:
         self._services = services
 
     def app(self) -> Starlette:
-        """Return the application that serves these pages."""
         routes = [
             Route("/bill", self._bill, methods=["GET"]),
             Route("/bill.csv", self._bill_as_csv, methods=["GET"]),

@@ -39,7 +39,6 @@ class SandboxProcess:
     process: subprocess.Popen[bytes]
 
     def provider_url(self, name: str) -> str:
-        """Return the base URL of a provider."""
         return f"{self.url}/{name}"
 
     def bill(self, provider: str | None = None) -> dict[str, Any]:

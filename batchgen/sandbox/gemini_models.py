@@ -146,7 +146,6 @@ class Tokens:
         return cls(prompt=prompt_tokens, references=references * _TOKENS_PER_REFERENCE)
 
     def amount_nano(self, model: Model) -> int:
-        """Return the charge in nano-dollars."""
         return (
             (self.prompt + self.references) * model.input_nano
             + (self.thoughts + self.text) * model.text_nano

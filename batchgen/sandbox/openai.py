@@ -275,7 +275,6 @@ class _Usage:
 
     @property
     def amount_nano(self) -> int:
-        """The charge in nano-dollars."""
         return (
             self.text * INPUT_NANO
             + self.references * IMAGE_INPUT_NANO

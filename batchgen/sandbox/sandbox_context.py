@@ -53,7 +53,6 @@ class SandboxContext:
         return await anyio.to_thread.run_sync(work, limiter=self._state_limiter)
 
     async def draw(self, picture: Picture) -> bytes:
-        """Return an image as a file."""
         return await anyio.to_thread.run_sync(
             draw, picture, limiter=self._drawing_limiter
         )

@@ -105,7 +105,6 @@ class State:
         return rows[0]["value"] if rows else None
 
     def write_setting(self, name: str, value: str | int) -> None:
-        """Store a setting."""
         self._commit("write_setting", setting=name, value=value)
 
     def record_arrival(
@@ -223,7 +222,6 @@ class State:
         return Picture(**dict(row))
 
     def add_upload(self, upload: Upload) -> None:
-        """Store a reference image."""
         values = {name: getattr(upload, name) for name in Upload.__slots__}
         self._commit("add_upload", **values)
 
