@@ -18,8 +18,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from batchgen.ledger.estimate import Estimate, read_estimate
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.outstanding import EstimatedRows
 from batchgen.ledger.reader import Reader
 
 _TABLES = ("removed_rows", "added_rows", "remaining_rows", "pairs")
@@ -162,21 +162,6 @@ def has_kept(ledger: Reader) -> bool:
     return ledger.has_any("edits_any_kept", (ledger.generation,))
 
 
-class RowsToRebuy(NamedTuple):
-    """Rows that are bought again only with consent, added up.
-
-    Attributes:
-        estimate: Expected price of all rows with a known price, in nano-dollars.
-        unpriced: How many rows have no known price.
-        removed: How many of the rows lost their images from the archive.
-    """
-
-    rows: int
-    estimate: int
-    unpriced: int
-    removed: int
-
-
 class NamedRow(NamedTuple):
     """A row as messages name it."""
 
@@ -184,24 +169,23 @@ class NamedRow(NamedTuple):
     position: int
 
 
-def rows_to_rebuy(ledger: Reader, end: int, generation: int) -> RowsToRebuy:
-    """Add up the rows before a position that would be bought again."""
-    values = {"generation": generation, "end": end}
-    return RowsToRebuy._make(ledger.execute("to_rebuy", values).fetchone())
+def rows_to_rebuy(ledger: Reader, end: int, generation: int) -> Estimate:
+    """Add up the rows before a position that are bought again only with consent."""
+    return read_estimate(ledger, "to_rebuy", {"generation": generation, "end": end})
 
 
 def first_rows_to_rebuy(
     ledger: Reader, end: int, generation: int, max_rows: int
 ) -> list[NamedRow]:
-    """Return the first of them."""
+    """Return the first of these rows."""
     values = {"generation": generation, "end": end, "max_rows": max_rows}
     return [NamedRow._make(row) for row in ledger.execute("to_rebuy_first", values)]
 
 
-def rows_kept(ledger: Reader, end: int, generation: int) -> EstimatedRows:
+def rows_kept(ledger: Reader, end: int, generation: int) -> Estimate:
     """Add up the rows before a position that kept their results from before an edit."""
     values = {"generation": generation, "end": end}
-    return EstimatedRows._make(ledger.execute("edits_kept_count", values).fetchone())
+    return read_estimate(ledger, "edits_kept_count", values)
 
 
 def count_taken_over(ledger: Reader, end: int, generation: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from batchgen.ledger.from_rows import by_name
+from batchgen.ledger.query_runner import Values
 from batchgen.ledger.reader import Reader
 from batchgen.model import to_usd
 
@@ -18,18 +20,20 @@ def scope_end(limit: int | None) -> int:
 
 
 class Estimate(NamedTuple):
-    """Rows, and the expected price of their missing images.
+    """Some rows of the plan, and their expected price.
 
     Attributes:
-        images: Those that are not in the archive yet.
         estimate: Expected price of all rows with a known price, in nano-dollars.
         unpriced: How many rows have no known price.
+        images: How many of their images are not in the archive, if that was counted.
+        removed: How many of the rows lost their images from it, if that was counted.
     """
 
     rows: int
-    images: int
     estimate: int
     unpriced: int
+    images: int = 0
+    removed: int = 0
 
     @property
     def usd(self) -> Decimal:
@@ -39,5 +43,9 @@ class Estimate(NamedTuple):
 
 def estimate_of(ledger: Reader, end: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    values = {"generation": generation, "end": end}
-    return Estimate._make(ledger.execute("to_buy", values).fetchone())
+    return read_estimate(ledger, "to_buy", {"generation": generation, "end": end})
+
+
+def read_estimate(ledger: Reader, name: str, values: Values) -> Estimate:
+    """Return the estimate that a named query adds up."""
+    return Estimate(**by_name(ledger.execute(name, values).fetchone()))

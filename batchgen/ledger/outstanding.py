@@ -5,24 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from batchgen.ledger.estimate import Estimate
+from batchgen.ledger.estimate import Estimate, read_estimate
 from batchgen.ledger.plan_findings import RowWithPrompt
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.request_json import load_request, prompt_of
 from batchgen.model import PriceKey
-
-
-class EstimatedRows(NamedTuple):
-    """Rows and their price, added up.
-
-    Attributes:
-        estimate: Expected price of all rows with a known price, in nano-dollars.
-        unpriced: How many rows have no known price.
-    """
-
-    rows: int
-    estimate: int
-    unpriced: int
 
 
 class RowToBuy(NamedTuple):
@@ -93,10 +80,9 @@ class UnpricedImages(NamedTuple):
     images: int
 
 
-def outstanding_after_retry(ledger: Reader) -> EstimatedRows:
+def outstanding_after_retry(ledger: Reader) -> Estimate:
     """Add up the rows that are marked to be tried again."""
-    row = ledger.execute("retry_prices", (ledger.generation,)).fetchone()
-    return EstimatedRows._make(row)
+    return read_estimate(ledger, "retry_prices", (ledger.generation,))
 
 
 def rows_to_buy(ledger: Reader, end: int) -> Iterator[RowToBuy]:
@@ -136,7 +122,7 @@ def has_unsent_rows(ledger: Reader, end: int, generation: int) -> bool:
 
 def sharing(ledger: Reader, end: int) -> Estimate:
     """Add up the rows that need no purchase: they share another row's images."""
-    return Estimate._make(ledger.execute("rows_sharing", ledger.before(end)).fetchone())
+    return read_estimate(ledger, "rows_sharing", ledger.before(end))
 
 
 def first_sharing_row(ledger: Reader, end: int) -> RowWithPrompt | None:
