@@ -157,12 +157,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], state: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None  # noqa: S101  it is a pipe
-    assert process.stdout is not None  # noqa: S101  it is a pipe
-    process.stdin.close()
-    process.stdout.close()
     try:
-        process.wait(_STOP_WITHIN_S)
+        # It closes the child's stdin, at whose end the sandbox ends.
+        process.communicate(timeout=_STOP_WITHIN_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        process.communicate()
