@@ -49,7 +49,7 @@ def drawn_parents() -> dict[str, str | None]:
     """Read the drawing in the module's docstring: each name and what it hangs on."""
     parents: dict[str, str | None] = {}
     path: dict[int, str] = {}
-    drawing = (errors.__doc__ or "").partition("\n\n")[2].partition("\n\nWhoever")[0]
+    drawing = (errors.__doc__ or "").partition("\n\n")[2].partition("\n\nCode that")[0]
     for line in drawing.splitlines():
         found = re.match(r"([ │├└─]*)([A-Z]\w+)", line)
         assert found is not None, line

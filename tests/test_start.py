@@ -120,7 +120,7 @@ LATE = {
     "providers.registry.Registry._every_entry: importlib.metadata": (
         "slow to load, and not needed for a provider of ours"
     ),
-    "references.conversions._reads_avif: PIL": "for AVIF alone",
+    "references.support._reads_avif: PIL": "for AVIF alone",
     "references.reference_cache._shrink: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),

@@ -1,12 +1,11 @@
-"""Addresses as people write them: which kind each is, and whether it can be used.
+"""Addresses as people write them: their kind, and whether they can be used.
 
-Tables, references and everything that is sent go by these functions alone.
-`batchgen.addresses.url` needs httpx, so it is not imported here.
+All other code uses these functions to tell a URL, a data URI and a path apart.
+`batchgen.addresses.url` is not imported here, because it needs httpx.
 """
 
 from batchgen.addresses.characters import find_hidden, marked, name_of
 from batchgen.addresses.reference_kinds import (
-    ReferenceKind,
     holds_login,
     is_data_uri,
     is_local,
@@ -19,12 +18,11 @@ from batchgen.addresses.reference_kinds import (
     row_image_at,
     row_reference,
     shown,
-    stored,
-    stored_digest,
+    table_image_digest,
+    table_image_reference,
 )
 
 __all__ = [
-    "ReferenceKind",
     "find_hidden",
     "holds_login",
     "is_data_uri",
@@ -40,6 +38,6 @@ __all__ = [
     "row_image_at",
     "row_reference",
     "shown",
-    "stored",
-    "stored_digest",
+    "table_image_digest",
+    "table_image_reference",
 ]

@@ -29,9 +29,9 @@ _NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def find_hidden(text: str) -> int | None:
-    """Return the index of the first control, invisible or odd blank character, if any.
+    """Return the index of the first control, invisible or unusual blank character.
 
-    A plain space is none of these.
+    None if there is none; a plain space is none of these.
     """
     if text.isascii() and text.isprintable():
         return None
@@ -70,14 +70,14 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     "]"
 )
-"""Characters that are invisible, or change how a terminal shows the text around."""
+"""Characters that are invisible, or change how a terminal shows the text near them."""
 
 _FLAG = "\U0001f3f4"
 _FLAG_TAGS = range(0xE0020, 0xE0080)
 
 
 def visible(text: str) -> str:
-    """Return a text without control codes for a terminal: they become `[U+001B]`.
+    """Return a text in which control codes for a terminal become `[U+001B]`.
 
     Letters of all scripts, emoji, line breaks and tabs stay as they are.
     """

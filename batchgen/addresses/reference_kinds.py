@@ -1,4 +1,4 @@
-"""What kind of reference a text is: a URL, a data URI, a path, an image made here."""
+"""Tell apart the kinds of references: URL, data URI, path, image of a table or row."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from typing import Literal
 
 from batchgen.addresses.characters import marked
-
-ReferenceKind = Literal["url", "data_uri", "table_image", "row", "path", "other"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters: `C:\` is a path
 _ORIGIN_END = re.compile(r"[/?#]")
@@ -19,13 +17,15 @@ _IMAGE = "row-image:"
 _MAX_SHOWN_CHARACTERS = 200
 
 
-def kind_of(reference: str) -> ReferenceKind:
+def kind_of(
+    reference: str,
+) -> Literal["url", "data_uri", "table_image", "row", "path", "other"]:
     """Return what kind of reference a text is; `other` has an unsupported scheme."""
     if is_url(reference):
         return "url"
     if is_data_uri(reference):
         return "data_uri"
-    if stored_digest(reference) is not None:
+    if table_image_digest(reference) is not None:
         return "table_image"
     if reference.startswith(_ROW):
         return "row"
@@ -50,8 +50,8 @@ def is_local(reference: str) -> bool:
 def holds_login(address: str) -> bool:
     """Tell whether an address contains a user name or a password.
 
-    Also a password with an unescaped `/`, `?` or `#`: by the rules of URLs the user
-    would be the host, and the beginning of the password its port.
+    A password with an unescaped `/`, `?` or `#` is recognized, too: by the rules of
+    URLs the user would be the host, and the beginning of the password the port.
     """
     rest = address.partition("://")[2] or address
     origin = _ORIGIN_END.split(rest, maxsplit=1)[0]
@@ -62,12 +62,12 @@ def holds_login(address: str) -> bool:
     return "@" in rest and is_cut
 
 
-def stored(digest: str) -> str:
+def table_image_reference(digest: str) -> str:
     """Return the reference to an image that came in a cell, by its SHA-256."""
     return f"{_STORED}{digest}"
 
 
-def stored_digest(reference: str) -> str | None:
+def table_image_digest(reference: str) -> str | None:
     """Return the SHA-256 of an image that came in a cell; None for other references."""
     match = _STORED_REFERENCE.fullmatch(reference)
     return match[1] if match else None
@@ -110,13 +110,13 @@ def row_image_at(reference: str) -> tuple[bytes, int] | None:
 
 
 def shown(reference: str) -> str:
-    """Return a reference as messages name it, a data URI by its beginning.
+    """Return a reference as messages name it; of a data URI the beginning alone.
 
-    The query of a URL is left out, and so is a password: either may give access.
+    The query and the password of a URL are left out: either may give access.
     """
     match kind_of(reference):
         case "table_image":
-            digest = stored_digest(reference) or ""
+            digest = table_image_digest(reference) or ""
             return f"the image {digest[:8]}..."
         case "data_uri":
             return f"{marked(reference[:30])}..."

@@ -1,4 +1,4 @@
-"""Parse URLs as the sender of requests does, and tell what their hosts are."""
+"""Parse URLs with the parser of the HTTP client, so that both read a URL alike."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _checked(make: Callable[[], httpx.URL]) -> httpx.URL:
     """
     try:
         url = make()
-        # httpx decodes some parts only when they are read.
+        # httpx decodes some parts only when the attribute is read.
         host, port = url.host, url.port
         str(url)
     except httpx.InvalidURL:
@@ -104,13 +104,12 @@ def is_loopback(address: IPv4Address | IPv6Address) -> bool:
 
 
 def problem_of_url(text: str) -> str | None:
-    """Return what is wrong with an http(s) URL that a person wrote, None if nothing is.
+    """Return what is wrong with an http(s) URL that a person wrote; None for nothing.
 
     The text completes a sentence that begins with the URL.
     """
     if (index := find_hidden(text)) is not None:
-        name = name_of(text[index])
-        return f"holds {name} at character {index + 1}; delete it"
+        return f"holds {name_of(text[index])} at character {index + 1}; delete it"
     if second := _SECOND_URL.search(text):
         return (
             f"holds a second URL at character {second.end() + 1}; part them with | or "
@@ -124,7 +123,7 @@ def problem_of_url(text: str) -> str | None:
     if "\\" in rest.partition("?")[0]:
         return "holds a backslash; a URL is written with /"
     if len(text) <= _MAX_CHARACTERS and rest.isascii():
-        return None  # each printable character is allowed, or gets escaped
+        return None  # each printable character is allowed, or is escaped by httpx
     try:
         length = len(str(read_url(text)))
     except httpx.InvalidURL:

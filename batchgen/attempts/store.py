@@ -216,7 +216,7 @@ def settle_if_whole(ledger: Ledger, row_id: int) -> Status | None:
     Returns:
         Its status before; None if nothing changed.
     """
-    was, is_whole = ledger.standing(row_id)
+    was, is_whole = ledger.completeness(row_id)
     if was is Status.SUCCEEDED or not is_whole:
         return None
     ledger.settle(row_id, Status.SUCCEEDED, None, None)

@@ -19,7 +19,7 @@ from batchgen.cli.formatting import counted
 from batchgen.cli.options import job_options, overrides_of, read_job
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
-from batchgen.ledger.row_judge import REPEATED
+from batchgen.ledger.row_matching import REPEATED
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.wording import shown

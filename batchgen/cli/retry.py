@@ -14,7 +14,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import outstanding_after_retry
-from batchgen.ledger.picked import rows_named, stale_children
+from batchgen.ledger.selection import rows_named, stale_children
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import Status, dollars, to_usd
 from batchgen.output.spreadsheet_cells import plain_cell

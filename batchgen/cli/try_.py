@@ -36,7 +36,7 @@ from batchgen.cli.run_job import launch
 from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.listed_images import directory_images
+from batchgen.ledger.members import directory_images
 from batchgen.ledger.results import result_slices
 from batchgen.manifest.reference_cell import split_references
 from batchgen.manifest.wording import shown

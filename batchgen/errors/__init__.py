@@ -4,15 +4,15 @@
     ├── SpecError            fix the job, the manifest or the command
     │   └── UsageError       fix the command line, or consent
     ├── BudgetReached        stop cleanly: the next request could pass the budget
-    │   ├── DayFull          that of the UTC day
-    │   ├── DayTooSmall      likewise, and no other day's would do
-    │   └── GroupsFull       those of some values of a column
+    │   ├── DayFull          the budget of the UTC day
+    │   ├── DayTooSmall      the same, and no other day has a larger one
+    │   └── GroupsFull       the budgets of some values of a column
     ├── NearlyAllFailed      stop cleanly: the job itself seems wrong
     ├── StorageError         stop at once
     │   ├── DiskFull
     │   ├── LedgerLocked
-    │   ├── LedgerMissing    what was bought is there, what knows of it is not
-    │   ├── LedgerMismatch   newer version, other SOURCE, rehearsed and real mixed
+    │   ├── LedgerMissing    the purchases are there, but not their ledger
+    │   ├── LedgerMismatch   newer version, other SOURCE, rehearsal and real run mixed
     │   └── ArchiveDamaged
     └── AttemptError         one attempt ended without its images
         ├── Retryable
@@ -43,12 +43,12 @@
             ├── WrongAddress     a web page or a redirect where the API should answer
             ├── UnusableReplies  row after row ended without anything usable
             ├── Unreachable      never once reached in this run
-            ├── LinksUnreachable nobody is where its images are
-            ├── CertificateRejected  the server's is not to be trusted; nothing was sent
-            └── ProxyRejected    the proxy will not pass requests on; nothing was sent
+            ├── LinksUnreachable the host of its images does not answer
+            ├── CertificateRejected  the server's cannot be trusted; nothing was sent
+            └── ProxyRejected    the proxy refuses to forward requests; nothing was sent
 
-Whoever treats an error looks at its branch and attributes, never at a provider's
-codes. Two things are said apart: what was charged, and whether to ask again.
+Code that handles an error looks at its branch and attributes, never at a provider's
+codes. Each error states two things: the charge, and whether to buy again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Errors that end one attempt at a purchase; each says what was charged."""
+"""Errors that end one attempt at a purchase; each states the charge."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from batchgen.errors.run_errors import BatchgenError
 
 
 class Charge(StrEnum):
-    """What an attempt cost, as far as it is known.
+    """How the cost of an attempt is known.
 
-    BILLED was settled later, from the provider's bill: it may be nothing.
+    BILLED comes from the provider's bill, read later; the amount may be zero.
     """
 
     NONE = "none"
@@ -37,20 +37,20 @@ class AttemptError(BatchgenError):
 
     Attributes:
         provider: Registered name of the provider.
-        message: The provider's words, or ours where it said nothing.
-        charge: What was charged, as far as this error can say.
+        message: The provider's message, or ours if the provider sent none.
+        charge: Whether there was a charge, as far as this error shows.
         again: Whether the same request may be bought again.
-        cost_usd: US dollars that the provider says it charged; None if it did not say.
-        usage: What it says it charged in units of its own, as in `Delivered`; set
-            after the error was made.
-        retry_after_s: Seconds that it asked us to wait; None if it did not say.
-        request_id: The id by which the provider's bill knows the call.
-        counts: Whether it counts as a purchase: False when nothing was sent, or the
-            provider surely rejected the request unprocessed.
-        is_unavailable: Whether the answer's status was 503, by which gateways refuse,
-            too, what they never passed on; set after the error was made.
-        retry_helps: Whether `batchgen retry` can help while the row stays as it is:
-            False where the same request surely ends the same way.
+        cost_usd: The charge that the reply states, in US dollars; None for none.
+        usage: The charge in units of the provider, as in `Delivered`; set after the
+            error was created.
+        retry_after_s: Seconds to wait, by the reply; None if it states none.
+        request_id: The id of the call on the provider's bill.
+        counts: Whether it counts as a purchase: False if nothing was sent, or if the
+            provider certainly rejected the request unprocessed.
+        is_unavailable: Whether the reply had the status 503. Gateways also send it for
+            requests that they did not forward. Set after the error was created.
+        retry_helps: Whether `batchgen retry` can help while the row is unchanged: False
+            if the same request certainly ends the same way.
     """
 
     default_charge: ClassVar[Charge] = Charge.NONE
@@ -80,33 +80,32 @@ class AttemptError(BatchgenError):
 
     @property
     def again(self) -> Again:
-        """Whether the same request may be bought again."""
         return self.default_again
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.message}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only state travels as the instance dictionary, so errors pickle.
+        # Errors are pickled with their keyword arguments, which are in the dictionary.
         return type(self), self.args, dict(self.__dict__)
 
 
 class Retryable(AttemptError):
-    """It may work when asked again."""
+    """The same request may work the next time."""
 
 
 class Throttled(Retryable):
-    """The provider asked us to slow down; the request was not processed."""
+    """The provider limits the rate; the request was not processed."""
 
     counts = False
 
 
 class NotConnected(Retryable):
-    """No connection came about, so nothing was sent.
+    """No connection could be made, so nothing was sent.
 
     Attributes:
         lacks_socket: Whether this machine had no socket left, so that the provider is
-            not to blame. Set after the error was made.
+            not at fault. Set after the error was created.
     """
 
     counts = False
@@ -118,11 +117,11 @@ class ProviderDown(Retryable):
 
 
 class GenerationFailed(Retryable):
-    """The provider tried and failed; whether it charges for that, it alone knows."""
+    """The provider tried and failed; only the provider knows whether it charges."""
 
 
 class NoImage(Retryable):
-    """An answer came without an image; it may have been charged."""
+    """A reply came without an image; the purchase may have been charged."""
 
     default_charge = Charge.UNKNOWN
     default_again = Again.NOW
@@ -136,13 +135,13 @@ class UploadLost(Retryable):
 
 
 class Incomplete(Retryable):
-    """A poll or a download broke off; asking again buys nothing.
+    """A poll or a download broke off; to repeat it buys nothing.
 
     Attributes:
-        was_answered: Whether an answer with a status came, so that the network is not
-            to blame. Set after the error was made.
-        connection: Whether a connection was made, refused by the machine that is
-            there, or failed in another way. Set after the error was made.
+        was_answered: Whether a reply with a status came, so that the network is not at
+            fault. Set after the error was created.
+        connection: Whether a connection was made, was refused by the machine at the
+            address, or failed in another way. Set after the error was created.
     """
 
     was_answered: bool = False
@@ -150,11 +149,11 @@ class Incomplete(Retryable):
 
 
 class OutcomeUnknown(AttemptError):
-    """The request left and no usable reply came: it may have been charged.
+    """The request was sent and no usable reply came: it may have been charged.
 
     Attributes:
-        head: Status and headers of a reply that broke after them, else None; set
-            after the error was made.
+        head: Status and headers of a reply whose body broke off, else None; set after
+            the error was created.
     """
 
     default_charge = Charge.UNKNOWN
@@ -165,9 +164,8 @@ class Permanent(AttemptError):
     """The same request would fail again.
 
     Attributes:
-        is_final: Whether a download that ended so cannot come right by itself: the
-            link must not be followed, or the image is too large. Set after the error
-            was made.
+        is_final: Whether a download cannot succeed later, because the link must not be
+            followed, or the image is too large. Set after the error was created.
     """
 
     default_again = Again.NEVER
@@ -175,13 +173,13 @@ class Permanent(AttemptError):
 
 
 class Refused(Permanent):
-    """Content policy: the provider will not make this image."""
+    """Content policy: the provider refuses to make this image."""
 
     retry_helps = False
 
 
 class RequestInvalid(Permanent):
-    """The provider does not take this request as it stands."""
+    """The provider does not accept this request as it is."""
 
     retry_helps = False
 
@@ -193,11 +191,11 @@ class ReplyMalformed(Permanent):
 
 
 class ImageRejected(Permanent):
-    """What was delivered is no usable image; it was charged.
+    """The delivered bytes are no usable image; they were charged.
 
     Attributes:
-        may_come: Whether it is a page or words in the place of an image that may still
-            come; set after the error was made.
+        may_come: Whether they are a page or a text instead of an image that may still
+            come; set after the error was created.
     """
 
     default_charge = Charge.PRICE_LIST
@@ -205,31 +203,31 @@ class ImageRejected(Permanent):
 
 
 class TaskLost(Permanent):
-    """The provider does not know the task: it may be another account's."""
+    """The provider does not know the task: it may belong to another account."""
 
     default_charge = Charge.UNKNOWN
 
 
 class TaskOverdue(Permanent):
-    """The task did not finish before its deadline; it is asked again by later runs."""
+    """The task did not finish before its deadline; later runs poll it again."""
 
     default_charge = Charge.UNKNOWN
 
 
 class ReferenceRejected(Permanent):
-    """A reference image cannot be had or used; nothing was bought."""
+    """A reference image cannot be loaded or used; nothing was bought."""
 
     counts = False
 
 
 class LinkLost(Permanent):
-    """The image was paid for, and its link no longer downloads."""
+    """The image was paid for, and its link does not work any more."""
 
     default_charge = Charge.PRICE_LIST
 
 
 class Superseded(Permanent):
-    """The image was paid for, and another attempt had brought it already."""
+    """The image was paid for, and another attempt had delivered it already."""
 
     default_charge = Charge.PRICE_LIST
 
@@ -237,21 +235,21 @@ class Superseded(Permanent):
 class Internal(Permanent):
     """An unexpected fault in the work for one row; only that row ends.
 
-    Whether anything was charged nobody can say once the request has left.
+    If the request was sent already, nobody knows whether it was charged.
     """
 
     default_charge = Charge.UNKNOWN
 
 
 class ProviderStopped(AttemptError):
-    """This provider is done for this run; its rows stay pending.
+    """This provider is not used any more in this run; its rows stay pending.
 
     Attributes:
-        is_certain: Whether the reply names the cause in words or by an exact status
-            (401, 402). A bare 403 or 404, or a model that is called unknown, may be
-            about one row alone: the provider stops only when other rows meet the
-            same. Set after the error was made.
-        concerns_all: Whether it says nothing of the row that met it, so that no other
+        is_certain: Whether the reply names the cause by its text or by an exact status
+            (401, 402). A 403 or 404 without a text, or an unknown model, may concern
+            one row alone: the provider stops only when other rows get the same error.
+            Set after the error was created.
+        concerns_all: Whether the cause has nothing to do with the row, so that no other
             row is tried, whatever worked before.
     """
 
@@ -266,7 +264,7 @@ class CredentialRejected(ProviderStopped):
 
 
 class OutOfCredit(ProviderStopped):
-    """The account has no credit left; top it up and run the same command again."""
+    """The account has no credit left; add credit and run the same command again."""
 
 
 class QuotaReached(ProviderStopped):
@@ -274,20 +272,20 @@ class QuotaReached(ProviderStopped):
 
 
 class Unreachable(ProviderStopped):
-    """No connection ever came about in this run: check the network and the base URL."""
+    """No connection was ever made in this run: check the network and the base URL."""
 
 
 class LinksUnreachable(ProviderStopped):
-    """The host of its images took no connection for minutes; links are kept."""
+    """The host of its images accepted no connection for minutes; links are kept."""
 
 
 class ModelGone(ProviderStopped):
     """The provider does not have this model (any more); name another one.
 
     Attributes:
-        may_pass: Whether it came as a 5xx: gateways say so, too, of a model whose
-            channels are all busy, so a model that has worked may work again. Set
-            after the error was made.
+        may_pass: Whether the status was a 5xx. Gateways also send that for a model
+            whose channels are all busy, so a model that has worked may work again. Set
+            after the error was created.
     """
 
     is_certain = False
@@ -295,22 +293,22 @@ class ModelGone(ProviderStopped):
 
 
 class WrongAddress(ProviderStopped):
-    """No API answered, but a web page or a redirect: is the base URL right?"""
+    """A web page or a redirect came instead of an API's reply: check the base URL."""
 
     is_certain = False
 
 
 class UnusableReplies(ProviderStopped):
-    """Different rows in turn ended without anything usable; look at `kept/`."""
+    """Several rows in a row got no usable reply; the replies are in `kept/`."""
 
 
 class CertificateRejected(ProviderStopped):
-    """The server's certificate is not to be trusted, so nothing was sent to it."""
+    """The server's certificate cannot be trusted, so nothing was sent to the server."""
 
     concerns_all = True
 
 
 class ProxyRejected(ProviderStopped):
-    """The proxy that the environment names refuses to pass requests on."""
+    """The proxy that the environment names refuses to forward requests."""
 
     concerns_all = True

@@ -1,4 +1,4 @@
-"""Errors that end a command or a run: of its job, its budget or its storage."""
+"""Errors of a job, its budget or its storage, which end a command or a run."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ class BatchgenError(Exception):
 
     @property
     def kind(self) -> str:
-        """Name in snake case, as it stands in the result table."""
+        """Name in snake case, as in the result table."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
 
 class SpecError(BatchgenError):
-    """The job, the manifest or the command must be fixed; the text says where."""
+    """Job, manifest or command must be corrected; the message says where."""
 
 
 class UsageError(SpecError):
-    """The command line must be fixed, or consent is missing."""
+    """The command line must be corrected, or consent is missing."""
 
 
 class BudgetReached(BatchgenError):
-    """The next request could pass the budget; raise it to carry on.
+    """The next request could exceed the budget; raise the budget to carry on.
 
     Attributes:
-        remedy: What the user may raise.
+        remedy: The setting that the user may raise.
     """
 
     remedy: ClassVar[str] = "raise --max-cost"
 
 
 class DayFull(BudgetReached):
-    """The next request could pass the day's budget."""
+    """The next request could exceed the day's budget."""
 
     remedy = "carry on then, or raise --max-cost-per-day"
 
 
 class DayTooSmall(BudgetReached):
-    """One request alone could pass the budget of a whole day: no day will do."""
+    """One request alone could exceed the budget of a whole day, and so of each day."""
 
     remedy = "raise --max-cost-per-day"
 
 
 class GroupsFull(BudgetReached):
-    """What is left to buy could pass the budget of some value of a column."""
+    """The rest of the rows could exceed the budget of some value of a column."""
 
     remedy = "raise it under [budget.by] in the job file"
 
 
 class NearlyAllFailed(BatchgenError):
-    """Nearly every row fails for its own sake; look, then raise `max_failures`."""
+    """Nearly every row fails for its own reason; check, then raise `max_failures`."""
 
 
 class StorageError(BatchgenError):
-    """Disk, ledger or archive cannot be trusted: stop at once, nothing more is sent."""
+    """Disk, ledger or archive is unreliable: stop at once, nothing more is sent."""
 
 
 class DiskFull(StorageError):
@@ -66,11 +66,11 @@ class DiskFull(StorageError):
 
 
 class LedgerLocked(StorageError):
-    """Another batchgen works on this run folder; wait for it or stop it."""
+    """Another batchgen works on this run folder; wait for its end or stop it."""
 
 
 def ledger_remedy(folder: Path, *, moved: bool = False) -> str:
-    """Return what to do about a run folder without its ledger.
+    """Return the remedies for a run folder without its ledger.
 
     Args:
         folder: The run folder.
@@ -86,7 +86,7 @@ def ledger_remedy(folder: Path, *, moved: bool = False) -> str:
 
 
 class LedgerMissing(StorageError):
-    """What was bought is in the run folder, and the ledger that knows it is not."""
+    """The purchases are in the run folder, and their ledger is not."""
 
 
 class LedgerMismatch(StorageError):
@@ -94,4 +94,4 @@ class LedgerMismatch(StorageError):
 
 
 class ArchiveDamaged(StorageError):
-    """The ZIP does not hold what the ledger says that it holds."""
+    """The ZIP does not contain the images that the ledger has."""

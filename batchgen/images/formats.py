@@ -1,8 +1,8 @@
 """Walk the structure of each image format to its end, and read its size.
 
-Each function takes bytes that begin with the format's magic, returns the size in pixels
-and the number of frames as stated, and raises NotAnImage, struct.error or IndexError
-where the walk ends early. None of them reads pixels: the cost is one step for each
+Each function gets bytes that begin with the format's magic, and returns size in pixels
+and number of frames as the file states them. It raises NotAnImage, struct.error or
+IndexError if the file ends early. No pixels are read: the cost is one step for each
 chunk.
 
 Sources: PNG (W3C, third edition), JPEG (ITU T.81 annex B), WebP container (RFC 9649),
@@ -41,7 +41,7 @@ class Shape(NamedTuple):
 
 
 class NotAnImage(ValueError):
-    """The bytes are no whole, usable image; the message says what they are instead."""
+    """The bytes are no whole, usable image; the message says what they are."""
 
 
 def cut_off(name: str) -> NotAnImage:

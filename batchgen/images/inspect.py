@@ -1,9 +1,9 @@
-"""Tell whether bytes are a whole image, and its format and size, without decoding.
+"""Check that bytes are a whole image, and read its format and size, without decoding.
 
-Magic bytes, header and structural end are checked: enough to tell an image from an
-error page, and a whole file from a truncated one. Bytes after the end (padding, a gain
-map, a second picture) are allowed: the image was paid for, and readers skip them. Only
-AVIF, which has no end mark, must consist of whole boxes or zeros.
+Magic bytes, header and structural end are checked. That is enough to tell an image from
+an error page, and a whole file from a truncated one. Bytes after the end (padding, a
+gain map, a second picture) are allowed: the image was paid for, and readers skip them.
+Only AVIF, which has no end mark, must consist of whole boxes or zeros.
 """
 
 from __future__ import annotations
@@ -17,14 +17,7 @@ from dataclasses import dataclass
 from batchgen.images import formats
 from batchgen.images.formats import NotAnImage, Shape, cut_off
 
-__all__ = [
-    "MAX_DECODED_PIXELS",
-    "MAX_PIXELS",
-    "MAX_SIDE_PX",
-    "ImageFacts",
-    "NotAnImage",
-    "inspect",
-]
+__all__ = ["MAX_DECODED_PIXELS", "ImageFacts", "NotAnImage", "extension_of", "inspect"]
 
 MAX_SIDE_PX = 65_535
 MAX_PIXELS = 400_000_000
@@ -43,51 +36,20 @@ class ImageFacts:
 
     media_type: str
     extension: str
+    size_bytes: int
     width_px: int
     height_px: int
     frames: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Format:
-    name: str
-    extension: str
-    magic: re.Pattern[bytes]
-    measure: Callable[[bytes], Shape]
-
-
-_FORMATS = (
-    _Format(
-        name="PNG",
-        extension="png",
-        magic=re.compile(rb"\x89PNG\r\n\x1a\n"),
-        measure=formats.png,
-    ),
-    _Format(
-        name="JPEG",
-        extension="jpg",
-        magic=re.compile(rb"\xff\xd8\xff"),
-        measure=formats.jpeg,
-    ),
-    _Format(
-        name="WebP",
-        extension="webp",
-        magic=re.compile(rb"RIFF....WEBP", re.DOTALL),
-        measure=formats.webp,
-    ),
-    _Format(
-        name="GIF",
-        extension="gif",
-        magic=re.compile(rb"GIF8[79]a"),
-        measure=formats.gif,
-    ),
-    _Format(
-        name="AVIF",
-        extension="avif",
-        magic=re.compile(rb"....ftyp(....)*?avi[fs]", re.DOTALL),
-        measure=formats.avif,
-    ),
+_FORMATS: tuple[tuple[str, str, re.Pattern[bytes], Callable[[bytes], Shape]], ...] = (
+    ("PNG", "png", re.compile(rb"\x89PNG\r\n\x1a\n"), formats.png),
+    ("JPEG", "jpg", re.compile(rb"\xff\xd8\xff"), formats.jpeg),
+    ("WebP", "webp", re.compile(rb"RIFF....WEBP", re.DOTALL), formats.webp),
+    ("GIF", "gif", re.compile(rb"GIF8[79]a"), formats.gif),
+    ("AVIF", "avif", re.compile(rb"....ftyp(....)*?avi[fs]", re.DOTALL), formats.avif),
 )
+"""Name, extension and magic bytes of each format, and the function that walks it."""
 
 # What may arrive in place of an image, for the message; the first match counts.
 _OTHER_CONTENT = (
@@ -111,6 +73,26 @@ _OTHER_CONTENT = (
     (re.compile(rb"%PDF"), "a PDF"),
     (re.compile(rb"\0+$"), "nothing but zero bytes"),
 )
+_EXTENSIONS = (
+    ("png", re.compile(rb"\x89PNG")),
+    ("jpg", re.compile(rb"\xff\xd8\xff")),
+    ("gif", re.compile(rb"GIF8")),
+    ("webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
+    ("avif", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
+    ("heic", re.compile(rb"....ftyp(?:hei|mif)", re.DOTALL)),
+    ("tiff", re.compile(rb"II\*\0|MM\0\*")),
+    ("jxl", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")),
+    ("bmp", re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL)),
+    ("pdf", re.compile(rb"%PDF-")),
+    ("zip", re.compile(rb"PK\x03\x04")),
+    ("mp4", re.compile(rb"....ftyp", re.DOTALL)),
+    ("svg", re.compile(rb"\s*(?:<\?xml[^>]*>|<!--.*?-->|\s)*(?:<!DOCTYPE svg|<svg\b)")),
+    ("html", re.compile(rb"\s*(?:<!DOCTYPE html|<html\b|<head\b|<body\b)", re.I)),
+    ("xml", re.compile(rb"\s*<\?xml\b")),
+    ("json", re.compile(rb"\s*[\[{]")),
+)
+"""Bytes that are no whole image of a supported format; the first match counts."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _HEAD_BYTES = 512
 _MIN_MAGIC_BYTES = 12
@@ -123,21 +105,30 @@ def inspect(data: bytes) -> ImageFacts:
         NotAnImage: the bytes are something else, are truncated, or have an absurd size.
     """
     start = data[:_HEAD_BYTES]
-    kind = next((kind for kind in _FORMATS if kind.magic.match(start)), None)
+    kind = next((kind for kind in _FORMATS if kind[2].match(start)), None)
     if kind is None:
         raise NotAnImage(_describe(start))
+    name, extension, _, measure = kind
     try:
-        shape = kind.measure(data)
+        shape = measure(data)
     except (struct.error, IndexError):
-        raise cut_off(kind.name) from None
+        raise cut_off(name) from None
     _check_size(shape.width_px, shape.height_px)
     return ImageFacts(
-        media_type=f"image/{kind.name.lower()}",
-        extension=kind.extension,
-        width_px=shape.width_px,
-        height_px=shape.height_px,
-        frames=shape.frames,
+        media_type=f"image/{name.lower()}",
+        extension=extension,
+        size_bytes=len(data),
+        **shape._asdict(),
     )
+
+
+def extension_of(data: bytes) -> str:
+    """Return an extension, without a dot, with which a person can open any bytes."""
+    head = data[:_HEAD_BYTES].removeprefix(_BYTE_ORDER_MARK)
+    for extension, magic in _EXTENSIONS:
+        if magic.match(head):
+            return extension
+    return "txt" if head and _is_text(head) else "bin"
 
 
 def _check_size(width_px: int, height_px: int) -> None:
@@ -153,10 +144,10 @@ def _check_size(width_px: int, height_px: int) -> None:
 def _describe(start: bytes) -> str:
     if not start:
         return "empty"
-    text = start.removeprefix(b"\xef\xbb\xbf")
-    for pattern, words in _OTHER_CONTENT:
+    text = start.removeprefix(_BYTE_ORDER_MARK)
+    for pattern, description in _OTHER_CONTENT:
         if pattern.match(text):
-            return words
+            return description
     if _is_text(text):
         return "text"
     if len(start) < _MIN_MAGIC_BYTES:

@@ -1,4 +1,4 @@
-"""Decode the pixels of an image, and make a small picture of it."""
+"""Decode the pixels of an image, and make a thumbnail."""
 
 from __future__ import annotations
 

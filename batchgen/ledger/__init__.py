@@ -1,21 +1,18 @@
 """The run's durable state: one SQLite file."""
 
-from batchgen.ledger.folder_totals import Totals
-from batchgen.ledger.ledger import Ledger, just_sent
-from batchgen.ledger.listed_images import (
-    ListedImage,
-    directory_images,
-    directory_places,
-)
+from batchgen.ledger.file_state import mode_in
+from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.members import (
     Compaction,
     KeptMember,
+    ListedImage,
     StoredMember,
     count_members,
+    directory_images,
+    directory_places,
     stored_members,
 )
 from batchgen.ledger.meta import Meta
-from batchgen.ledger.mode import REHEARSAL, mode_in
 from batchgen.ledger.naming import NamedImage, NewName, images_of, new_names
 from batchgen.ledger.plan import PlanWriter
 from batchgen.ledger.purchases import (
@@ -28,6 +25,7 @@ from batchgen.ledger.purchases import (
 )
 from batchgen.ledger.reader import Reader, RiskIncrease, Shape
 from batchgen.ledger.records import (
+    REHEARSAL,
     AttemptEnd,
     AttemptRecord,
     AttemptStart,
@@ -37,8 +35,9 @@ from batchgen.ledger.records import (
     PlannedRow,
     RowRecord,
     StoredImage,
+    Totals,
 )
-from batchgen.ledger.request_json import load_request, prompt_as_json
+from batchgen.ledger.request_json import prompt_as_json
 from batchgen.ledger.results import result_slices
 from batchgen.ledger.route import Candidate, dump_route, load_route
 
@@ -72,8 +71,6 @@ __all__ = [
     "directory_places",
     "dump_route",
     "images_of",
-    "just_sent",
-    "load_request",
     "load_route",
     "mode_in",
     "new_names",

@@ -19,7 +19,7 @@ SELECT attempts.provider, attempts.model, attempts.resolution,
   GROUP BY 1, 2, 3, 4, 5;
 -- name: row_regroup
 UPDATE rows SET budget_group = ? WHERE row_id = ?;
--- name: attempts_growth
+-- name: risk_increase
 SELECT attempts.sent_at / 86400000000 AS day, rows.budget_group,
        sum(:per_image * attempts.images - attempts.ceiling) AS nano
   FROM attempts JOIN rows USING (row_id)

@@ -30,7 +30,7 @@ from batchgen.ledger.sqlite_errors import lock_refusal, not_local, translated
 
 SCHEMA_VERSION = 9
 _STATEMENTS = (
-    *("queries.sql", "purchases.sql", "budgets.sql", "picked.sql", "checks.sql"),
+    *("queries.sql", "purchases.sql", "budgets.sql", "selection.sql", "checks.sql"),
     *("members.sql", "edits.sql", "rebuilding.sql"),
 )
 
@@ -127,7 +127,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, write: bool) -> None
     if version > SCHEMA_VERSION:
         raise LedgerMismatch(
             f"{path} was written by a newer batchgen (ledger version {version}, "
-            f"this one knows {SCHEMA_VERSION}); upgrade batchgen"
+            f"this one reads up to {SCHEMA_VERSION}); upgrade batchgen"
         )
     if version == 0 and write:
         _apply(connection, "schema.sql", SCHEMA_VERSION)

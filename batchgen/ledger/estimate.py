@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
-from batchgen.ledger import Reader
-from batchgen.ledger.outstanding import outstanding
+from batchgen.ledger.from_rows import by_name
+from batchgen.ledger.ledger_file import Values
+from batchgen.ledger.reader import Reader
 from batchgen.model import to_usd
 
 EVERY_ROW = 1 << 62
@@ -18,27 +19,33 @@ def scope_end(limit: int | None) -> int:
     return EVERY_ROW if limit is None else limit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What is still to be bought.
+class Estimate(NamedTuple):
+    """Some rows of the plan, and their expected price.
 
     Attributes:
-        usd: Expected price of all rows with a known price.
-        unpriced: Rows without a known price.
+        estimate: Expected price of all rows with a known price, in nano-dollars.
+        unpriced: How many rows have no known price.
+        images: How many of their images are not in the archive, if that was counted.
+        removed: How many of the rows lost their images from it, if that was counted.
     """
 
     rows: int
-    images: int
-    usd: Decimal
+    estimate: int
     unpriced: int
+    images: int = 0
+    removed: int = 0
+
+    @property
+    def usd(self) -> Decimal:
+        """The expected price in dollars."""
+        return to_usd(self.estimate)
 
 
 def estimate_of(ledger: Reader, end: int, generation: int) -> Estimate:
     """Return what the plan still has to buy, rows before a position."""
-    total = outstanding(ledger, end, generation)
-    return Estimate(
-        rows=total.rows,
-        images=total.images,
-        usd=to_usd(total.estimate),
-        unpriced=total.unpriced,
-    )
+    return read_estimate(ledger, "to_buy", {"generation": generation, "end": end})
+
+
+def read_estimate(ledger: Reader, name: str, values: Values) -> Estimate:
+    """Return the estimate that a named query adds up."""
+    return Estimate(**by_name(ledger.execute(name, values).fetchone()))

@@ -61,11 +61,11 @@ class Ledger(LedgerFile, Reader):
     # -- the life of an attempt
 
     def send(self, start: AttemptStart, provider: str | None) -> AttemptRecord | None:
-        """Mark an attempt as sent, and return it; None where it must not be sent.
+        """Mark an attempt as sent, and return it; None if it must not be sent.
 
         Args:
             start: The attempt.
-            provider: That must be planned to make its row; None for any.
+            provider: The one that must be planned for the row; None for any.
         """
         images = range(start.first_image, start.first_image + start.images)
         if not self.may_be_sent(start.row_id, images, provider):
@@ -91,7 +91,7 @@ class Ledger(LedgerFile, Reader):
         return self.execute("row_may_be_sent", values).fetchone() is not None
 
     def mark_sent(self, start: AttemptStart) -> int:
-        """Write down that a request is about to leave; returns the attempt's id."""
+        """Write down that a request will be sent now; return the attempt's id."""
         cursor = self.execute("attempt_add", _START_VALUES(start))
         self.mark_outputs_stale()
         attempt_id = cursor.lastrowid
@@ -142,9 +142,8 @@ class Ledger(LedgerFile, Reader):
         warning: str | None,
         at: int,
     ) -> None:
-        """Write down the images' places in the archive, which is synced already."""
-        values = (warning, warning, at)
-        self._step(attempt_id, State.STORED, "attempt_store", values)
+        """Write down the images' places in the archive, which must be synced before."""
+        self._step(attempt_id, State.STORED, "attempt_store", (warning, warning, at))
         self.keep_images(attempt_id, images)
 
     def warn(self, attempt_id: int, warning: str) -> None:
@@ -181,14 +180,14 @@ class Ledger(LedgerFile, Reader):
 
     def waive(self, attempt_id: int) -> bool:
         """Do not count a failed attempt against its row; False if it did not fail."""
-        return self.execute("attempt_excuse", (attempt_id,)).rowcount > 0
+        return self.execute("attempt_waive", (attempt_id,)).rowcount > 0
 
     def count_again(self, row_id: int) -> None:
         """Count waived attempts against their row again."""
         self.execute("attempts_count", (row_id,))
 
     def mark_refused(self, attempt_id: int, error: str) -> bool:
-        """Blame the key or the model, not the row, for an ended attempt.
+        """Record that an attempt failed because of the key or the model, not the row.
 
         Returns:
             False if the attempt has not failed.

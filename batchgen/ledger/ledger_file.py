@@ -21,15 +21,12 @@ _FETCHED = 1024
 
 
 class _Cursor(sqlite3.Cursor):
-    """Rows are read as they are asked for, long after the statement was executed.
-
-    Python's own cursors raise SQLite's errors there, and not ours.
-    """
+    """Raises batchgen's errors, also while it reads rows of an earlier statement."""
 
     path: Path
 
     def __next__(self) -> Any:
-        # As `translated` does, which costs four times the reading of a row.
+        # `translated` does the same, but takes four times as long as reading a row.
         try:
             return super().__next__()
         except sqlite3.Error as error:
@@ -54,7 +51,7 @@ class QueryRunner:
     """Runs named queries on a ledger's file.
 
     Raises:
-        StorageError: from every method, when SQLite cannot do what was asked.
+        StorageError: from every method, when SQLite fails.
     """
 
     writes = False
@@ -65,21 +62,21 @@ class QueryRunner:
 
     @property
     def log(self) -> Path:
-        """The file to which commits are written first; it may not be there yet."""
+        """The file to which commits are written first; it may not exist yet."""
         return self.path.with_name(f"{self.path.name}-wal")
 
     def close(self) -> None:
-        """Close the file; a last checkpoint folds the log into it."""
+        """Close the file; a last checkpoint moves the log into it."""
         self._connection.close()
 
     def copy_to(self, path: Path) -> None:
-        """Copy the ledger as it stands now, also while it is written."""
+        """Copy the ledger in its present state, also while it is written."""
         with translated(path), closing(sqlite3.connect(path)) as copy:
             self._connection.backup(copy)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Read one moment of the ledger, whatever is written meanwhile."""
+        """Read one state of the ledger, whatever is written meanwhile."""
         with translated(self.path):
             self._connection.execute("BEGIN")
             try:
@@ -88,13 +85,20 @@ class QueryRunner:
                 self._connection.execute("ROLLBACK")
 
     def execute(self, name: str, values: Values = ()) -> sqlite3.Cursor:
-        """Execute a named query."""
         try:
             cursor = _Cursor(self._connection)
             cursor.path, cursor.row_factory = self.path, self._connection.row_factory
             return cursor.execute(queries()[name], values)
         except sqlite3.Error as error:
             raise ours(error, self.path) from error
+
+    def number(self, name: str, values: Values = ()) -> int:
+        """Return the number that a named query returns."""
+        return int(self.execute(name, values).fetchone()[0])
+
+    def has_any(self, name: str, values: Values = ()) -> bool:
+        """Say whether a named query returns any row."""
+        return self.execute(name, values).fetchone() is not None
 
     def stream(self, name: str, values: Values = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a named query as plain tuples, for many rows."""
@@ -111,7 +115,7 @@ class QueryRunner:
 
     @property
     def meta(self) -> Meta:
-        """The values that the folder stores beside its rows."""
+        """The table `meta`, with the types of its values."""
         return Meta(self)
 
     def read_meta(self, name: str) -> Value:
@@ -120,12 +124,12 @@ class QueryRunner:
         return row[0] if row else None
 
     def read_meta_under(self, prefix: str) -> dict[str, Value]:
-        """Return the values whose names begin so, by the rest of their names."""
+        """Return the values whose names have a prefix, by the rest of their names."""
         rows = self.execute("meta_under", {"under": prefix})
         return {name.removeprefix(prefix): value for name, value in rows}
 
     def write_meta(self, name: str, value: Value) -> None:
-        """Write a value of `meta`; a step of a commit, which only a `Ledger` makes."""
+        """Write a value of `meta`; a step of a commit, so only a `Ledger` can do it."""
         self.execute("meta_set", (name, value))
 
 
@@ -133,8 +137,8 @@ class LedgerFile(QueryRunner):
     """The file of a ledger that one process writes, in commits.
 
     Attributes:
-        holds_key: Says whether a text contains a key. Such a link is never written;
-            the task that downloads it has it in memory.
+        holds_key: Says whether a text contains a key. A link with a key is never
+            written: only the task that downloads the image has the link, in memory.
     """
 
     writes = True
@@ -163,7 +167,7 @@ class LedgerFile(QueryRunner):
             return False
         except OSError:
             return True
-        # SQLite never makes it smaller unless it is asked to.
+        # SQLite makes a file smaller only on request, and batchgen never requests that.
         is_whole = size_bytes >= self._seen_bytes
         self._seen_bytes = max(self._seen_bytes, size_bytes)
         return is_whole
@@ -171,11 +175,11 @@ class LedgerFile(QueryRunner):
     def put_back(self) -> Path | None:
         """Write the ledger again if its file was deleted, replaced or cut.
 
-        The deleted file has all its content until this process closes it. Another file
-        at its path is not touched.
+        A deleted file keeps its content until this process closes the file. Another
+        file at the path is not touched.
 
         Returns:
-            Where it was written; None if the file was in its place.
+            Where the ledger was written; None if nothing had to be written.
 
         Raises:
             LedgerMissing: the folder is gone.
@@ -200,7 +204,7 @@ class LedgerFile(QueryRunner):
         return place
 
     def begin(self) -> None:
-        """Begin a commit; the steps that follow belong to it."""
+        """Begin a commit, to which the next steps belong."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -208,7 +212,7 @@ class LedgerFile(QueryRunner):
         self._outputs_are_known_stale = False
 
     def commit(self) -> None:
-        """Bring all steps since `begin` to the disk, or none of them."""
+        """Write all steps since `begin` to the disk, or none of them."""
         with translated(self.path):
             try:
                 self._connection.execute("COMMIT")
@@ -218,14 +222,14 @@ class LedgerFile(QueryRunner):
 
     def rollback(self) -> None:
         """Forget all steps since `begin`."""
-        # After some errors SQLite has rolled back by itself.
+        # After some errors SQLite rolls back by itself.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._outputs_are_known_stale = False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all steps inside one commit, on disk when it ends."""
+        """Make all steps inside the block one commit, on disk at the block's end."""
         self.begin()
         try:
             yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby
 
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.results import result_rows
@@ -32,7 +32,7 @@ class EndedRows:
         with self._ledger.snapshot():
             values = (self._ledger.generation, self._first)
             positions: list[int] = []
-            for (position,) in self._ledger.stream("picked_ended", values):
+            for (position,) in self._ledger.stream("rows_ended", values):
                 if position >= self._end or len(positions) == max_rows:
                     break
                 if position not in self._beyond:
@@ -54,19 +54,15 @@ class EndedRows:
 
 def _spans(positions: list[int]) -> Iterator[tuple[int, int]]:
     """Yield the gapless spans of ascending numbers: the first, and behind the last."""
-    if not positions:
-        return
-    start = positions[0]
-    for before, following in pairwise(positions):
-        if following != before + 1:
-            yield start, before + 1
-            start = following
-    yield start, positions[-1] + 1
+    # In a gapless span all numbers have the same distance from their index.
+    for _, span in groupby(enumerate(positions), lambda pair: pair[1] - pair[0]):
+        numbers = [position for _, position in span]
+        yield numbers[0], numbers[-1] + 1
 
 
 def find_row(ledger: Reader, archive: str, row_id: str) -> ResultRow | None:
     """Return the row of an id as the result table has it; None if there is none."""
-    line = ledger.execute("picked_position", (ledger.generation, row_id)).fetchone()
+    line = ledger.execute("row_position", (ledger.generation, row_id)).fetchone()
     if line is None:
         return None
     return result_rows(ledger, archive, line[0], line[0] + 1)[0]
@@ -74,5 +70,5 @@ def find_row(ledger: Reader, archive: str, row_id: str) -> ResultRow | None:
 
 def place_of(ledger: Reader, name: str) -> int | None:
     """Return where a stored image begins in the archive; None if it is not there."""
-    line = ledger.execute("picked_place", (name,)).fetchone()
+    line = ledger.execute("image_place", (name,)).fetchone()
     return None if line is None else int(line[0])

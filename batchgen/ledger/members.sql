@@ -1,5 +1,5 @@
 -- name: members_stored
--- All images that the ledger has in the archive, in the order in which they lie there.
+-- All images that the ledger has in the archive, in the order of their places.
 SELECT images.name, images.place, images.size_bytes, images.crc32, images.sha256,
        attempts.attempt_id, images.image,
        coalesce(plan.id, plan.position) AS row_name,
@@ -29,8 +29,8 @@ CREATE TEMP TABLE IF NOT EXISTS kept_members (
   UNIQUE (attempt_id, image)
 );
 -- name: kept_fill
--- An image bought twice stays once, the first, as the directory has it. A row that left the
--- manifest keeps its images while an attempt at it is open, or the user must decide on it.
+-- Of an image that was bought twice, only the first stays, as in the directory. A row that left
+-- the manifest keeps its images while it has an open attempt, or the user must decide on it.
 INSERT INTO kept_members (attempt_id, image, name, place, size_bytes, crc32)
   SELECT attempt_id, image, name, place, size_bytes, crc32
   FROM images JOIN attempts USING (attempt_id) JOIN rows USING (row_id)
@@ -64,14 +64,14 @@ SELECT count(*),
                     WHERE kept_members.attempt_id = images.attempt_id
                       AND kept_members.image = images.image);
 -- name: images_drop
--- What was paid, and what the image was, stays; its bytes are gone.
+-- Cost and facts of the image stay in the ledger; its bytes are gone.
 UPDATE images SET name = NULL, link = NULL, place = NULL
   WHERE place IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM temp.kept_members
                     WHERE kept_members.attempt_id = images.attempt_id
                       AND kept_members.image = images.image);
 -- name: rows_without_images
--- If such a row comes back, it must be bought again, and that needs consent.
+-- If such a row comes back to the manifest, it must be bought again, which needs consent.
 UPDATE rows SET status = 'pending', error = NULL, message = NULL
   WHERE status = 'succeeded'
     AND n > (SELECT count(DISTINCT images.image) FROM attempts JOIN images USING (attempt_id)

@@ -1,4 +1,4 @@
-"""The values that a folder stores beside its rows: each key once, with its type."""
+"""The keys of the table `meta`, each declared once with its type."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ class Meta:
     """All keys of `meta`. Their names never change, so that old ledgers can be read.
 
     Attributes:
-        generation: The reading of the manifest that counts now.
+        generation: The reading of the manifest that is in use.
         plan_digest: Of everything that the plan depends on; None while the plan is
-            not whole.
+            incomplete.
         plan_rows: How many rows the plan has.
         user_schema: Arrow schema of the manifest's own columns.
         reading: How far an unfinished reading came.
@@ -118,7 +118,8 @@ class Meta:
         source: The manifest or job file, relative to the folder.
         command: The last run's command line as a JSON list.
         limits: Budgets of the last run.
-        budget_needed: Amounts that the budgets which stopped the last run would need.
+        budget_needed: The amounts that would have been enough, if budgets stopped the
+            last run.
         rates: Purchases a minute that each provider is allowed, as JSON.
         salt: Of the digests of keys.
     """
@@ -146,7 +147,7 @@ class Meta:
     # -- a value for each provider's address
 
     def found_limits(self, provider: str, base_url: str) -> str | None:
-        """Return the rate and concurrency that were found at an address, as JSON."""
+        """Return rate and concurrency that an address was seen to allow, as JSON."""
         value = self.file.read_meta(f"{_FOUND}{provider} {base_url}")
         return value if isinstance(value, str) else None
 
@@ -155,7 +156,7 @@ class Meta:
         self.file.write_meta(f"{_FOUND}{provider} {base_url}", text)
 
     def all_found_limits(self) -> list[tuple[str, str]]:
-        """Return providers, and the limits found at each of their addresses."""
+        """Return providers, and these limits of each of their addresses."""
         values = self.file.read_meta_under(_FOUND)
         return [
             (address.partition(" ")[0], text)
@@ -171,8 +172,7 @@ class Meta:
         self, provider: str, base_url: str, model: str, digest: bytes
     ) -> None:
         """Write down that a model worked with a key; a step of a commit."""
-        name = f"{_worked_under(provider, base_url)}{model}"
-        self.file.write_meta(name, digest)
+        self.file.write_meta(f"{_worked_under(provider, base_url)}{model}", digest)
 
 
 _FOUND = "found "

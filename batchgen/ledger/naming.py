@@ -1,4 +1,4 @@
-"""Names in the archive: each belongs to one row, on any system that unpacks the ZIP."""
+"""Names in the archive: no two rows share one, on any system that unpacks the ZIP."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ class NameRequest:
 
 def name_digests(member_names: MemberNames, base_name: str, images: int) -> list[int]:
     """Return digests of the names of a row's images, from 0 to 2**63 - 1."""
-    return [_digest(name.encode()) for name in member_names(base_name, images)]
+    digests = [
+        hashlib.sha256(name.encode()).digest()
+        for name in member_names(base_name, images)
+    ]
+    return [int.from_bytes(digest[:8], "big") >> 1 for digest in digests]
 
 
 def assign_names(
@@ -73,7 +77,7 @@ def assign_names(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewName:
-    """The name that a row gets because another has its own."""
+    """A new name for a row, because another row has the old one."""
 
     row_id: int
     old: str
@@ -104,12 +108,12 @@ def images_of(ledger: Reader, row_id: int) -> list[NamedImage]:
 def new_names(
     ledger: Reader, generation: int, member_names: MemberNames
 ) -> list[NewName]:
-    """Return names for rows of a reading whose own name is another row's.
+    """Return new names for rows of a reading that have the name of another row.
 
-    Versions of one row have one name, until an edit makes separate rows of them.
+    Versions of one row have the same name; an edit can make separate rows of them.
     """
     values = {"generation": generation, "adopted": ledger.generation}
-    repeated = ledger.execute("names_met_twice", values).fetchall()
+    repeated = ledger.execute("names_repeated", values).fetchall()
     others = [
         row for _, rows in groupby(repeated, itemgetter("stem")) for row in [*rows][1:]
     ]
@@ -140,9 +144,4 @@ def rename_row(ledger: Ledger, name: NewName) -> None:
 
 def rename_image(ledger: Ledger, image: NamedImage, name: str, place: int) -> None:
     """Write down the new name and place of an image; a step of a commit."""
-    values = (name, place, image.attempt_id, image.image)
-    ledger.execute("image_rename", values)
-
-
-def _digest(name: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") >> 1
+    ledger.execute("image_rename", (name, place, image.attempt_id, image.image))

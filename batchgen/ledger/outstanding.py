@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from batchgen.ledger.estimate import Estimate, read_estimate
+from batchgen.ledger.plan_findings import RowWithPrompt
 from batchgen.ledger.reader import Reader
-from batchgen.ledger.request_json import load_request
+from batchgen.ledger.request_json import load_request, prompt_of
 from batchgen.model import PriceKey
-
-
-class Outstanding(NamedTuple):
-    """Rows that are still to be bought, added up.
-
-    Attributes:
-        images: Those that are not in the archive yet.
-        estimate: Expected price of all rows with a known price, in nano-dollars.
-        unpriced: How many rows have no known price.
-    """
-
-    rows: int
-    images: int
-    estimate: int
-    unpriced: int
-
-
-class EstimatedRows(NamedTuple):
-    """Rows and their price, added up.
-
-    Attributes:
-        estimate: Expected price of all rows with a known price, in nano-dollars.
-        unpriced: How many rows have no known price.
-    """
-
-    rows: int
-    estimate: int
-    unpriced: int
 
 
 class RowToBuy(NamedTuple):
@@ -106,49 +80,34 @@ class UnpricedImages(NamedTuple):
     images: int
 
 
-class SharingRow(NamedTuple):
-    """A row that has the images of another."""
-
-    position: int
-    line: int | None
-    prompt: str
-
-
-def outstanding(ledger: Reader, end: int, generation: int) -> Outstanding:
-    """Add up what is still to be bought before a position."""
-    values = {"generation": generation, "end": end}
-    return Outstanding._make(ledger.execute("to_buy", values).fetchone())
-
-
-def outstanding_after_retry(ledger: Reader) -> EstimatedRows:
+def outstanding_after_retry(ledger: Reader) -> Estimate:
     """Add up the rows that are marked to be tried again."""
-    values = (ledger.generation,)
-    return EstimatedRows._make(ledger.execute("retry_prices", values).fetchone())
+    return read_estimate(ledger, "retry_prices", (ledger.generation,))
 
 
 def rows_to_buy(ledger: Reader, end: int) -> Iterator[RowToBuy]:
     """Yield the rows before a position that are still to be bought."""
-    for values in _before(ledger, "rows_to_buy", end):
-        yield RowToBuy(_sale(*values[:4]), *values[4:])
+    for values in ledger.stream("rows_to_buy", ledger.before(end)):
+        yield RowToBuy(_price_key(*values[:4]), *values[4:])
 
 
 def sales_to_buy(ledger: Reader, end: int) -> Iterator[SaleToBuy]:
-    """Yield the same as groups of rows that cost the same."""
-    for values in _before(ledger, "sales_to_buy", end):
-        yield SaleToBuy(_sale(*values[:4]), *values[4:])
+    """Yield the same rows in groups that cost the same for each image."""
+    for values in ledger.stream("sales_to_buy", ledger.before(end)):
+        yield SaleToBuy(_price_key(*values[:4]), *values[4:])
 
 
 def planned_sales(ledger: Reader, end: int) -> Iterator[PlannedSale]:
     """Yield the groups of planned rows before a position, by their first row."""
-    for values in _before(ledger, "plan_sales", end):
-        yield PlannedSale(_sale(*values[:4]), *values[4:])
+    for values in ledger.stream("plan_sales", ledger.before(end)):
+        yield PlannedSale(_price_key(*values[:4]), *values[4:])
 
 
 def unpriced_row(ledger: Reader, end: int, generation: int) -> UnpricedRow | None:
     """Return the first row before a position that is to be bought and has no price."""
     values = {"generation": generation, "end": end}
     row = ledger.execute("unpriced_row", values).fetchone()
-    return None if row is None else UnpricedRow(_sale(*row[:4]), *row[4:])
+    return None if row is None else UnpricedRow(_price_key(*row[:4]), *row[4:])
 
 
 def unpriced_images(ledger: Reader) -> list[UnpricedImages]:
@@ -158,24 +117,20 @@ def unpriced_images(ledger: Reader) -> list[UnpricedImages]:
 
 def has_unsent_rows(ledger: Reader, end: int, generation: int) -> bool:
     """Say whether there are rows to buy that have no attempt yet."""
-    values = {"generation": generation, "end": end}
-    return ledger.execute("fresh_row", values).fetchone() is not None
+    return ledger.has_any("unsent_row", {"generation": generation, "end": end})
 
 
-def sharing(ledger: Reader, end: int) -> Outstanding:
+def sharing(ledger: Reader, end: int) -> Estimate:
     """Add up the rows that need no purchase: they share another row's images."""
-    values = {"generation": ledger.generation, "end": end}
-    return Outstanding._make(ledger.execute("rows_sharing", values).fetchone())
+    return read_estimate(ledger, "rows_sharing", ledger.before(end))
 
 
-def first_sharing_row(ledger: Reader, end: int) -> SharingRow | None:
+def first_sharing_row(ledger: Reader, end: int) -> RowWithPrompt | None:
     """Return the first of these rows; None if there is none."""
-    values = {"generation": ledger.generation, "end": end}
-    row = ledger.execute("rows_sharing_first", values).fetchone()
+    row = ledger.execute("rows_sharing_first", ledger.before(end)).fetchone()
     if row is None:
         return None
-    position, line, request = row
-    return SharingRow(position, line, load_request(request).prompt)
+    return RowWithPrompt(row["position"], row["line"], prompt_of(row["request"]))
 
 
 def highest_price_factor(ledger: Reader) -> float | None:
@@ -194,9 +149,5 @@ def mean_image_bytes(ledger: Reader) -> dict[str, float]:
     return dict(map(tuple, ledger.execute("image_sizes")))
 
 
-def _before(ledger: Reader, name: str, end: int) -> Iterator[tuple[Any, ...]]:
-    return ledger.stream(name, {"generation": ledger.generation, "end": end})
-
-
-def _sale(provider: str, model: str, resolution: str, request: str) -> PriceKey:
+def _price_key(provider: str, model: str, resolution: str, request: str) -> PriceKey:
     return PriceKey.of(provider, load_request(request), model, resolution)

@@ -1,9 +1,9 @@
-"""How a reading of the manifest becomes the plan.
+"""Write a reading of the manifest as the plan.
 
-Each reading is a new generation. If nothing was bought yet, the generation counts from
-its first slice on, so that the first request need not wait for the last row. Otherwise
-it counts only when it is complete, because one half of a plan may supersede rows of the
-other half.
+Each reading is a new generation. If nothing was bought yet, the generation is in use
+from its first slice on, so that the first request need not wait for the last row.
+Otherwise it is in use only when it is complete, because one half of a plan may
+supersede rows of the other half.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from batchgen.ledger.edits import Edits, adopt, replace_sources
 from batchgen.ledger.ledger import Ledger
 from batchgen.ledger.naming import MemberNames, name_digests
 from batchgen.ledger.plan_index import PlanIndex
-from batchgen.ledger.plan_values import plan_values, row_values
 from batchgen.ledger.reader import Reader
 from batchgen.ledger.records import PlanEntry
 from batchgen.ledger.resuming import (
@@ -24,22 +23,22 @@ from batchgen.ledger.resuming import (
     put_bookmark,
     remember_rows,
 )
-from batchgen.ledger.row_judge import JudgedRow, RowJudge
+from batchgen.ledger.row_matching import MatchedRow, RowMatcher
 
 File = tuple[str, int | None, int | None, str | None]
 """Path, size in bytes, time of its last change in nanoseconds, and its SHA-256."""
 
 _PARTS_OF_A_GENERATION = (
     *("plan_drop_others", "parents_drop_others"),
-    *("own_drop_others", "files_drop_others"),
+    *("columns_drop_others", "files_drop_others"),
 )
 
 MAX_SOURCES = 4096
-"""Shared purchases that are cached: thousands of rows may have the same request."""
+"""How many shared purchases are cached: thousands of rows may share one request."""
 
 
 def reference_files(ledger: Reader, generation: int) -> list[File]:
-    """Return the local references that a reading read, with their state then."""
+    """Return the local references of a reading, with their state at that time."""
     return [tuple(row) for row in ledger.execute("files_all", (generation,))]
 
 
@@ -51,7 +50,7 @@ def share_nothing(ledger: Ledger) -> None:
 class PlanWriter:
     """Writes one generation of the plan, slice after slice; the caller closes it.
 
-    All methods but `judge` and `close` are steps of the ledger.
+    All methods but `match` and `close` are steps of the ledger.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class PlanWriter:
             key_of: Returns a row's key.
             member_names: Returns the member names of a base name.
             dedupe: Whether rows with the same request share one purchase.
-            reader: The connection that `judge` reads, in any thread; None for the
+            reader: The connection that `match` reads, in any thread; None for the
                 ledger itself, as with `dedupe`.
             generation: The one to carry on: call `remember` before the next slice.
         """
@@ -86,55 +85,55 @@ class PlanWriter:
             # Only deduplication searches rows by request; such an index costs time.
             ledger.execute("rows_by_fingerprint")
             ledger.execute("rows_by_key")
-        newest = ledger.execute("plan_last_generation").fetchone()[0]
+        newest = ledger.number("plan_last_generation")
         # A reading without rows is a generation, too.
-        self.generation = generation or max(int(newest), ledger.generation) + 1
+        self.generation = generation or max(newest, ledger.generation) + 1
         if generation is None:
             drop_bookmark(ledger)
         if ledger.generation and generation is None:
             # Other readings were refused, or interrupted and cannot be carried on.
             self._forget_others_than(ledger.generation)
-        self._judge = RowJudge(
-            # Rows that share are judged within the step that writes them: another
+        self._matcher = RowMatcher(
+            # Rows that share are matched within the step that writes them: another
             # connection does not see the uncommitted rows above them.
             ledger if dedupe or reader is None else reader,
             key_of,
             member_names,
-            int(ledger.execute("rows_last").fetchone()[0]),
+            ledger.number("rows_last"),
             dedupe=dedupe,
         )
         self._index: PlanIndex | None = None
         self._may_share = False
-        # Before the first purchase an edit can lose nothing; and carrying on the plan
-        # that rows are bought from is no edit.
+        # Before the first purchase an edit can lose nothing. Carrying on with the plan
+        # in use is no edit.
         is_edit = bool(ledger.generation) and generation != ledger.generation
         self._was_bought_from = is_edit and ledger.has_attempts()
 
     @property
     def id_column(self) -> str:
         """The manifest's name of the column of ids, for messages."""
-        return self._judge.id_column
+        return self._matcher.id_column
 
     @id_column.setter
     def id_column(self, name: str) -> None:
-        self._judge.id_column = name
+        self._matcher.id_column = name
 
     def close(self) -> None:
-        """Free the scratch space, also that of an abandoned reading."""
+        """Free the scratch space; also called if the reading is abandoned."""
         if self._index is not None:
             self._index.close()
 
-    def judge(self, entries: Sequence[PlanEntry]) -> list[JudgedRow]:
+    def match(self, entries: Sequence[PlanEntry]) -> list[MatchedRow]:
         """Return the next slice's rows with their match in the ledger; write nothing.
 
         The first slice takes seconds where the ledger has a million rows.
         """
-        return self._judge.judge(entries, self._open())
+        return self._matcher.match(entries, self._open())
 
     def _open(self) -> PlanIndex:
         if self._index is None:
-            # The reader is enough, even if rows are judged by the ledger: the rows that
-            # are looked up now were committed before this reading began.
+            # The reader is enough, even if the ledger matches the rows: rows that are
+            # looked up now were committed before this reading began.
             self._index = PlanIndex(
                 self._lookup,
                 partial(name_digests, self._member_names),
@@ -144,7 +143,7 @@ class PlanWriter:
         return self._index
 
     def look_up(self, checkpoint: Callable[[], None]) -> None:
-        """Look up the rows of earlier readings now, so that no step waits for that.
+        """Look up the rows of earlier readings now, so that no step has to wait.
 
         Args:
             checkpoint: Called from time to time, also in later look-ups; it raises to
@@ -154,7 +153,7 @@ class PlanWriter:
         self._open()
 
     def remember(self, unplaced: Iterable[bytes]) -> None:
-        """Tell a carried-on reading which rows are above.
+        """Add the rows above to the index of a reading that is carried on.
 
         Args:
             unplaced: Fingerprints of rows without id and without an entry in `rows`.
@@ -168,30 +167,30 @@ class PlanWriter:
         put_bookmark(self._ledger, digest, self.generation, rows, dealt)
 
     def add(self, entries: Sequence[PlanEntry], own: bytes, first: int) -> None:
-        """Judge and write a slice: its rows, and the user's columns of them."""
+        """Match and write a slice: its rows, and the user's columns of them."""
         if self._dedupe:
             fingerprints = [entry.fingerprint for entry in entries if entry.fingerprint]
             self._may_share = self._open().add_fingerprints(fingerprints)
         # The next row may share with this one, so rows are written one by one.
         parts = ([entry] for entry in entries) if self._may_share else (entries,)
         for part in parts:
-            self._write(self.judge(part))
-        self._ledger.execute("own_add", (self.generation, first, own))
+            self._write(self.match(part))
+        self._ledger.execute("columns_add", (self.generation, first, own))
 
-    def add_judged(self, rows: Sequence[JudgedRow], own: bytes, first: int) -> None:
-        """Write a slice that was judged before; not with `dedupe`."""
+    def add_matched(self, rows: Sequence[MatchedRow], own: bytes, first: int) -> None:
+        """Write a slice that was matched before; not with `dedupe`."""
         self._write(rows)
-        self._ledger.execute("own_add", (self.generation, first, own))
+        self._ledger.execute("columns_add", (self.generation, first, own))
 
-    def _write(self, rows: Sequence[JudgedRow]) -> None:
+    def _write(self, rows: Sequence[MatchedRow]) -> None:
         self._ledger.execute_many(
-            "row_add", [row_values(row) for row in rows if row.base_name]
+            "row_add", [row.row_values() for row in rows if row.base_name]
         )
         for row in rows:
             if row.regroup:
                 values = (row.entry.budget_group, row.row_id)
                 self._ledger.execute("row_regroup", values)
-                # If this reading is refused, the next run makes a new plan.
+                # So that the next run makes a new plan if this reading is refused.
                 self._ledger.meta.plan_digest = None
         self._ledger.execute_many(
             "parents_add",
@@ -204,8 +203,7 @@ class PlanWriter:
         self._ledger.execute_many(
             "plan_add",
             [
-                plan_values(
-                    row,
+                row.plan_values(
                     self.generation,
                     self._row_to_share(row) if self._may_share else None,
                 )
@@ -227,12 +225,12 @@ class PlanWriter:
         if self._was_bought_from:
             Edits(self._ledger, self.generation).match(rebuy=rebuy)
         self.close()
-        # From here on the reading cannot be carried on: this step would run twice.
+        # After this step the reading cannot be carried on: the step would run twice.
         drop_bookmark(self._ledger)
         replace_sources(self._ledger, self.generation)
 
     def begin(self, user_schema: bytes) -> None:
-        """Make this generation count from its first slice on."""
+        """Put this generation into use from its first slice on."""
         meta = self._ledger.meta
         meta.generation = self.generation
         meta.user_schema = user_schema
@@ -240,7 +238,7 @@ class PlanWriter:
         meta.outputs = "stale"
 
     def complete(self, digest: str, user_schema: bytes, rows: int) -> None:
-        """Make this whole generation count, and forget the others."""
+        """Put this complete generation into use, and forget the others."""
         adopt(self._ledger, self.generation)
         self.begin(user_schema)
         self._ledger.meta.plan_digest = digest
@@ -251,12 +249,12 @@ class PlanWriter:
         for name in _PARTS_OF_A_GENERATION:
             self._ledger.execute(name, (generation,))
 
-    def _row_to_share(self, row: JudgedRow) -> int | None:
+    def _row_to_share(self, row: MatchedRow) -> int | None:
         """Return a row with the same request, in the plan or bought before."""
         entry = row.entry
         if row.row_id is None or row.is_done or entry.problem is not None:
             return None
-        if self._ledger.execute("row_attempts", (row.row_id,)).fetchone() is not None:
+        if self._ledger.has_any("row_attempts", (row.row_id,)):
             return None
         same = entry.fingerprint, entry.provider, entry.route is not None
         if same in self._sources:

@@ -1,4 +1,4 @@
-"""Findings about the plan's rows: problems, warnings, new names, causes."""
+"""Problems, warnings, changed names and causes of failure of the plan's rows."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class PlanProblem(NamedTuple):
 
 
 class RenamedRow(NamedTuple):
-    """A row whose own name in the archive is another row's."""
+    """A row that got another name, because its own is the name of another row."""
 
     position: int
     line: int | None
     base_name: str
 
 
-class RunnableRow(NamedTuple):
+class RowWithPrompt(NamedTuple):
     """A row that can run, and its prompt as it is sent."""
 
     position: int
@@ -40,7 +40,7 @@ class RowWithoutSuccess(NamedTuple):
 
     Attributes:
         row_id: Of its purchases; None without any.
-        column: The one that a problem is about.
+        column: The column with the problem.
     """
 
     position: int
@@ -70,9 +70,7 @@ def _problems(ledger: Reader, name: str, max_rows: int) -> list[PlanProblem]:
 
 def count_warnings(ledger: Reader, end: int) -> int:
     """Count the rows with a warning before a position."""
-    values = {"generation": ledger.generation, "end": end}
-    count: int = ledger.execute("warnings_count", values).fetchone()[0]
-    return count
+    return ledger.number("warnings_count", ledger.before(end))
 
 
 def renamed_rows(ledger: Reader, max_rows: int) -> list[RenamedRow]:
@@ -83,22 +81,18 @@ def renamed_rows(ledger: Reader, max_rows: int) -> list[RenamedRow]:
 
 def count_runnable(ledger: Reader, end: int) -> int:
     """Count the rows before a position that can run."""
-    values = {"generation": ledger.generation, "end": end}
-    count: int = ledger.execute("rows_that_can_run", values).fetchone()[0]
-    return count
+    return ledger.number("rows_that_can_run", ledger.before(end))
 
 
-def runnable_row(ledger: Reader, end: int, above: int) -> RunnableRow:
-    """Return the row that can run and has `above` such rows before it."""
-    values = {"generation": ledger.generation, "end": end, "above": above}
+def runnable_row(ledger: Reader, end: int, above: int) -> RowWithPrompt:
+    """Return the row that can run and comes after `above` other such rows."""
+    values = {**ledger.before(end), "above": above}
     position, line, request = ledger.execute("row_that_can_run", values).fetchone()
-    return RunnableRow(position, line, prompt_of(request))
+    return RowWithPrompt(position, line, prompt_of(request))
 
 
 def rows_without_success(ledger: Reader, end: int) -> Iterator[RowWithoutSuccess]:
     """Yield the rows before a position that ended without success."""
-    values = {"generation": ledger.generation, "end": end}
-    for position, line, row_id, status, *reasons in ledger.stream(
-        "rows_without_success", values
-    ):
+    rows = ledger.stream("rows_without_success", ledger.before(end))
+    for position, line, row_id, status, *reasons in rows:
         yield RowWithoutSuccess(position, line, row_id, Status(status), *reasons)

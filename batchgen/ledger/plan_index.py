@@ -79,7 +79,7 @@ class PlanIndex:
     def _fill(self, *, fingerprints: bool) -> None:
         with translated(_PLACE):
             self._scratch.executescript(_TABLES)
-        rows = self._ledger.execute("rows_known")
+        rows = self._ledger.execute("row_versions")
         while part := rows.fetchmany(_SLICE):
             self._add("INSERT INTO versions VALUES (?, ?, ?)", map(tuple, part))
             self._checkpoint()

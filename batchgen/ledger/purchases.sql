@@ -1,7 +1,7 @@
 -- name: purchases
 SELECT (SELECT min(position) FROM plan
         WHERE plan.row_id = attempts.row_id AND plan.generation = :generation) AS position,
-       rows.id AS name,
+       rows.id,
        (SELECT count(*) FROM attempts AS earlier
         WHERE earlier.row_id = attempts.row_id
           AND earlier.attempt_id <= attempts.attempt_id) AS number,
@@ -20,7 +20,7 @@ SELECT attempts.*, rows.id AS row_name,
   FROM attempts JOIN rows USING (row_id)
   WHERE attempts.provider = ? ORDER BY attempt_id;
 -- name: purchase_settle
--- The first bill notes what stood before it; a second bill leaves that note as it is.
+-- The first bill stores the charge from before it; a second bill does not change that.
 UPDATE attempts
   SET charge_before_bill = CASE WHEN charge IS 'billed' THEN charge_before_bill
                                 ELSE coalesce(charge, '') END,
@@ -30,7 +30,7 @@ UPDATE attempts
       charge = 'billed', cost = ?, uncertain = 0
   WHERE attempt_id = ?;
 -- name: purchases_unsettle
--- Attempts that were open then, and have ended since, got the cost that the bill said.
+-- Attempts that were open at that time, and have ended since, got the cost of the bill.
 UPDATE attempts
   SET charge = CASE WHEN charge_before_bill <> '' THEN charge_before_bill
                     WHEN state NOT IN ('sent', 'accepted') THEN 'unknown' END,

@@ -13,7 +13,7 @@ UPDATE meta SET value = 'stale' WHERE name = 'outputs' AND value <> 'stale';
 SELECT coalesce(max(generation), 0) FROM plan;
 -- name: plan_drop_others
 DELETE FROM plan WHERE generation <> ?;
--- name: own_drop_others
+-- name: columns_drop_others
 DELETE FROM own_columns WHERE generation <> ?;
 -- name: parents_drop_others
 DELETE FROM parents WHERE generation <> ?;
@@ -50,33 +50,33 @@ INSERT INTO plan (generation, position, line, row_id, id, request, provider, rou
                   resolution, estimate, rebuy, at_column, problem, warning, key, fingerprint)
   VALUES (:generation, :position, :line, :row_id, :id, :request, :provider, :route, :shares, :model,
           :resolution, :estimate, :rebuy, :at_column, :problem, :warning, :key, :fingerprint);
--- name: plan_met
+-- name: plan_identities
 -- The id of a row that has one, else its fingerprint, if the row is in `rows`.
 SELECT plan.id, CASE WHEN plan.id IS NULL THEN rows.fingerprint END
   FROM plan LEFT JOIN rows USING (row_id) WHERE plan.generation = ? ORDER BY plan.position;
 -- name: plan_unplaced
 SELECT position FROM plan
   WHERE generation = ? AND row_id IS NULL AND id IS NULL ORDER BY position;
--- name: own_first_from
+-- name: columns_first_from
 SELECT min(first) FROM own_columns WHERE generation = ? AND first >= ?;
 -- name: plan_last_tried
 SELECT coalesce(max(position), -1) FROM plan
   WHERE generation = ? AND row_id IN (SELECT row_id FROM attempts);
--- name: own_add
+-- name: columns_add
 INSERT INTO own_columns (generation, first, ipc) VALUES (?, ?, ?);
 -- name: rows_last
 SELECT coalesce(max(row_id), 0) FROM rows;
--- name: rows_known
+-- name: row_versions
 SELECT key, fingerprint, row_id FROM rows;
 -- name: rows_named
 SELECT key, stem, n FROM rows ORDER BY row_id;
--- name: rows_stand
+-- name: row_states
 SELECT row_id, status, budget_group,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id) AS is_tried,
        EXISTS (SELECT 1 FROM attempts WHERE attempts.row_id = rows.row_id
                  AND state NOT IN ('rejected', 'failed')) AS is_bought,
        EXISTS (SELECT 1 FROM paid_rows WHERE paid_rows.row_id = rows.row_id) AS is_paid,
-       -- Its images were removed from the archive, and `retry` did not ask for others.
+       -- Its images were removed from the archive, and `retry` did not request others.
        status = 'pending' AND EXISTS (SELECT 1 FROM removed_images
                                       WHERE removed_images.row_id = rows.row_id) AS is_removed
   FROM rows WHERE row_id IN (SELECT value FROM json_each(?));
@@ -93,7 +93,7 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
   WHERE rows.fingerprint = :fingerprint AND rows.row_id <> :row_id
     AND CASE WHEN plan.row_id IS NOT NULL
              THEN plan.shares IS NULL AND plan.problem IS NULL
-                  -- A row that is for one provider alone has no images of another.
+                  -- A row for a single provider gets no images of another provider.
                   AND (plan.provider IS :provider AND (plan.route IS NULL OR :route IS NOT NULL)
                        OR plan.route IS NOT NULL AND :route IS NOT NULL
                        OR rows.status = 'succeeded'
@@ -107,8 +107,8 @@ SELECT rows.row_id FROM rows LEFT JOIN plan
                                 AND (attempts.provider = :provider OR :route IS NOT NULL)) END
   ORDER BY rows.status = 'succeeded' DESC, rows.row_id LIMIT 1;
 -- name: shares_without_source
--- Rows outside of the plan that cannot share their images with it: they will not be bought,
--- or a row of the plan has their name.
+-- Rows outside of the plan that cannot share their images with rows of the plan: they will not
+-- be bought, or a row of the plan has their name.
 SELECT DISTINCT plan.shares FROM plan JOIN rows AS source ON source.row_id = plan.shares
   WHERE plan.generation = :generation AND plan.shares IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM plan AS own
@@ -127,7 +127,7 @@ UPDATE plan SET shares = NULL
 UPDATE plan SET shares = :heir WHERE shares = :source AND generation = :generation;
 -- name: plan_is_shared
 SELECT 1 FROM plan WHERE generation = ? AND shares IS NOT NULL LIMIT 1;
--- name: row_sharers
+-- name: rows_sharing_count
 SELECT count(*) FROM plan WHERE shares = ? AND generation = ? AND position < ?;
 -- name: base_names_shared
 SELECT DISTINCT rows.stem FROM rows JOIN plan ON plan.shares = rows.row_id
@@ -157,8 +157,8 @@ UPDATE plan SET provider = ?, model = ?, resolution = ?, warning = ?
 SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
   FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :end
-    AND plan.provider = :giver AND plan.problem IS NULL AND rows.status = 'pending'
-    AND plan.shares IS NULL AND instr(plan.route, :taker)
+    AND plan.provider = :planned AND plan.problem IS NULL AND rows.status = 'pending'
+    AND plan.shares IS NULL AND instr(plan.route, :candidate)
     AND NOT EXISTS (SELECT 1 FROM waiting_rows
                     WHERE waiting_rows.generation = plan.generation
                       AND waiting_rows.position = plan.position)
@@ -167,7 +167,7 @@ SELECT rows.*, plan.position, plan.provider, plan.model, plan.resolution
 SELECT rows.* FROM rows WHERE row_id = ?;
 -- name: row_status
 SELECT status FROM rows WHERE row_id = ?;
--- name: row_standing
+-- name: row_completeness
 SELECT status, n <= (SELECT count(DISTINCT images.image)
                      FROM attempts JOIN images USING (attempt_id)
                      WHERE attempts.row_id = rows.row_id AND images.name IS NOT NULL) AS is_whole
@@ -223,10 +223,10 @@ UPDATE attempts SET state = ?, charge = ?, cost = ?, uncertain = ?, again = ?, c
                     request_id = coalesce(?, request_id), ended_at = ?
   WHERE attempt_id = ? AND instr(?, state);
 -- name: attempt_reopen
--- Its charge stays; the links of its missing images are tried again.
+-- The charge stays; the links of missing images are downloaded again.
 UPDATE attempts SET state = 'delivered', again = NULL, error = NULL, message = NULL
   WHERE attempt_id = ? AND instr(?, state);
--- name: attempt_excuse
+-- name: attempt_waive
 UPDATE attempts SET excused = 1 WHERE attempt_id = ? AND state = 'failed';
 -- name: attempts_count
 UPDATE attempts SET excused = 0 WHERE row_id = ? AND excused;
@@ -252,7 +252,7 @@ SELECT DISTINCT attempts.* FROM images INDEXED BY images_lacking
     CROSS JOIN rows ON rows.row_id = attempts.row_id
   WHERE images.name IS NULL AND images.link IS NOT NULL
     AND attempts.state IN ('failed', 'stored') AND rows.status = :status
-    -- Another attempt may have brought it since.
+    -- Another attempt may have delivered the image since then.
     AND NOT EXISTS (SELECT 1 FROM attempts AS other JOIN images AS brought
                       ON brought.attempt_id = other.attempt_id
                     WHERE other.row_id = attempts.row_id AND brought.name IS NOT NULL
@@ -266,7 +266,7 @@ SELECT image, width_px, height_px FROM images
   WHERE attempt_id = ? AND name IS NOT NULL ORDER BY image;
 -- name: attempts_sent_since
 SELECT sent_at FROM attempts WHERE provider = ? AND sent_at > ? ORDER BY sent_at;
--- name: attempts_dearest
+-- name: highest_charges
 SELECT provider, resolution, max((cost + images - 1) / images) FROM attempts
   WHERE charge IN ('reported', 'billed') AND cost > coalesce(first_ceiling, ceiling)
   GROUP BY 1, 2;
@@ -290,12 +290,6 @@ INSERT INTO images (attempt_id, image, name, place, size_bytes, crc32, sha256, m
     crc32 = excluded.crc32, sha256 = excluded.sha256, media_type = excluded.media_type,
     width_px = excluded.width_px, height_px = excluded.height_px;
 
--- name: retry_by_status
-UPDATE rows SET status = 'pending', error = NULL, message = NULL,
-    tries_from = coalesce((SELECT max(attempt_id) FROM attempts
-                           WHERE attempts.row_id = rows.row_id), 0)
-  WHERE status = ?
-    AND row_id IN (SELECT coalesce(shares, row_id) FROM plan WHERE generation = ?);
 -- name: retry_unless
 UPDATE rows SET status = 'pending', error = NULL, message = NULL,
     tries_from = coalesce((SELECT max(attempt_id) FROM attempts
@@ -387,7 +381,7 @@ SELECT count(*) AS rows, coalesce(sum(missing), 0) AS images,
           AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL);
 -- name: ceiling_factor
 SELECT max(1.0 * ceiling / expected) FROM attempts WHERE expected > 0;
--- name: fresh_row
+-- name: unsent_row
 SELECT 1 FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = :generation AND plan.position < :end
     AND plan.problem IS NULL AND rows.status = 'pending' AND plan.shares IS NULL
@@ -426,14 +420,14 @@ SELECT position, line, at_column, problem FROM plan
   WHERE plan.generation = ? AND problem IS NOT NULL AND coalesce(rows.status, '') <> 'succeeded'
   ORDER BY position LIMIT ?;
 -- name: renamed
--- Rows whose own name in the archive another row had already: see `naming.assign_names`.
+-- Rows that got another name, because theirs was used already: see `naming.assign_names`.
 SELECT position, line, rows.stem FROM plan JOIN rows USING (row_id)
   WHERE plan.generation = ? AND rows.stem GLOB '*~[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'
   ORDER BY position LIMIT ?;
 -- name: files_all
 SELECT path, size_bytes, changed_at, sha256 FROM reference_files WHERE generation = ?;
 -- name: file_add
--- A file that changed while the manifest was read has no state that holds for all rows.
+-- A file that changed while the manifest was read has no single state for all rows.
 INSERT INTO reference_files (generation, path, size_bytes, changed_at, sha256)
   VALUES (?, ?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET changed_at = NULL, sha256 = NULL
@@ -455,7 +449,7 @@ SELECT first, ipc FROM own_columns WHERE generation = ? ORDER BY first;
 SELECT plan.position, plan.line, coalesce(plan.id, plan.position) AS id,
        coalesce(rows.request, plan.request) AS request, plan.provider, plan.model, plan.estimate,
        plan.at_column, plan.problem, plan.warning,
-       -- A row that has the images of another has the status of that other.
+       -- A row that shares the images of another row has the status of that row.
        CASE WHEN plan.shares IS NULL THEN rows.status ELSE shared.status END AS status,
        CASE WHEN plan.shares IS NULL THEN rows.error ELSE shared.error END AS error,
        CASE WHEN plan.shares IS NULL THEN rows.message ELSE shared.message END AS message,
@@ -486,7 +480,7 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
     JOIN attempts ON attempts.row_id = coalesce(plan.shares, plan.row_id)
     JOIN images USING (attempt_id)
   WHERE plan.generation = :generation AND images.name IS NOT NULL
-    -- Shared images stand once: by their own row, or by the first that has them now.
+    -- Shared images are listed once: at their own row, or at the first row that shares them.
     AND (plan.shares IS NULL
          OR NOT EXISTS (SELECT 1 FROM plan AS own
                         WHERE own.row_id = plan.shares AND own.generation = plan.generation)
@@ -499,7 +493,7 @@ SELECT plan.position, image, name, place, size_bytes, crc32, attempts.ended_at,
 SELECT link FROM uploads
   WHERE provider = ? AND base_url = ? AND name = ? AND good_until > ?;
 -- name: uploads_forget
--- Only the links that were named: another may have been uploaded in their place by now.
+-- Only these links: a new upload of the same image may have replaced them already.
 DELETE FROM uploads WHERE provider = ? AND base_url = ?
   AND link IN (SELECT value FROM json_each(?));
 -- name: uploads_forget_until

@@ -1,4 +1,4 @@
-"""Read the ledger; there may be many readers while one process writes."""
+"""Read the ledger, also while another process writes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from batchgen.ledger.folder_totals import Money, Totals
 from batchgen.ledger.from_rows import attempt_record, by_name, planned_row, row_record
 from batchgen.ledger.ledger_file import QueryRunner
-from batchgen.ledger.mode import REHEARSAL
+from batchgen.ledger.meta import Value
 from batchgen.ledger.records import (
+    REHEARSAL,
     AttemptRecord,
+    Money,
     OpenAttempts,
     ParentImage,
     PlannedRow,
     ReadyChild,
     RowRecord,
+    Totals,
 )
 from batchgen.ledger.route import Candidate, load_route
 from batchgen.model import Link, State, Status
@@ -30,7 +32,7 @@ RiskIncrease = Counter[tuple[int, str | None]]
 
 
 class Reader(QueryRunner):
-    """One run's durable state, to read.
+    """One run's durable state, read-only.
 
     Raises:
         StorageError: from every method, when SQLite fails.
@@ -51,20 +53,22 @@ class Reader(QueryRunner):
 
     @property
     def generation(self) -> int:
-        """The reading of the manifest that counts now."""
+        """The reading of the manifest that is in use."""
         return self.meta.generation
 
+    def before(self, end: int) -> dict[str, Value]:
+        """Return the values of queries on the planned rows before a position."""
+        return {"generation": self.generation, "end": end}
+
     def status(self, row_id: int) -> Status:
-        """Return a row's status."""
         return Status(self.execute("row_status", (row_id,)).fetchone()[0])
 
-    def standing(self, row_id: int) -> tuple[Status, bool]:
+    def completeness(self, row_id: int) -> tuple[Status, bool]:
         """Return a row's status, and whether all its images are in the archive."""
-        row = self.execute("row_standing", (row_id,)).fetchone()
+        row = self.execute("row_completeness", (row_id,)).fetchone()
         return Status(row["status"]), bool(row["is_whole"])
 
     def row(self, row_id: int) -> RowRecord:
-        """Return one version of a row."""
         return row_record(self.execute("row_get", (row_id,)).fetchone())
 
     def waiting(
@@ -87,9 +91,8 @@ class Reader(QueryRunner):
         rows = self.execute(
             "rows_waiting",
             {
-                "generation": self.generation,
+                **self.before(end),
                 "after": after,
-                "end": end,
                 "provider": provider,
                 "max_rows": max_rows,
                 "groups": None if groups is None else json.dumps(list(groups)),
@@ -129,21 +132,20 @@ class Reader(QueryRunner):
         return None if row is None else ParentImage(*row)
 
     def route(self, row_id: int) -> list[Candidate]:
-        """Return the providers that can make a row, best first; empty for one alone."""
+        """Return providers that can make a row, best first; empty if only one can."""
         row = self.execute("row_route", (row_id, self.generation)).fetchone()
         return [] if row is None else load_route(row["route"])
 
     def rows_to_take(
-        self, giver: str, taker: str, end: int, max_rows: int
+        self, from_provider: str, to_provider: str, end: int, max_rows: int
     ) -> list[PlannedRow]:
-        """Return pending rows of one provider that another can make, last first."""
+        """Return pending rows of one provider that another can make, the last first."""
         rows = self.execute(
             "rows_to_take",
             {
-                "generation": self.generation,
-                "end": end,
-                "giver": giver,
-                "taker": f'"provider":"{taker}"',
+                **self.before(end),
+                "planned": from_provider,
+                "candidate": f'"provider":"{to_provider}"',
                 "max_rows": max_rows,
             },
         )
@@ -151,14 +153,12 @@ class Reader(QueryRunner):
 
     def upload(self, provider: str, base_url: str, name: str, now: int) -> str | None:
         """Return a link of an uploaded reference image that still works."""
-        values = (provider, base_url, name, now)
-        row = self.execute("upload_get", values).fetchone()
+        row = self.execute("upload_get", (provider, base_url, name, now)).fetchone()
         return None if row is None else str(row["link"])
 
     def is_planned(self, row_id: int) -> bool:
         """Say whether the manifest still has this version of the row."""
-        values = (row_id, self.generation)
-        return self.execute("row_is_planned", values).fetchone() is not None
+        return self.has_any("row_is_planned", (row_id, self.generation))
 
     def planned_provider(self, row_id: int) -> str | None:
         """Return the provider that is planned for a row now; empty if none can make it.
@@ -170,22 +170,18 @@ class Reader(QueryRunner):
 
     def count_sharing_rows(self, row_id: int, end: int) -> int:
         """Return how many rows before a position share this row's images."""
-        values = (row_id, self.generation, end)
-        count: int = self.execute("row_sharers", values).fetchone()[0]
-        return count
+        return self.number("rows_sharing_count", (row_id, self.generation, end))
 
     def attempt(self, attempt_id: int) -> AttemptRecord:
-        """Return one attempt."""
         return attempt_record(self.execute("attempt_get", (attempt_id,)).fetchone())
 
     def has_attempts(self) -> bool:
-        """Say whether anything was ever sent from this folder."""
-        return self.execute("attempts_any").fetchone() is not None
+        """Say whether any purchase was ever sent from this folder."""
+        return self.has_any("attempts_any")
 
     def newest_attempt(self) -> int:
         """Return the number of the newest attempt, 0 for none."""
-        newest: int = self.execute("attempts_newest").fetchone()[0]
-        return newest
+        return self.number("attempts_newest")
 
     def attempts_of(self, row_id: int) -> list[AttemptRecord]:
         """Return all attempts at a row, oldest first."""
@@ -246,12 +242,10 @@ class Reader(QueryRunner):
         self, provider: str, resolution: str | None, per_image: int
     ) -> RiskIncrease:
         """Return the increase of risk of unknown outcomes at a higher ceiling."""
-        values = {
-            "provider": provider,
-            "resolution": resolution,
-            "per_image": per_image,
-        }
-        rows = self.execute("attempts_growth", values)
+        rows = self.execute(
+            "risk_increase",
+            {"provider": provider, "resolution": resolution, "per_image": per_image},
+        )
         return Counter({(row["day"], row["budget_group"]): row["nano"] for row in rows})
 
     def money_by_day(self, since: int) -> list[tuple[int, int]]:
@@ -268,7 +262,7 @@ class Reader(QueryRunner):
 
     def highest_charges(self) -> list[tuple[str, str | None, int]]:
         """Return the highest charge for one image, by provider and resolution."""
-        return [tuple(row) for row in self.execute("attempts_dearest")]
+        return [tuple(row) for row in self.execute("highest_charges")]
 
     def money(self) -> Money:
         """Add up the whole folder's money; it takes a second for a million attempts."""
@@ -278,16 +272,14 @@ class Reader(QueryRunner):
 
     def rows_by_status(self, end: int) -> dict[Status, int]:
         """Count the rows before a position."""
-        values = {"generation": self.generation, "end": end}
-        rows = self.execute("rows_by_status", values)
+        rows = self.execute("rows_by_status", self.before(end))
         return {Status(row["status"]): row["rows"] for row in rows}
 
     def totals(self, end: int) -> Totals:
         """Add up the whole folder's money, and the rows before a position."""
-        images = self.execute("images_stored", {"generation": self.generation})
         return Totals(
             **asdict(self.money()),
             rows=self.rows_by_status(end),
-            images=images.fetchone()[0],
+            images=self.number("images_stored", {"generation": self.generation}),
             mode=self.mode,
         )

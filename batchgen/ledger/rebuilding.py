@@ -1,7 +1,7 @@
 """Fill a new ledger with purchases that other files of the run folder describe.
 
-The plan exists already: it was made from SOURCE as `run` makes it. Each purchase finds
-its row in that plan, or gets a row of its own.
+The plan exists already: it was made from SOURCE as `run` makes it. Each purchase gets
+its row of that plan, or else a new row of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from batchgen.ledger.from_rows import attempt_record
 from batchgen.ledger.ledger import Ledger
-from batchgen.ledger.meta import Value
 from batchgen.ledger.records import AttemptRecord
 from batchgen.ledger.request_json import dump_request, load_request, prompt_of
 from batchgen.ledger.resuming import KeyOf
@@ -56,11 +55,7 @@ class Rebuilding:
         row = self._ledger.execute("rebuild_row_by_identity", identity).fetchone()
         if row is not None:
             return int(row[0])
-        values: dict[str, Value] = {
-            "generation": self._ledger.generation,
-            "key": identity.key,
-            "fingerprint": identity.fingerprint,
-        }
+        values = {"generation": self._ledger.generation, **identity._asdict()}
         row = self._ledger.execute("rebuild_invalid_row", values).fetchone()
         if row is None:
             return None
@@ -71,35 +66,29 @@ class Rebuilding:
     def find_row_of(self, name: str, image: int) -> int | None:
         """Return the row that an image of this name was made for."""
         base_name = name.rpartition(".")[0]
+        # Only the images of rows with several have their number in the name.
+        with_one = [row_id for row_id, n in self._rows_named(base_name) if n == 1]
         numbered = base_name.removesuffix(f"-{image}")
-        for row_id, n in self._ledger.execute(
-            "rebuild_rows_by_base_name", (base_name,)
-        ):
-            if n == 1:
-                return int(row_id)
-        if numbered != base_name:
-            for row_id, n in self._ledger.execute(
-                "rebuild_rows_by_base_name", (numbered,)
-            ):
-                if n > 1:
-                    return int(row_id)
-        return None
+        others = self._rows_named(numbered) if numbered != base_name else []
+        row_ids = [*with_one, *(row_id for row_id, n in others if n > 1)]
+        return row_ids[0] if row_ids else None
 
     def find_row_with(self, base_name: str) -> int | None:
         """Return the row whose images have this base name."""
-        row = self._ledger.execute("rebuild_rows_by_base_name", (base_name,)).fetchone()
-        return None if row is None else int(row[0])
+        rows = self._rows_named(base_name)
+        return rows[0][0] if rows else None
+
+    def _rows_named(self, base_name: str) -> list[tuple[int, int]]:
+        """Return the rows of a base name, and how many images each requests."""
+        return list(self._ledger.stream("rebuild_rows_by_base_name", (base_name,)))
 
     def find_row_at(self, position: int, id: str, prompt: str | None) -> int | None:
         """Return the row at this position or with this id, if it has this prompt."""
         place = (self._ledger.generation, position)
         row = self._ledger.execute("rebuild_row_at", place).fetchone()
         if row is None or str(row["id"] or position) != id:
-            values = {
-                "generation": self._ledger.generation,
-                "key": self._key_of(id, b"", 0),
-            }
-            row = self._ledger.execute("rebuild_row_by_key", values).fetchone()
+            key = (self._key_of(id, b"", 0), self._ledger.generation)
+            row = self._ledger.execute("rebuild_row_by_key", key).fetchone()
         if row is None:
             return None
         is_same = prompt is None or prompt_of(row["request"]) == prompt
@@ -114,7 +103,7 @@ class Rebuilding:
     ) -> int:
         """Return an entry for a row, or a version of one, that SOURCE does not have.
 
-        Its request is not known, so nothing more can be bought for it.
+        Its request is unknown, so nothing more can be bought for it.
 
         Args:
             identity: Of the row.
@@ -124,8 +113,9 @@ class Rebuilding:
         """
         if (existing := self._foreign.get(identity)) is not None:
             return existing
-        # It gets another fingerprint until `finish`: a row that returns to the manifest
-        # with its own one would be bought by this entry, without a prompt.
+        # The entry gets another fingerprint until `finish`. With its own fingerprint, a
+        # row that returns to the manifest would be bought by this entry, which has no
+        # prompt.
         fingerprint = hashlib.sha256(b"recovered:" + identity.fingerprint).digest()[:16]
         row_id = self._add_row(
             Identity(identity.key, fingerprint),
@@ -139,16 +129,12 @@ class Rebuilding:
         self._foreign[identity] = row_id
         self._foreign_ids.add(row_id)
         if place is not None:
-            values = {
-                "row_id": row_id,
-                "generation": self._ledger.generation,
-                "position": place,
-            }
-            self._ledger.execute("rebuild_place_row", values)
+            position = {"generation": self._ledger.generation, "position": place}
+            self._ledger.execute("rebuild_place_row", {"row_id": row_id, **position})
         return row_id
 
     def enlarge(self, row_id: int, images: int) -> None:
-        """Give a row that SOURCE does not have at least so many images."""
+        """Raise the number of images of a row that SOURCE does not have."""
         if row_id in self._foreign_ids:
             self._ledger.execute("rebuild_enlarge_row", (images, row_id))
 
@@ -159,7 +145,7 @@ class Rebuilding:
     def _add_row(
         self, identity: Identity, id: str | None, base_name: str, request: ImageRequest
     ) -> int:
-        row_id = int(self._ledger.execute("rows_last").fetchone()[0]) + 1
+        row_id = self._ledger.number("rows_last") + 1
         values = (*identity, id, base_name, dump_request(request), request.n, None)
         self._ledger.execute("row_add", (row_id, *values))
         return row_id
@@ -175,23 +161,13 @@ class Rebuilding:
             why: Error and message.
             last: The newest purchase in the tables.
         """
-        values = {
-            "row_id": row_id,
-            "status": status.value,
-            "error": why[0],
-            "message": why[1],
-            "newest": last,
-        }
-        self._ledger.execute("rebuild_settle", values)
+        self._ledger.execute("rebuild_settle", (status.value, *why, row_id, last))
 
     # -- purchases and images
 
     def has_planned_purchases(self) -> bool:
         """Say whether any purchase was for a row of the plan."""
-        values = (self._ledger.generation,)
-        return (
-            self._ledger.execute("rebuild_any_planned", values).fetchone() is not None
-        )
+        return self._ledger.has_any("rebuild_any_planned", (self._ledger.generation,))
 
     def put_attempt(self, attempt: AttemptRecord) -> None:
         """Write an attempt, and replace an older record of it."""
@@ -213,5 +189,5 @@ class Rebuilding:
             yield attempt, [image for image in span if image not in present]
 
     def note_missing(self, attempt_id: int, image: int, sha256: bytes) -> None:
-        """Write down that a stored image is gone: buying it again needs consent."""
+        """Write down that a stored image is missing: to buy it again needs consent."""
         self._ledger.execute("rebuild_add_missing_image", (attempt_id, image, sha256))

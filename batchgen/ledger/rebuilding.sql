@@ -27,9 +27,9 @@ SELECT plan.row_id, plan.id, rows.request FROM plan JOIN rows USING (row_id)
 SELECT 1 FROM attempts JOIN plan USING (row_id) WHERE plan.generation = ? LIMIT 1;
 -- name: rebuild_row_by_key
 SELECT rows.row_id, rows.request FROM rows JOIN plan USING (row_id)
-  WHERE rows.key = :key AND plan.generation = :generation;
+  WHERE rows.key = ? AND plan.generation = ?;
 -- name: rebuild_place_row
--- The table is from before the ledger was lost; `run` sees whether it was edited since.
+-- The result table is older than the loss of the ledger; `run` sees later edits itself.
 UPDATE plan SET row_id = :row_id, request = NULL, key = NULL, fingerprint = NULL,
     problem = NULL, at_column = NULL, shares = NULL,
     id = (SELECT id FROM rows WHERE rows.row_id = :row_id)
@@ -61,7 +61,7 @@ SELECT image FROM images WHERE attempt_id = ?;
 -- name: rebuild_add_missing_image
 INSERT OR IGNORE INTO images (attempt_id, image, sha256) VALUES (?, ?, ?);
 -- name: rebuild_images_present
--- Purchases that brought images, but are not marked as stored.
+-- Purchases that have images, but are not marked as stored.
 SELECT attempts.* FROM attempts
   WHERE state <> 'stored' AND EXISTS
     (SELECT 1 FROM images WHERE images.attempt_id = attempts.attempt_id AND name IS NOT NULL)
@@ -72,7 +72,7 @@ UPDATE rows SET status = 'succeeded', error = NULL, message = NULL
     AND n <= (SELECT count(DISTINCT image) FROM attempts JOIN images USING (attempt_id)
               WHERE attempts.row_id = rows.row_id AND name IS NOT NULL);
 -- name: rebuild_settle
-UPDATE rows SET status = :status, error = :error, message = :message
-  WHERE row_id = :row_id AND status = 'pending'
+UPDATE rows SET status = ?, error = ?, message = ?
+  WHERE row_id = ? AND status = 'pending'
     AND coalesce((SELECT max(attempt_id) FROM attempts
-                  WHERE attempts.row_id = rows.row_id), 0) <= :newest;
+                  WHERE attempts.row_id = rows.row_id), 0) <= ?;

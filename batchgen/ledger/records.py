@@ -1,4 +1,4 @@
-"""The records of the ledger, as frozen data."""
+"""Frozen data that the ledger reads and writes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from batchgen.errors import Again, Charge
 from batchgen.model import Basis, ImageRequest, State, Status
+
+REHEARSAL = "rehearsal"
+"""The kind of run against the built-in sandbox; all others cost real money."""
 
 
 class Charged(NamedTuple):
@@ -26,17 +29,17 @@ class Charged(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEntry:
-    """One manifest row as the planner judged it.
+    """One manifest row as the planner read it.
 
     Attributes:
         base_name: Requested name in the archive; the ledger makes it unique.
         problem: Why the row is invalid; None for a row that can run.
-        spares_started: Whether a row that has attempts can run nevertheless.
+        spares_started: Whether a row that has attempts can run despite the problem.
         model: As it is sent.
         resolution: The one to buy, the provider's default if the row states none.
         estimate: Expected price in nano-dollars; None if unknown.
         route: Providers that can make it, best first, as JSON; None for one alone.
-        warning: The part of the request that will not be done, if the row can run.
+        warning: The part of the request that is left out, if the row can run.
         budget_group: Its values of the columns that have budgets, as JSON.
         parents: Positions of the rows whose images its request uses.
     """
@@ -113,7 +116,7 @@ class ParentImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """All facts of an attempt before its request is sent; times in microseconds UTC.
+    """An attempt before its request is sent; times in microseconds UTC.
 
     Attributes:
         floor: Lowest price of the whole part by the price list; None if unknown.
@@ -158,22 +161,11 @@ class AttemptEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
+class AttemptRecord(AttemptStart):
     """One attempt of the ledger."""
 
     attempt_id: int
-    row_id: int
-    first_image: int
-    images: int
     state: State
-    provider: str
-    model: str
-    base_url: str
-    aspect_ratio: str | None
-    resolution: str | None
-    expected: int | None
-    ceiling: int | None
-    sent_at: int
     task_id: str | None = None
     request_id: str | None = None
     charge: Charge | None = None
@@ -187,7 +179,6 @@ class AttemptRecord:
     ended_at: int | None = None
     latency_s: float | None = None
     waived: bool = False
-    floor: int | None = None
     uncertain: int = 0
     charge_before_bill: str | None = None
     cost_before_bill: int | None = None
@@ -246,3 +237,62 @@ class OpenAttempts:
     attempts: int
     ceiling: int
     unpriced: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """The money of a whole run folder in nano-dollars.
+
+    Attributes:
+        spent: Sum of the table's costs.
+        superseded: Cost of rows, or versions of rows, that left the manifest.
+        at_risk: Price of attempts with an unknown outcome, also for rows that left the
+            manifest, and the amounts that others may have cost beyond `spent`.
+        at_risk_attempts: Attempts with an unknown outcome.
+        unpriced: Attempts that cost an unknown amount.
+        unpriced_risk: Attempts at risk that have no price.
+        accepted: Attempts at risk whose task the provider accepted and still works on.
+        overdue: Attempts at risk whose task is late; later runs poll it again.
+        tasks_at_risk: Price of both, which is part of `at_risk`.
+        unpriced_tasks: Attempts among both that have no price.
+    """
+
+    spent: int
+    superseded: int
+    at_risk: int
+    at_risk_attempts: int
+    unpriced: int
+    unpriced_risk: int
+    accepted: int = 0
+    overdue: int = 0
+    tasks_at_risk: int = 0
+    unpriced_tasks: int = 0
+
+    @property
+    def unknown_attempts(self) -> int:
+        """Attempts at risk that have no task to poll."""
+        return self.at_risk_attempts - self.accepted - self.overdue
+
+    @property
+    def unknown_at_risk(self) -> int:
+        """The money at risk without tasks."""
+        return self.at_risk - self.tasks_at_risk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals(Money):
+    """The money of a whole run folder, its rows by status, and its images.
+
+    Attributes:
+        mode: What kind of run it is: `real`, `loopback` or `rehearsal`; None where
+            nothing was begun yet.
+    """
+
+    rows: dict[Status, int]
+    images: int
+    mode: str | None = None
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether the money is a rehearsal's: then no real money was spent."""
+        return self.mode == REHEARSAL

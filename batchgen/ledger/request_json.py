@@ -9,7 +9,7 @@ from batchgen.model import ImageRequest
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _value_at = json.JSONDecoder().raw_decode
 _PROMPT = '{"prompt":'
-"""How `dump_request` begins: what follows is read without all the rest."""
+"""The beginning of `dump_request`: the prompt after that can be read alone."""
 
 
 def dump_request(request: ImageRequest) -> str:
@@ -36,8 +36,7 @@ def load_request(text: str) -> ImageRequest:
 
 def prompt_of(text: str) -> str:
     """Return the prompt alone of a request that `dump_request` wrote."""
-    prompt: str = _value_at(text, len(_PROMPT))[0]
-    return prompt
+    return str(_value_at(text, len(_PROMPT))[0])
 
 
 def prompt_as_json(text: str) -> str:

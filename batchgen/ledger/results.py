@@ -83,13 +83,12 @@ def result_slices(
     slices = ledger.execute("result_slices", (generation,)).fetchall()
     if not slices:
         return  # the manifest could not be read up to its first rows
-    total = ledger.execute("planned_count", (generation,)).fetchone()[0]
+    total = ledger.number("planned_count", (generation,))
     ends = [part["first"] for part in slices[1:]] + [total]
     for part, slice_end in zip(slices, ends, strict=True):
         if end is not None and part["first"] >= end:
             return
-        span = (part["first"], slice_end)
-        yield _rows(ledger, generation, span, archive), part["ipc"]
+        yield result_rows(ledger, archive, part["first"], slice_end), part["ipc"]
 
 
 def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
@@ -97,24 +96,21 @@ def end_behind_purchases(ledger: Reader, min_rows: int) -> int | None:
 
     None if that is the last slice.
     """
-    generation = ledger.generation
-    (last,) = ledger.execute("plan_last_tried", (generation,)).fetchone()
-    values = (generation, max(min_rows, last + 1))
-    end: int | None = ledger.execute("own_first_from", values).fetchone()[0]
+    last = ledger.number("plan_last_tried", (ledger.generation,))
+    values = (ledger.generation, max(min_rows, last + 1))
+    end: int | None = ledger.execute("columns_first_from", values).fetchone()[0]
     return end
 
 
 def has_shared_rows(ledger: Reader) -> bool:
     """Say whether rows of the manifest have the images of others."""
-    values = (ledger.generation,)
-    return ledger.execute("plan_is_shared", values).fetchone() is not None
+    return ledger.has_any("plan_is_shared", (ledger.generation,))
 
 
-def _rows(
-    ledger: Reader, generation: int, span: tuple[int, int], archive: str
-) -> list[ResultRow]:
-    lines = ledger.stream("result_lines", (generation, *span))
-    waiting = waiting_messages(ledger, *span)
+def result_rows(ledger: Reader, archive: str, start: int, end: int) -> list[ResultRow]:
+    """Return the rows of the manifest from one position to before another."""
+    lines = ledger.stream("result_lines", (ledger.generation, start, end))
+    waiting = waiting_messages(ledger, start, end)
     rows = [
         _result(
             _Row._make(lines[0][:_ATTEMPT]), _attempts(lines), _files(lines, archive)
@@ -128,11 +124,8 @@ def _rows(
 
 def _attempts(lines: list[_Line]) -> list[_Attempt]:
     """Return the attempts at a row, oldest first."""
-    if len(lines) == 1:
-        line = lines[0]
-        if line[_ATTEMPT] is None:
-            return []
-        return [_Attempt._make(line[_ATTEMPT:_IMAGE])]
+    if lines[0][_ATTEMPT] is None:
+        return []
     by_id = {line[_ATTEMPT]: _Attempt._make(line[_ATTEMPT:_IMAGE]) for line in lines}
     return [by_id[attempt_id] for attempt_id in sorted(by_id)]
 
@@ -158,8 +151,8 @@ def _files(lines: list[_Line], archive: str) -> tuple[FileRecord, ...]:
 def _result(
     row: _Row, attempts: Sequence[_Attempt], files: tuple[FileRecord, ...]
 ) -> ResultRow:
-    status, error, message = _standing(row)
-    last = _deciding(attempts)
+    status, error, message = _status_of(row)
+    last = _decisive_attempt(attempts)
     own = last
     request = json.loads(row.request) if row.request and last is None else {}
     if row.shared_with is not None:
@@ -192,7 +185,7 @@ def _result(
     )
 
 
-def _standing(row: _Row) -> tuple[Status, str | None, str | None]:
+def _status_of(row: _Row) -> tuple[Status, str | None, str | None]:
     if row.problem is not None and row.own_status != Status.SUCCEEDED:
         column = f"{row.at_column}: " if row.at_column else ""
         line = f"line {row.line}, " if row.line is not None else ""
@@ -201,7 +194,8 @@ def _standing(row: _Row) -> tuple[Status, str | None, str | None]:
     return _STATUSES[row.status or ""], row.error, row.message
 
 
-def _deciding(attempts: Sequence[_Attempt]) -> _Attempt | None:
+def _decisive_attempt(attempts: Sequence[_Attempt]) -> _Attempt | None:
+    """Return the last attempt that brought images; without one, the last of all."""
     if len(attempts) < 2:
         return attempts[0] if attempts else None
     stored = [attempt for attempt in attempts if attempt.state == State.STORED]
@@ -236,8 +230,3 @@ def _finished(status: Status, attempts: Sequence[_Attempt]) -> datetime | None:
 def moment_of(micros: int | None) -> datetime | None:
     """Return a moment; None if there is none."""
     return None if micros is None else utc(micros)
-
-
-def result_rows(ledger: Reader, archive: str, start: int, end: int) -> list[ResultRow]:
-    """Return the rows of the manifest from one position to before another."""
-    return _rows(ledger, ledger.generation, (start, end), archive)

@@ -1,10 +1,10 @@
-"""How the next run carries on a reading of the manifest that was interrupted.
+"""Carry on a reading of the manifest that was interrupted.
 
 Each slice is committed together with a bookmark, so plan and bookmark agree even after
-a kill. A reading that counts already is always carried on: purchases made from it in
-the meantime do not matter. A reading that does not count yet depends on earlier
-purchases, which a `retry` or a bill could change. So it is carried on only if nothing
-else has opened the folder since.
+a kill. A reading in use is always carried on: purchases made from it in the meantime
+do not matter. A reading that is not in use yet depends on earlier purchases, which a
+`retry` or a bill could change. So it is carried on only if no other command has opened
+the folder since.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Bookmark:
         generation: Of the plan that it writes.
         rows: Manifest rows that are in the plan.
         openings: How often the folder had been opened.
-        dealt: Rows assigned to each provider, if several share the work.
+        dealt: Rows assigned to each provider, if several providers share the work.
     """
 
     digest: str
@@ -56,12 +56,11 @@ def put_bookmark(
     ledger: Ledger, digest: str, generation: int, rows: int, dealt: Mapping[str, int]
 ) -> None:
     """Remember how far a reading came."""
-    openings = ledger.meta.openings
     bookmark = Bookmark(
         digest=digest,
         generation=generation,
         rows=rows,
-        openings=openings,
+        openings=ledger.meta.openings,
         dealt=dict(dealt),
     )
     ledger.meta.reading = json.dumps(asdict(bookmark))
@@ -109,7 +108,7 @@ def remember_rows(
         generation: Of the plan that is carried on.
         unplaced: Fingerprints of rows without id and without an entry in `rows`.
     """
-    for rows in _in_parts(reader.stream("plan_met", (generation,))):
+    for rows in _in_parts(reader.stream("plan_identities", (generation,))):
         index.add_keys([key_of(id, b"", 0) for id, _ in rows if id is not None])
         index.count_occurrences(
             [

@@ -1,11 +1,11 @@
 -- The run's durable state. Money is in nano-dollars, time in microseconds since 1970
 -- (UTC), images are counted from 1 within their row.
 --
--- rows      what was asked for: one line for each version of each row, never deleted
--- plan      the manifest as it stands now: position -> row, or why it is invalid
+-- rows      requests: one line for each version of each row, never deleted
+-- plan      the present manifest: position -> row, or why the row is invalid
 -- attempts  one try at buying some images of a row, written before it happens
--- images    what an attempt delivered: first the link, then the place in the archive
--- uploads   reference images that a provider keeps for a while, to be named by link
+-- images    the images of an attempt: first the link, then the place in the archive
+-- uploads   reference images that a provider keeps for a while, and their links
 
 CREATE TABLE meta (
   name  TEXT PRIMARY KEY,

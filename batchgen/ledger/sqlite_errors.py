@@ -1,4 +1,4 @@
-"""Turn SQLite's errors into batchgen's, which say what to do."""
+"""Turn SQLite's errors into batchgen's, whose messages name the remedy."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import polars as pl
 
-from batchgen.addresses import stored, stored_digest
+from batchgen.addresses import table_image_digest, table_image_reference
 from batchgen.errors import DiskFull, StorageError
 from batchgen.manifest.cell_values import text_of
 
@@ -44,7 +44,7 @@ class ImageStore:
         except OSError as error:
             kind = DiskFull if error.errno == errno.ENOSPC else StorageError
             raise kind(f"{self._folder}: {error.strerror or error}") from error
-        return stored(digest)
+        return table_image_reference(digest)
 
     def clear(self) -> None:
         """Delete all files: `check` needs them only for the current slice."""
@@ -93,7 +93,7 @@ def user_reference(text: str) -> str:
     Raises:
         ValueError: it names one.
     """
-    if stored_digest(text) is not None:
+    if table_image_digest(text) is not None:
         raise ValueError(f"{text} is no http(s) URL, no data URI and no path")
     return text
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from batchgen.addresses import is_local, parent_of, stored_digest
+from batchgen.addresses import is_local, parent_of, table_image_digest
 from batchgen.model import ImageRequest
 
 VERSION = 1
@@ -64,7 +64,7 @@ def key_of(id: str | None, fingerprint: bytes, occurrence: int) -> int:
 
 
 def _canonical_reference(reference: str, contents: Contents) -> object:
-    if (digest := stored_digest(reference)) is not None:
+    if (digest := table_image_digest(reference)) is not None:
         return {"sha256": digest}
     if (parent := parent_of(reference)) is not None:
         # Neither its id nor its image: a row that is renamed, or bought again, leaves

@@ -5,7 +5,6 @@ from batchgen.model.capabilities import (
     PIXELS_AT_1K,
     RESOLUTIONS,
     Capabilities,
-    Carrier,
     ReferenceRules,
     pixel_size,
 )
@@ -28,9 +27,13 @@ from batchgen.model.exchange import (
     as_urls,
 )
 from batchgen.model.job import Expansion, Job, OnUnknown, ReferenceTerms, Terms
-from batchgen.model.model_limits import ModelLimits, PixelLimits, Shutdown
+from batchgen.model.model_limits import (
+    ModelLimits,
+    OptionRule,
+    PixelLimits,
+    Shutdown,
+)
 from batchgen.model.moment import micros_of, now_micros, utc
-from batchgen.model.option import OptionRule
 from batchgen.model.price import (
     NANO,
     Price,
@@ -45,7 +48,6 @@ from batchgen.model.price import (
     to_nano,
     to_usd,
 )
-from batchgen.model.purchase_row import PurchaseRow
 from batchgen.model.request import (
     COMMON_WORDS,
     MAX_REFERENCE_BYTES,
@@ -54,7 +56,7 @@ from batchgen.model.request import (
     too_large_message,
     type_of_option,
 )
-from batchgen.model.result import FileRecord, ResultRow
+from batchgen.model.result import FileRecord, PurchaseRow, ResultRow
 
 __all__ = [
     "BASE64_KEYS",
@@ -72,7 +74,6 @@ __all__ = [
     "Blob",
     "Call",
     "Capabilities",
-    "Carrier",
     "DataUri",
     "Delivered",
     "Expansion",

@@ -10,12 +10,12 @@ from types import MappingProxyType
 class State(StrEnum):
     """State of an attempt; it is on disk before the next step begins.
 
-    SENT: the request may have left. ACCEPTED: the provider named a task. DELIVERED:
-    the images are made and charged, links are known. STORED: all its images are in
-    the archive. The other states have no images: REJECTED (certainly not processed),
-    FAILED (ended; the charge says what it cost), UNKNOWN (no usable reply came),
-    OVERDUE (a task past its deadline, or one that this key does not know; later runs
-    ask for it again).
+    SENT: the request may have been sent. ACCEPTED: the provider named a task.
+    DELIVERED: the images are made and charged, and the ledger has their links. STORED:
+    all its images are in the archive. The other states have no images: REJECTED
+    (certainly not processed), FAILED (ended; the charge says what it cost), UNKNOWN (no
+    usable reply came), OVERDUE (a task past its deadline, or one that this key cannot
+    see; later runs poll it again).
     """
 
     SENT = "sent"
@@ -37,21 +37,21 @@ NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
         State.SENT: _ENDS | {State.ACCEPTED, State.DELIVERED, State.STORED},
         State.ACCEPTED: _TASK_ENDS,
         State.OVERDUE: _TASK_ENDS,
-        # DELIVERED again: the task was asked for fresh links.
+        # DELIVERED again: the task was polled for new links.
         State.DELIVERED: frozenset({State.STORED, State.FAILED, State.DELIVERED}),
-        # Its images are in the ZIP after a kill, so the reply had come after all. Or
+        # Its images are in the ZIP after a kill, so the reply had come before that. Or
         # its reply was kept, and is decoded again.
         State.UNKNOWN: _DECODED_AGAIN | {State.STORED, State.FAILED},
         State.STORED: frozenset(),
         State.REJECTED: frozenset(),
-        # Lost links are tried again, and kept replies are decoded again.
+        # Lost links are downloaded again, and kept replies are decoded again.
         State.FAILED: _DECODED_AGAIN,
     }
 )
 """The allowed steps; the ledger refuses all others."""
 
 OPEN = frozenset({State.SENT, State.ACCEPTED, State.DELIVERED})
-"""States in which a charge is undecided or images are still to be fetched."""
+"""States in which the charge is open or images are still to be downloaded."""
 
 
 class Status(StrEnum):

@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from batchgen.addresses import is_url
-from batchgen.model.model_limits import ModelLimits, Shutdown
-from batchgen.model.option import OptionRule
+from batchgen.model.model_limits import ModelLimits, OptionRule, Shutdown
 from batchgen.model.request import COMMON_WORDS, ImageRequest
 
 RESOLUTIONS = ("512", "1K", "2K", "4K")
@@ -64,7 +63,7 @@ class ReferenceRules:
             as a link if `link` is among them.
         media_types: Accepted formats.
         max_bytes: Maximum size of one file before base64; None if not documented.
-        max_total_bytes: Maximum size of all files of one request, likewise.
+        max_total_bytes: Maximum size of all files of one request together.
     """
 
     max_count: int
@@ -188,8 +187,8 @@ class Capabilities:
     def missing_options(self, request: ImageRequest) -> tuple[str, ...]:
         """Return the options of a request that the provider does not know.
 
-        An option that is false asks for nothing. A name of `COMMON_WORDS` may mean
-        something else, so it is not reported.
+        An option that is false requests nothing. A column with a name of
+        `COMMON_WORDS` may mean something else, so it is not reported.
         """
         stated = (name for name, value in request.options.items() if value is not False)
         return tuple(

@@ -127,8 +127,8 @@ class Reply:
             example). Several documents, as in a stream of events, are a list.
         is_own: Whether it came from the provider's own base URL: the documented facts
             do not apply to a gateway elsewhere. Loopback counts as its own.
-        whole: All bytes of a success whose body could only be read as text, if the
-            text is incomplete; else None.
+        whole: All bytes of a successful reply, if its body could only be read as text
+            and the text is incomplete; else None.
     """
 
     status: int
@@ -167,11 +167,11 @@ class Accepted:
     """A task exists at the provider; it must be polled, never bought again.
 
     Attributes:
-        handle: What the provider needs to ask for the task: its id, its URL, or any
-            other text without blanks. Only the provider that made it reads it. Where
-            one purchase made several tasks, their handles, with a blank between them.
-        request_id: The id by which the provider's bill knows the task; None where
-            that is the handle.
+        handle: What the provider file needs to poll the task: its id, its URL, or any
+            other text without blanks. Only the provider file that made it reads it. If
+            one purchase made several tasks: their handles, with a blank between them.
+        request_id: The id of the task on the provider's bill; None if that is the
+            handle.
         estimate_s: Seconds that the provider expects it to take; None if not stated.
     """
 
@@ -190,7 +190,7 @@ class Next:
     """A poll must send one more request, whose reply is read as that of a poll.
 
     Attributes:
-        call: It is sent at once, and must not buy anything.
+        call: Sent at once; it must not buy anything.
     """
 
     call: Call

@@ -1,6 +1,6 @@
-"""What the user asks for as a whole: manifest, providers, defaults, limits, output.
+"""A job: manifest, providers, defaults, limits, output.
 
-`batchgen.job.settings` declares what each setting means; their defaults stand here.
+`batchgen.job.settings` declares what each setting means; the defaults are here.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ class ReferenceTerms:
     """Settings of reference images.
 
     Attributes:
-        folder: Local files must lie below it, links followed; None for the manifest's.
-        shrink: Whether one that a provider would not take may be re-encoded or scaled
-            down until it does.
+        folder: Local files must be inside it, also behind symbolic links; None for the
+            manifest's folder.
+        shrink: Whether an image that a provider does not accept may be re-encoded or
+            scaled down.
     """
 
     folder: Path | None = None
@@ -45,10 +46,10 @@ class Terms:
     """Settings of one provider; None leaves one to the provider's defaults.
 
     Attributes:
-        prices: Prices that stand above the provider's own list.
-        rates: US dollars for each unit in which the provider reports what it charged.
+        prices: Prices that override the provider's own list.
+        rates: US dollars for each unit in which the provider reports charges.
         failed_tasks: `unknown` puts the price of a failed task at risk, `free` does
-            not; None takes what the provider documents.
+            not; None for the provider's documented rule.
     """
 
     base_url: str | None = None
@@ -66,16 +67,15 @@ class Terms:
     shutdowns: Shutdowns = "refuse"
 
     def adapt(self, capabilities: Capabilities) -> Capabilities:
-        """Return what a provider can do under these terms."""
-        rules = capabilities.references
-        most = rules.max_count if self.max_references is None else self.max_references
+        """Return what a provider supports under these terms."""
+        rules, max_count = capabilities.references, self.max_references
         # The carrier that the job names comes first.
         carriers = sorted(rules.carriers, key=lambda name: name != self.references)
         return replace(
             capabilities,
             references=replace(
                 rules,
-                max_count=most,
+                max_count=rules.max_count if max_count is None else max_count,
                 max_bytes=self.max_reference_bytes or rules.max_bytes,
                 carriers=tuple(carriers),
             ),
@@ -109,7 +109,7 @@ class Job:
         source: The job file or manifest that the user named.
         terms: Settings that hold for one provider, by its name.
         columns: The manifest's own name for a known column (`prompt`: `Description`).
-        max_cost: None for no budget; so are the other amounts.
+        max_cost: None for no budget, as with the other amounts.
         max_cost_by: US dollars for each value of a column of the manifest, by column;
             `*` stands for values that are not named.
         expand: None where each row of the table is one row.
@@ -153,9 +153,8 @@ class Job:
 
     @property
     def images_folder(self) -> Path:
-        """Where images are kept whose bytes stand in the table itself."""
+        """The folder of images that came in cells of the table."""
         return self.image_folder or self.out / "references"
 
     def terms_of(self, provider: str) -> Terms:
-        """Return the settings of a provider."""
         return self.terms.get(provider) or Terms()

@@ -67,20 +67,20 @@ class Price:
         ceiling: The maximum cost; used for reservations.
         page: Where the price was read, or who stated it.
         read_on: When it was read; None for a price that the user gave.
-        lowest: The minimum cost; None for as far below the expected cost as the ceiling
-            is above it [assumed].
+        lowest: The minimum cost. If it is None, the minimum is assumed to be as far
+            below the expected cost as the ceiling is above it.
         resolution: For this one; None for all.
         models: For these model ids; empty for all.
         tiers: For these service tiers, None being the default; empty for all.
-        qualities: For these, None being the provider's choice; empty for all.
+        qualities: For these qualities, None being the provider's choice; empty for all.
         thinking: For these levels of thinking, None being the level that the provider
             class sends by default; empty for all.
         is_agreed: Whether the user gave the price: then it overrides amounts that a
             reply states in units of the provider.
         per_reference: Added for each reference image.
-        max_per_reference: The most that each may add beyond that.
-        per_search: The most that searches add to a request: not each request searches,
-            and one that does may send several queries.
+        max_per_reference: The maximum that each may add beyond that.
+        per_search: The maximum that searches add to a request: not every request
+            searches, and one that does may send several queries.
     """
 
     expected: Decimal
@@ -100,7 +100,7 @@ class Price:
 
     @property
     def floor(self) -> Decimal:
-        """The least that it may cost."""
+        """The minimum cost."""
         if self.lowest is not None:
             return self.lowest
         return max(Decimal(0), 2 * self.expected - self.ceiling)
@@ -184,7 +184,7 @@ class PriceBook:
         self.find_nano = cache(self._find_nano)
 
     def ceiling(self, price_key: PriceKey) -> int | None:
-        """Return the most that one image may cost; None if unknown."""
+        """Return the maximum cost of one image; None if unknown."""
         price = self.find_nano(price_key)
         return None if price is None else price.ceiling
 

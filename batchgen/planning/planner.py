@@ -228,18 +228,18 @@ class Planner:
             return None
         first, rows = self.rows, self.rows + len(part.rows)
         entries = [self._entry(row) for row in part.rows]
-        # With `dedupe` a row depends on the rows above: each is checked in the commit.
-        planned_rows = None if self._router.job.dedupe else plan.judge(entries)
+        # With `dedupe` a row depends on the rows above: each is matched in the commit.
+        matched = None if self._router.job.dedupe else plan.match(entries)
         round_robin = self._router.round_robin
         counts = {} if round_robin is None else dict(round_robin.counts)
 
         def step(_: Ledger) -> int:
             if begins:
                 plan.begin(self._manifest.user_schema)
-            if planned_rows is None:
+            if matched is None:
                 plan.add(entries, part.user_columns, first)
             else:
-                plan.add_judged(planned_rows, part.user_columns, first)
+                plan.add_matched(matched, part.user_columns, first)
             plan.keep_files(part.files)
             plan.bookmark(self._digest, rows, counts)
             return rows

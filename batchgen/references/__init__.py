@@ -1,8 +1,8 @@
 """Reference images: checked before anything is paid, and prepared once for all rows."""
 
-from batchgen.references.facts import Facts, Unusable
 from batchgen.references.inspector import Inspector
+from batchgen.references.loading import Unusable
 from batchgen.references.reference_cache import ReferenceCache
 from batchgen.references.support import why_unsupported
 
-__all__ = ["Facts", "Inspector", "ReferenceCache", "Unusable", "why_unsupported"]
+__all__ = ["Inspector", "ReferenceCache", "Unusable", "why_unsupported"]

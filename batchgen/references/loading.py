@@ -1,4 +1,4 @@
-"""Identify and read a reference image: a local file or a data URI."""
+"""Identify, read and examine a reference image: a local file or a data URI."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.addresses import is_data_uri, shown, stored_digest
+from batchgen.addresses import is_data_uri, shown, table_image_digest
 from batchgen.drives import refuse_failed_drive
+from batchgen.images import MAX_DECODED_PIXELS, ImageFacts, NotAnImage, inspect
+from batchgen.model import MAX_REFERENCE_BYTES, too_large_message
 from batchgen.open_files import open_patiently
 from batchgen.providers._decoding import decode_data_uri
-from batchgen.references.facts import MAX_BYTES, Unusable, check_size
 from batchgen.shortage import refuse_shortage
 
+# These limits are our own and only stop absurd files; providers' limits are far lower.
+MAX_BYTES = MAX_REFERENCE_BYTES
+MAX_SIDE_PX = 30_000
 # Base64 takes four characters for three bytes; the rest is for the media type.
 _MAX_URI_CHARACTERS = MAX_BYTES * 4 // 3 + 1024
+
+
+class Unusable(ValueError):
+    """A reference image cannot be used; the message says why, in plain words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class FileVersion:
 
 
 Identity = FileVersion | bytes
-"""Cache key of an image: a version of a file, or the digest of a data URI."""
+"""Identifies an image: a version of a file, or the digest of a data URI."""
 
 
 def identify(folder: Path, reference: str, images: Path | None = None) -> Identity:
@@ -47,7 +55,7 @@ def identify(folder: Path, reference: str, images: Path | None = None) -> Identi
     if is_data_uri(reference):
         return hashlib.sha256(reference.encode("utf-8", "surrogatepass")).digest()
     path = folder / reference
-    if images is not None and (digest := stored_digest(reference)) is not None:
+    if images is not None and (digest := table_image_digest(reference)) is not None:
         path = images / digest
     with _file_errors(path):
         state = path.stat()
@@ -60,7 +68,7 @@ def identify(folder: Path, reference: str, images: Path | None = None) -> Identi
 def check_inside(identity: Identity, folder: Path) -> None:
     """Refuse a file outside a folder, wherever symbolic links lead.
 
-    Rows were checked when the table was read; a link may have changed since.
+    Rows were checked when the table was read; a symbolic link may have changed since.
 
     Raises:
         Unusable: the file is outside, or gone.
@@ -77,7 +85,7 @@ def read(reference: str, identity: Identity) -> bytes:
     """Return the bytes of a local file or a data URI.
 
     Raises:
-        Unusable: it cannot be read, is absurdly large, or changed since.
+        Unusable: it cannot be read, is absurdly large, or has changed.
         StorageError: no more files can be opened.
     """
     if isinstance(identity, bytes):
@@ -90,13 +98,46 @@ def read(reference: str, identity: Identity) -> bytes:
     current = FileVersion(identity.path, state.st_mtime_ns, state.st_size)
     if current != identity or len(data) != identity.size_bytes:
         raise Unusable("it changes while it is read")
-    digest = stored_digest(reference)
+    digest = table_image_digest(reference)
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
         raise Unusable(
             f"{identity.path} was changed; delete its folder, and touch the table to "
             "have it read again"
         )
     return data
+
+
+def examine(data: bytes) -> ImageFacts:
+    """Return what an image is; its structure is checked, no pixel is decoded.
+
+    Raises:
+        Unusable: the bytes are no image, or a damaged, animated or absurdly large one.
+    """
+    check_size(len(data))
+    try:
+        image = inspect(data)
+    except NotAnImage as error:
+        raise Unusable(f"no usable image ({error})") from error
+    if image.frames > 1:
+        raise Unusable(f"animated, {image.frames} frames; give a single picture")
+    width_px, height_px = image.width_px, image.height_px
+    is_too_long = max(width_px, height_px) > MAX_SIDE_PX
+    if is_too_long or width_px * height_px > MAX_DECODED_PIXELS:
+        raise Unusable(
+            f"{width_px} x {height_px} pixels are too large (at most {MAX_SIDE_PX:,} a "
+            f"side and {MAX_DECODED_PIXELS // 1_000_000} million in all)"
+        )
+    return image
+
+
+def check_size(size_bytes: int) -> None:
+    """Refuse a file that is too large to be read.
+
+    Raises:
+        Unusable: it has more than `MAX_BYTES`.
+    """
+    if size_bytes > MAX_BYTES:
+        raise Unusable(too_large_message(size_bytes))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Reference images prepared for providers: each once, shared by all rows."""
+"""Prepare reference images for providers, each once for all rows."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from typing import Protocol, TypeVar
 import anyio
 import pybase64
 
-from batchgen.addresses import is_url, row_image_at, shown, stored_digest
+from batchgen.addresses import is_url, row_image_at, shown, table_image_digest
+from batchgen.images import ImageFacts
 from batchgen.model import Attachment, Inline, ReferenceRules
-from batchgen.references.conversions import can_convert
-from batchgen.references.facts import Facts, Unusable, examine
-from batchgen.references.inspector import Inspector
 from batchgen.references.loading import (
     Identity,
+    Unusable,
     check_inside,
+    examine,
     identify,
     read,
     with_name,
 )
 from batchgen.references.single_flight import SingleFlightCache
-from batchgen.references.support import why_image_unsupported
+from batchgen.references.support import can_convert, why_image_unsupported
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Bytes of prepared images that are kept for the next row."""
+"""Bytes of prepared images that are kept for the next rows."""
 
 T = TypeVar("T")
 Fetch = Callable[[str], Awaitable[bytes]]
 
 _MAX_SHRINKING = 2  # the pixels of a large image take half a gigabyte
+_MAX_FACTS = 10_000
 _LONG_CHARACTERS = 4096
 """Hashing a data URI of this length would hold up the event loop."""
 
@@ -72,15 +73,15 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    facts: Facts
+    facts: ImageFacts
     attachment: Attachment
 
 
 class ReferenceCache:
-    """Prepares reference images; one that many rows share is prepared once.
+    """Prepares reference images; an image that many rows share is prepared once.
 
-    A local file is read again after it changed; a URL is fetched once for as long as
-    its image is kept.
+    A local file is read again after a change. A URL is fetched again only if its image
+    was dropped from the cache.
     """
 
     def __init__(  # noqa: PLR0913 - each is an independent setting
@@ -113,7 +114,9 @@ class ReferenceCache:
         self._offload = offload
         self._fetch = fetch
         self._prepared = SingleFlightCache(max_bytes, _size_of)
-        self._inspector = Inspector(folder, images)
+        # Kept longer than bytes: an image whose converted bytes are in the cache is not
+        # read again.
+        self._facts = SingleFlightCache(_MAX_FACTS, lambda _: 1)
         self._shrinking = anyio.Semaphore(_MAX_SHRINKING)
 
     async def attachment(
@@ -148,9 +151,9 @@ class ReferenceCache:
         self, reference: str, rules: ReferenceRules, image_count: int
     ) -> _Target:
         unchanged = _Target(reference, await self._identify(reference))
-        facts = self._inspector.recall(unchanged.identity)
-        if not isinstance(facts, Facts):
-            facts = (await self._image(unchanged)).facts
+        facts = await self._facts.get(
+            unchanged.identity, partial(self._facts_of, unchanged)
+        )
         max_bytes = self._max_bytes(rules, image_count)
         reason = why_image_unsupported(facts, rules.media_types, max_bytes)
         if reason is None:
@@ -170,7 +173,7 @@ class ReferenceCache:
 
     def _identify_file(self, reference: str) -> Identity:
         identity = identify(self._folder, reference, self._images)
-        if stored_digest(reference) is None:
+        if table_image_digest(reference) is None:
             check_inside(identity, self._allowed_folder)
         return identity
 
@@ -180,6 +183,9 @@ class ReferenceCache:
             total //= image_count
         limits = [limit for limit in (rules.max_bytes, total) if limit is not None]
         return min(limits, default=None)
+
+    async def _facts_of(self, target: _Target) -> ImageFacts:
+        return (await self._image(target)).facts
 
     # -- bytes
 
@@ -196,9 +202,7 @@ class ReferenceCache:
         else:
             work = partial(_read, target.reference, identity)
         with with_name(target.reference):
-            image = await self._offload(work)
-        self._inspector.remember(identity, image.facts)
-        return image
+            return await self._offload(work)
 
     async def _convert(self, target: _Target, conversion: _Conversion) -> _Image:
         original = await self._image(replace(target, conversion=None))

@@ -1,4 +1,4 @@
-"""Re-encode and scale down an image until a provider takes it."""
+"""Re-encode and scale down an image until a provider accepts it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from batchgen.images import MAX_DECODED_PIXELS
 from batchgen.images.pixels import DECODING_ERRORS
-from batchgen.references.facts import MAX_PIXELS, Unusable
+from batchgen.references.loading import Unusable
 
 _QUALITIES = (90, 80, 70)
 """Tried at full size: a model loses more by fewer pixels than by these qualities."""
@@ -68,7 +69,7 @@ class _Picture:
         kind = media_type.removeprefix("image/").upper()
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             # Pillow may read another size than the header check did.
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > MAX_DECODED_PIXELS:
                 raise ValueError("there are more than it says")
             # A profile for grey or for inks does not fit an RGB image.
             coloured = image.mode in ("RGB", "RGBA", "P", "PA")
@@ -84,7 +85,6 @@ class _Picture:
         return cls(pixels, profile, has_few_colours=kind == "GIF")
 
     def scaled(self, factor: float) -> _Picture:
-        """Return the picture scaled down."""
         size = (
             max(1, round(self.pixels.width * factor)),
             max(1, round(self.pixels.height * factor)),

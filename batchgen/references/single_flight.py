@@ -1,4 +1,4 @@
-"""Work that runs once for all who ask, its results kept in bounded memory."""
+"""Work that runs once for all callers; its results are kept in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class SingleFlightCache:
     one takes over.
     """
 
-    def __init__(self, max_bytes: int, size_of: Callable[[Any], int]) -> None:
+    def __init__(self, max_size: int, size_of: Callable[[Any], int]) -> None:
         """Begin with an empty cache.
 
         Args:
-            max_bytes: Of all results; the least recently used are dropped first.
-            size_of: Returns the bytes of one result.
+            max_size: Of all results; the least recently used are dropped first.
+            size_of: Returns the size of one result, such as its bytes.
         """
-        self._max_bytes = max_bytes
+        self._max_size = max_size
         self._size_of = size_of
-        self._bytes = 0
-        # The result of a key has the type that its `make` returns: hence the casts.
+        self._size = 0
+        # The result of a key has the type that its `make` returns, which needs casts.
         self._results: OrderedDict[Hashable, object] = OrderedDict()
         self._running: dict[Hashable, _Work] = {}
 
@@ -54,7 +54,7 @@ class SingleFlightCache:
         try:
             result = await make()
         except Exception as error:
-            # Its frames would keep everything alive that the work made so far.
+            # The frames of the traceback would keep all data of the work in memory.
             drop_tracebacks(error)
             work.error = error
             raise
@@ -68,10 +68,10 @@ class SingleFlightCache:
 
     def _keep(self, key: Hashable, result: object) -> None:
         self._results[key] = result
-        self._bytes += self._size_of(result)
-        while self._bytes > self._max_bytes:
+        self._size += self._size_of(result)
+        while self._size > self._max_size:
             _, oldest = self._results.popitem(last=False)
-            self._bytes -= self._size_of(oldest)
+            self._size -= self._size_of(oldest)
 
 
 class _Work:

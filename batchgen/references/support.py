@@ -1,15 +1,17 @@
-"""Whether a provider accepts reference images as they are."""
+"""Whether a provider accepts reference images, as they are or converted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from batchgen.addresses import shown
+from batchgen.images import ImageFacts
 from batchgen.model import ReferenceRules
-from batchgen.references.conversions import can_convert
-from batchgen.references.facts import Facts
 from batchgen.references.inspector import Inspector
 
+_READABLE = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+_WRITABLE = frozenset({"image/png", "image/jpeg", "image/webp"})
+_AVIF = "image/avif"
 _MEBI = 1024 * 1024
 _REMEDY = "or say `shrink = true` under [references]"
 
@@ -23,12 +25,12 @@ def why_unsupported(
 ) -> str | None:
     """Return why a provider cannot take references, None if it can.
 
-    The content behind a URL is not known yet, nor how small an image can become.
+    The image of a URL was not fetched yet. How small an image can become is unknown.
 
     Args:
         references: All references of one row; their number is checked elsewhere.
         rules: What the provider accepts.
-        inspector: Knows what each image is.
+        inspector: Reads what each image is.
         shrink: Whether images may be re-encoded and scaled down.
 
     Raises:
@@ -54,7 +56,7 @@ def why_unsupported(
 
 
 def why_image_unsupported(
-    facts: Facts, media_types: Sequence[str], max_bytes: int | None
+    facts: ImageFacts, media_types: Sequence[str], max_bytes: int | None
 ) -> str | None:
     """Return why one image is not accepted as it is, None if it is."""
     if facts.media_type not in media_types:
@@ -77,3 +79,18 @@ def _too_large(size_bytes: int, max_bytes: int) -> str:
     if float(size) <= float(limit):  # rounding hides the difference: count bytes
         name, size, limit = "bytes", f"{size_bytes:,}", f"{max_bytes:,}"
     return f"{size} {name}, at most {limit} {name} are taken; scale down, {_REMEDY}"
+
+
+def can_convert(media_type: str, targets: Collection[str]) -> bool:
+    """Say whether an image can be converted into one of the target types."""
+    is_readable = media_type in _READABLE or (media_type == _AVIF and _reads_avif())
+    return is_readable and not _WRITABLE.isdisjoint(targets)
+
+
+def _reads_avif() -> bool:
+    # Pillow loads slowly, and no other check before a purchase needs it.
+    from PIL import Image
+
+    Image.init()
+    # Registered only where Pillow was built with the AVIF library.
+    return "AVIF" in Image.SAVE

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from batchgen.addresses.characters import visible_line
 from batchgen.ledger import Reader
-from batchgen.ledger.edited_rows import (
-    RowsToRebuy,
+from batchgen.ledger.edits import (
     count_taken_over,
     first_rows_to_rebuy,
     rows_kept,
     rows_to_rebuy,
 )
-from batchgen.ledger.outstanding import EstimatedRows
+from batchgen.ledger.estimate import Estimate
 from batchgen.model import dollars, to_usd
 
 _MAX_NAMED = 3
@@ -34,8 +33,8 @@ class Rebuy:
         rehearsed: Whether the money is the pretend money of a rehearsal.
     """
 
-    rows: RowsToRebuy
-    kept_rows: EstimatedRows
+    rows: Estimate
+    kept_rows: Estimate
     names: Sequence[str]
     rehearsed: bool
 
@@ -78,7 +77,7 @@ class Rebuy:
         )
 
 
-def _price(rows: RowsToRebuy | EstimatedRows, *, rehearsed: bool) -> str:
+def _price(rows: Estimate, *, rehearsed: bool) -> str:
     amount = dollars(to_usd(rows.estimate), pretend=rehearsed)
     if not rows.unpriced:
         return amount

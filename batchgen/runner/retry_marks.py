@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Ledger
-from batchgen.ledger.picked import (
+from batchgen.ledger.selection import (
     reject_images,
     retry_status,
-    retry_status_unless,
     rows_named,
     stale_children,
     try_again,
@@ -74,7 +73,7 @@ def _mark(ledger: Ledger, statuses: Collection[str]) -> int:
     if statuses:
         return sum(retry_status(ledger, Status(status)) for status in statuses)
     kinds = kinds_without_help()
-    return sum(retry_status_unless(ledger, Status(status), kinds) for status in DEFAULT)
+    return sum(retry_status(ledger, Status(status), kinds) for status in DEFAULT)
 
 
 def _mark_selected(

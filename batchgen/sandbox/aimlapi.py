@@ -12,29 +12,24 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.account_balance import remaining_nano
 from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, SEVERAL_FAULTS, Fault, roll
 from batchgen.sandbox.price_table import PriceTable
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
-from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.shapes import Flag, ImageText, ListOf, Text
 from batchgen.sandbox.state_records import Picture
-from batchgen.sandbox.task_handler import json_route
 
-_HALF_CREDITS_PER_USD = 4_000_000
 _NANO_PER_HALF_CREDIT = 250
 _price = partial(price_within, spread="0.05")
 
@@ -90,18 +85,15 @@ class Aimlapi(BaseService):
         {"1K": _price("0.0895"), "2K": _price("0.134"), "4K": _price("0.201")}
     )
     faults = CALL_FAULTS - SEVERAL_FAULTS
-    states_charge: Literal["body", "headers"] = "body"
+    states_charge = "body"
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
-        buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
-            Route("/v1/images/generations", buy, methods=["POST"]),
-            json_route(self, "/v2/billing", self._balance),
+            self.purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self.json_route("/v2/billing", self._balance),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own format."""
         status, message = refusal.choose(_REPLIES)
         separator = "\n" if refusal.reason is Reason.INVALID else " "
         body = {
@@ -110,23 +102,19 @@ class Aimlapi(BaseService):
             "requestId": str(uuid4()),
             # As text, as in the documented example.
             "statusCode": str(status),
-            "timestamp": _timestamp(self._context.now()),
+            "timestamp": _timestamp(self.context.now()),
         }
         return JSONResponse(body, status_code=status, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the image, charge for it and return the reply."""
-        await anyio.sleep(self._context.latency_s(order.content))
-        if order.refused or fault is Fault.REFUSAL:
-            raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
-        half_credits = self._half_credits(order)
-        resolution = _resolution(order)
-        amount_nano = half_credits * _NANO_PER_HALF_CREDIT
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
-        ratio = order.body.get("aspect_ratio", "1:1")
-        size = pixel_size(ratio, resolution)
-        [picture] = pictures_of(self._context, order, fault, size=size)
-        await sell(self._context, order, fault, charge, [picture])
+        await self.work(order, fault)
+        resolution = order.body.get("resolution", "1K")
+        amount_nano = self.random_nano(order, resolution, _NANO_PER_HALF_CREDIT)
+        size = pixel_size(order.body.get("aspect_ratio", "1:1"), resolution)
+        charge, [picture] = await self.sell(
+            order, fault, resolution, amount_nano, size=size
+        )
+        half_credits = amount_nano // _NANO_PER_HALF_CREDIT
         return JSONResponse(
             {
                 "data": [] if fault is Fault.NO_IMAGE else [await self._item(picture)],
@@ -136,29 +124,16 @@ class Aimlapi(BaseService):
         )
 
     async def _balance(self, request: Request) -> dict[str, Any]:
-        left = await remaining_nano(self._context, self, request)
-        return {"current_balance": left / 1e9, "currency": "USD"}
-
-    def _half_credits(self, order: Order) -> int:
-        price = self.price_table[_resolution(order)]
-        maximum = price.ceiling_usd * _HALF_CREDITS_PER_USD
-        minimum = (2 * price.expected_usd - price.ceiling_usd) * _HALF_CREDITS_PER_USD
-        return int(minimum) + int(
-            roll("price", order.content) * int(maximum - minimum + 1)
-        )
+        left_nano = await self.remaining_nano(request)
+        return {"current_balance": left_nano / 1e9, "currency": "USD"}
 
     async def _item(self, picture: Picture) -> dict[str, Any]:
         as_link = roll("base64", picture.content) >= 1 / 8
         item: dict[str, Any] = {"mime_type": "image/png", "b64_json": None}
         if as_link:
-            return {**item, "url": link_of(self._context, picture)}
-        file = await self._context.draw(picture)
+            return {**item, "url": link_of(self.context, picture)}
+        file = await self.context.draw(picture)
         return {**item, "b64_json": base64.b64encode(file).decode(), "url": None}
-
-
-def _resolution(order: Order) -> str:
-    resolution: str = order.body.get("resolution", "1K")
-    return resolution
 
 
 def _as_number(half_credits: int) -> int | float:

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.account_balance import remaining_nano
 from batchgen.sandbox.base_service import BaseService, price_within
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import (
@@ -27,14 +25,12 @@ from batchgen.sandbox.faults import (
     Fault,
     roll,
 )
-from batchgen.sandbox.price_table import PriceTable, as_usd, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import PriceTable, as_usd
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec
-from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Text
 from batchgen.sandbox.state_records import Charge
-from batchgen.sandbox.task_handler import json_route
 
 _SLUG = "nano-banana-2-2"
 _price = partial(price_within, spread="0.03")
@@ -115,24 +111,20 @@ class Apiai(BaseService):
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-api-key"
     is_inline = True
-    states_charge: Literal["body", "headers"] = "headers"
+    states_charge = "headers"
 
     def routes(self) -> list[Route]:
         """Return its routes: one tool under its older and its newer path."""
-        buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         tools = [
-            Route(f"/api/{tools}/{_SLUG}", buy, methods=["POST"])
+            self.purchase_route(f"/api/{tools}/{_SLUG}", _PURCHASE_BODY)
             for tools in ("workflow", "process")
         ]
-        return [*tools, json_route(self, "/api/account/balance", self._balance)]
+        return [*tools, self.json_route("/api/account/balance", self._balance)]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
-        prompt: str = body["PROMPT"]
-        return prompt
+        return str(body["PROMPT"])
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         status, message = refusal.choose(_REPLIES)
         return JSONResponse(
             {"error": f"{message} {refusal.detail}".strip()},
@@ -141,46 +133,32 @@ class Apiai(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the image, charge for it and return it."""
-        latency_s = self._context.latency_s(order.content)
-        await anyio.sleep(latency_s)
-        if order.refused or fault is Fault.REFUSAL:
-            raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
+        await self.work(order, fault)
         resolution = order.body.get("image_size", "1K")
-        amount_nano = self._amount_nano(order, resolution)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
-        [picture] = pictures_of(
-            self._context,
+        charge, [picture] = await self.sell(
             order,
             fault,
+            resolution,
+            self.random_nano(order, resolution, _NANO_PER_STEP),
             size=pixel_size(order.body.get("aspect_ratio", "1:1"), resolution),
             file_format="jpg" if roll("format", order.content) < 0.5 else "png",
         )
-        await sell(self._context, order, fault, charge, [picture])
-        headers = self._headers(charge, order, latency_s)
+        headers = self._headers(charge, order)
         if fault is Fault.NO_IMAGE:
-            words = {"text": "Here is an idea for your image, in words."}
-            return JSONResponse(words, headers=headers)
+            text = {"text": "Here is an idea for your image, in words."}
+            return JSONResponse(text, headers=headers)
         return Response(
-            await self._context.draw(picture),
+            await self.context.draw(picture),
             media_type=MEDIA_TYPES[picture.format],
             headers=headers,
         )
 
     async def _balance(self, request: Request) -> dict[str, Any]:
         # No page shows this reply; in dollars, as in the header of a purchase.
-        return {"balance": await remaining_nano(self._context, self, request) / 1e9}
+        return {"balance": await self.remaining_nano(request) / 1e9}
 
-    def _amount_nano(self, order: Order, resolution: str) -> int:
-        price = self.price_table[resolution]
-        maximum = to_nano(price.ceiling_usd) // _NANO_PER_STEP
-        minimum = to_nano(2 * price.expected_usd - price.ceiling_usd) // _NANO_PER_STEP
-        steps = minimum + int(roll("price", order.content) * (maximum - minimum + 1))
-        return steps * _NANO_PER_STEP
-
-    def _headers(
-        self, charge: Charge, order: Order, latency_s: float
-    ) -> dict[str, str]:
+    def _headers(self, charge: Charge, order: Order) -> dict[str, str]:
+        latency_s = self.context.latency_s(order.content)
         return {
             "X-Request-ID": charge.id,
             "X-Cost": as_usd(charge.amount_nano).rstrip("0"),

@@ -53,7 +53,7 @@ class CutReply(Response):
         }
         await send(start)
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        # close(), unlike abort(), first sends what was written.
+        # close(), unlike abort(), first sends all data that was written.
         scope["state"]["connection"].close()
         await _wait_for_disconnect(receive)
 

@@ -39,14 +39,11 @@ class SandboxProcess:
     process: subprocess.Popen[bytes]
 
     def provider_url(self, name: str) -> str:
-        """Return the base URL of a provider."""
         return f"{self.url}/{name}"
 
     def bill(self, provider: str | None = None) -> dict[str, Any]:
         """Return the bill: `total_usd`, `total_nano_usd` and `entries`."""
-        query = "" if provider is None else f"?provider={provider}"
-        bill: dict[str, Any] = self._get_json(f"bill{query}")
-        return bill
+        return self._object("bill" if provider is None else f"bill?provider={provider}")
 
     def bill_as_csv(self, provider: str) -> bytes:
         """Return a provider's bill as it would export it: `id`, `time`, `amount`."""
@@ -54,34 +51,33 @@ class SandboxProcess:
 
     def tariff(self) -> dict[str, Any]:
         """Return by provider and resolution `expected_usd` and `ceiling_usd`."""
-        tariff: dict[str, Any] = self._get_json("tariff")
-        return tariff
+        return self._object("tariff")
 
     def requests(self) -> list[dict[str, Any]]:
         """Return every purchase request that arrived, oldest first."""
-        requests: list[dict[str, Any]] = self._get_json("requests")
-        return requests
+        return self._list("requests")
 
     def uploads(self) -> list[dict[str, Any]]:
         """Return every reference image that was uploaded, oldest first."""
-        uploads: list[dict[str, Any]] = self._get_json("uploads")
-        return uploads
+        return self._list("uploads")
 
     def faults(self) -> dict[str, Any]:
         """Return the faults that are `queued`, and how many replies are `held`."""
-        faults: dict[str, Any] = self._get_json("faults")
-        return faults
+        return self._object("faults")
 
     def queue_fault(self, provider: str, fault: str, times: int = 1) -> None:
         """Make the next requests of a provider fail with this fault."""
-        self._get_json("faults", {"provider": provider, "fault": fault, "times": times})
+        self._get("faults", {"provider": provider, "fault": fault, "times": times})
 
     def release(self) -> None:
         """Send the replies that the fault `slow` holds back."""
-        self._get_json("release", {})
+        self._get("release", {})
 
-    def _get_json(self, page: str, body: dict[str, Any] | None = None) -> Any:
-        return json.loads(self._get(page, body), parse_float=Decimal)
+    def _object(self, page: str) -> dict[str, Any]:
+        return dict(json.loads(self._get(page), parse_float=Decimal))
+
+    def _list(self, page: str) -> list[dict[str, Any]]:
+        return list(json.loads(self._get(page), parse_float=Decimal))
 
     def _get(self, page: str, body: dict[str, Any] | None = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
@@ -93,8 +89,7 @@ class SandboxProcess:
         # Without the proxy of the environment: the child is on this machine.
         opener = build_opener(ProxyHandler({}))
         with opener.open(request, timeout=_REPLY_WITHIN_S) as reply:
-            content: bytes = reply.read()
-            return content
+            return bytes(reply.read())
 
 
 @contextmanager
@@ -151,7 +146,7 @@ def _environment() -> dict[str, str]:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], state: Path) -> str:
-    assert process.stdout is not None  # noqa: S101  it was asked for
+    assert process.stdout is not None  # noqa: S101  it is a pipe
     line = process.stdout.readline()
     if not line:
         process.wait()
@@ -162,12 +157,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], state: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None  # noqa: S101  it was asked for
-    assert process.stdout is not None  # noqa: S101  it was asked for
-    process.stdin.close()
-    process.stdout.close()
     try:
-        process.wait(_STOP_WITHIN_S)
+        # It closes the child's stdin, at whose end the sandbox ends.
+        process.communicate(timeout=_STOP_WITHIN_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        process.communicate()

@@ -48,6 +48,7 @@ _SHAPES = range(128, 192)
 _PANEL = range(192, 256)
 _BOTTOM = (16, 18, 24)
 _WHITE = (255, 255, 255)
+_load_font = lru_cache(maxsize=32)(ImageFont.load_default)
 _MAX_LINES = 12
 _MAX_CHARACTERS = 20_000
 """More than fits into the widest image; Pillow refuses texts of a million."""
@@ -119,11 +120,10 @@ def _draw_shapes(
 def _draw_panel(pen: ImageDraw.ImageDraw, prompt: str, size: tuple[int, int]) -> None:
     letter = max(11, min(size) // 26)
     margin = letter
-    font = _font(letter)
+    font = _load_font(letter)
     room = min(_MAX_LINES, (size[1] - 4 * margin) // (letter + letter // 3) - 2)
     wrapped = _wrap(prompt[:_MAX_CHARACTERS], font, size[0] - 4 * margin)
-    lines = list(islice(wrapped, max(1, room)))
-    text = "\n".join(["REHEARSAL", *lines])
+    text = "\n".join(["REHEARSAL", *islice(wrapped, max(1, room))])
     spacing = letter // 3
     height = pen.multiline_textbbox((0, 0), text, font=font, spacing=spacing)[3]
     top = size[1] - height - 3 * margin
@@ -131,11 +131,6 @@ def _draw_panel(pen: ImageDraw.ImageDraw, prompt: str, size: tuple[int, int]) ->
     pen.multiline_text(
         (2 * margin, top + margin), text, font=font, spacing=spacing, fill=_PANEL[-1]
     )
-
-
-@lru_cache(maxsize=32)
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
 
 
 def _wrap(

@@ -8,7 +8,6 @@ read 2026-11-30.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
@@ -17,24 +16,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService, price_within
+from batchgen.sandbox.base_service import image_count, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import UPLOAD_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import PriceTable, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase, path_in
+from batchgen.sandbox.price_table import PriceTable
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
-from batchgen.sandbox.sale import charge_of, image_count, pictures_of
 from batchgen.sandbox.shapes import Flag, ImageText, ListOf, Number, Text
 from batchgen.sandbox.state_records import Picture, Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
-    LINK_LIFE_S,
     Ending,
-    poll_task,
-    results_of,
-    submit,
+    TaskService,
 )
 
 _MODEL = "/fal-ai/nano-banana-2"
@@ -101,7 +96,7 @@ _EDIT_BODY = json_body(
 )
 
 
-class Fal(BaseService):
+class Fal(TaskService):
     """Sell up to four images per task; searches cost nothing extra here."""
 
     name = "fal"
@@ -115,25 +110,17 @@ class Fal(BaseService):
     )
     faults = frozenset(Fault) - UPLOAD_FAULTS
     key_header = "authorization Key"
-    link_life_s: float | None = LINK_LIFE_S
-    renews_links = True
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
         task = f"{_MODEL}/requests/{{task_id}}"
-        buy, edit = (
-            partial(handle_purchase, self._context, self, body)
-            for body in (_GENERATE_BODY, _EDIT_BODY)
-        )
         return [
-            Route(_MODEL, buy, methods=["POST"]),
-            Route(f"{_MODEL}/edit", edit, methods=["POST"]),
-            Route(f"{task}/status", self._status, methods=["GET"]),
-            Route(task, self._result, methods=["GET"]),
+            self.purchase_route(_MODEL, _GENERATE_BODY),
+            self.purchase_route(f"{_MODEL}/edit", _EDIT_BODY),
+            self.json_route(f"{task}/status", self._status),
+            self.json_route(task, self._result),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         status, message, kind = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         detail: object = text
@@ -142,29 +129,23 @@ class Fal(BaseService):
         return JSONResponse({"detail": detail}, status, refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, and decide how it ends."""
         body = order.body
         ratio = body.get("aspect_ratio", "auto")
         resolution = body.get("resolution", "1K").replace("0.5K", "512")
-        count = image_count(body.get("num_images", 1), fault)
-        pictures = pictures_of(
-            self._context,
+        task = await self.submit(
             order,
             fault,
+            resolution,
+            str(uuid4()),
             size=pixel_size("1:1" if ratio == "auto" else ratio, resolution),
-            count=count,
+            count=image_count(body.get("num_images", 1), fault),
             file_format=body.get("output_format", "png").replace("jpeg", "jpg"),
-        )
-        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
-        task = await submit(
-            self._context, order, fault, pictures, charge, task_id=str(uuid4())
         )
         queued = {"status": "IN_QUEUE", "queue_position": 0}
         return JSONResponse({**queued, **self._names(task)})
 
     def _names(self, task: Task) -> dict[str, Any]:
-        url = f"{self._context.url}/{self.name}{_MODEL}/requests/{task.id}"
+        url = f"{self.context.url}/{self.name}{_MODEL}/requests/{task.id}"
         return {
             "request_id": task.id,
             "response_url": url,
@@ -173,10 +154,7 @@ class Fal(BaseService):
         }
 
     async def _status(self, request: Request) -> Response:
-        try:
-            task, progress = await poll_task(self._context, self, request)
-        except Refusal as refusal:
-            return self.refuse(refusal, path_in(request))
+        task, progress = await self.poll(request)
         if progress < 100:
             status = "IN_QUEUE" if progress < 20 else "IN_PROGRESS"
             return JSONResponse({"status": status, **self._names(task)}, 202)
@@ -187,10 +165,7 @@ class Fal(BaseService):
         return JSONResponse(completed)
 
     async def _result(self, request: Request) -> Response:
-        try:
-            task, progress = await poll_task(self._context, self, request)
-        except Refusal as refusal:
-            return self.refuse(refusal, path_in(request))
+        task, progress = await self.poll(request)
         if progress < 100:
             return JSONResponse({"detail": "Request is still in progress"}, 400)
         is_empty = task.ending == Ending.NO_IMAGE
@@ -200,13 +175,13 @@ class Fal(BaseService):
             status, kind, message = _FAILURES[task.ending]
             detail = [{"loc": ["body", "prompt"], "msg": message, "type": kind}]
             return JSONResponse({"detail": detail}, status)
-        pictures = await results_of(self._context, task)
+        pictures = await self.results_of(task)
         images = [self._image(picture) for picture in pictures]
         return JSONResponse({"images": images, "description": ""})
 
     def _image(self, picture: Picture) -> dict[str, Any]:
         return {
-            "url": link_of(self._context, picture),
+            "url": link_of(self.context, picture),
             "content_type": MEDIA_TYPES[picture.format],
             "file_name": f"image.{picture.format}",
             "width": picture.width_px,

@@ -1,4 +1,4 @@
-"""What goes wrong, and when: by profile and seed, or on demand for tests.
+"""Faults of replies: chosen by profile and seed, or queued on demand for tests.
 
 A fault of a profile depends on the seed, the content of the request, and how often
 that content was seen. It does not depend on order or time, so the same seed gives the
@@ -119,7 +119,7 @@ class Occasion:
 
 
 class Faults:
-    """Choose the faults; queued faults come first, in their order."""
+    """Chooses the faults; queued faults come first, in their order."""
 
     def __init__(self, profile: Profile, seed: int) -> None:
         self._profile = profile
@@ -135,7 +135,8 @@ class Faults:
         """Return provider, fault and number of times, in their order."""
         return list(self._queued)
 
-    def _pop_queued(self, provider: str, possible: frozenset[Fault]) -> Fault | None:
+    def pop_queued(self, provider: str, possible: frozenset[Fault]) -> Fault | None:
+        """Return the first queued fault of a provider that is possible now, once."""
         for position, (queued_provider, fault, times) in enumerate(self._queued):
             if queued_provider == provider and fault in possible:
                 left = [(queued_provider, fault, times - 1)] if times > 1 else []
@@ -144,8 +145,8 @@ class Faults:
         return None
 
     def at_purchase(self, occasion: Occasion) -> Fault | None:
-        """Return what goes wrong with a purchase request."""
-        queued = self._pop_queued(occasion.provider, PURCHASE_FAULTS)
+        """Return the fault of a purchase request, if any."""
+        queued = self.pop_queued(occasion.provider, PURCHASE_FAULTS)
         if queued is not None:
             return queued
         random_value = roll(
@@ -159,7 +160,7 @@ class Faults:
         return None
 
     def _is_out(self, number: int) -> bool:
-        """Return whether the outage goes on; its end in time helps slow clients."""
+        """Say whether the outage goes on; after some time it ends for slow clients."""
         if number not in _OUTAGE_NUMBERS:
             return False
         now = time.monotonic()
@@ -167,26 +168,18 @@ class Faults:
             self._outage_ends = now + _OUTAGE_S
         return now < self._outage_ends
 
-    def at_poll(self, provider: str) -> Fault | None:
-        """Return what goes wrong with a poll."""
-        return self._pop_queued(provider, POLL_FAULTS)
-
-    def at_upload(self, provider: str) -> Fault | None:
-        """Return what goes wrong with the upload of a reference image."""
-        return self._pop_queued(provider, UPLOAD_FAULTS)
-
     def at_download(self, occasion: Occasion) -> Fault | None:
-        """Return what goes wrong with a download."""
-        queued = self._pop_queued(occasion.provider, DOWNLOAD_FAULTS)
+        """Return the fault of a download, if any."""
+        queued = self.pop_queued(occasion.provider, DOWNLOAD_FAULTS)
         if queued is not None or self._profile != "storm":
             return queued
         parts = (occasion.content, occasion.occurrence, occasion.number)
         fault = _choose(_STORM_DOWNLOAD, roll(self._seed, "download", *parts))
-        # A link that worked, or whose download was only cut, stays valid.
+        # A link whose first download worked, or was only cut, stays valid.
         return fault if occasion.number == 1 or fault is Fault.CUT_DOWNLOAD else None
 
     def refuses(self, content: str, prompt: str) -> bool:
-        """Return whether the policy forbids this prompt; the same answer each time."""
+        """Say whether the policy forbids a prompt; always the same for one prompt."""
         if _REFUSED_WORD in prompt:
             return True
         random_value = roll(self._seed, "refusal", content)

@@ -8,7 +8,6 @@ on task details and error codes, and the client cookaihq/canvas4me (2f313f5 of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from math import ceil
 from types import MappingProxyType
 from typing import Any
@@ -18,25 +17,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService, price_within
+from batchgen.sandbox.base_service import price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import MEDIA_TYPES, pixel_size
 from batchgen.sandbox.faults import SEVERAL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import PriceTable, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import PriceTable
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, json_body
-from batchgen.sandbox.sale import charge_of, pictures_of
 from batchgen.sandbox.shapes import Files, Flag, ImageText, ListOf, Object, Text
 from batchgen.sandbox.state_records import Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
-    LINK_LIFE_S,
     Ending,
-    json_route,
-    poll_task,
-    results_of,
-    submit,
+    TaskService,
 )
 from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
@@ -110,7 +104,7 @@ _UPLOAD_BODY = BodySpec(
 )
 
 
-class Foxapi(BaseService):
+class Foxapi(TaskService):
     """Sell one image per task, charged when it is completed."""
 
     name = "foxapi"
@@ -123,20 +117,15 @@ class Foxapi(BaseService):
         }
     )
     faults = frozenset(Fault) - SEVERAL_FAULTS
-    link_life_s: float | None = LINK_LIFE_S
-    renews_links = True
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
-        buy = partial(handle_purchase, self._context, self, _PURCHASE_BODY)
         return [
-            Route("/v1/images/generations", buy, methods=["POST"]),
-            json_route(self, "/v1/tasks/{task_id}", self._task),
-            json_route(self, _UPLOAD_PATH, self._upload, "POST"),
+            self.purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self.json_route("/v1/tasks/{task_id}", self._task),
+            self.json_route(_UPLOAD_PATH, self._upload, "POST"),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
-        """Return an error reply in its own format."""
         if refusal.reason is Reason.TOO_LARGE and path == _UPLOAD_PATH:
             return HTMLResponse(_TOO_LARGE, status_code=413)
         status, kind, message = refusal.choose(_REPLIES)
@@ -148,42 +137,35 @@ class Foxapi(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, and decide how it ends."""
         ratio = order.body.get("aspect_ratio", "1:1")
         # The sandbox fetches no input image, so there is no ratio to match.
         ratio = "1:1" if ratio == "match_input_image" else ratio
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        pictures = pictures_of(
-            self._context,
+        task = await self.submit(
             order,
             fault,
+            resolution,
+            f"task-unified-{int(self.context.now())}-{uuid4().hex[:8]}",
             size=pixel_size(ratio, resolution),
             file_format=order.body.get("output_format", "png"),
-        )
-        amount_nano = to_nano(self.price_table[resolution].expected_usd)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
-        task_id = f"task-unified-{int(charge.at)}-{uuid4().hex[:8]}"
-        task = await submit(
-            self._context, order, fault, pictures, charge, task_id=task_id
         )
         return JSONResponse(_document(task, "pending", 0))
 
     async def _task(self, request: Request) -> dict[str, Any]:
-        task, progress = await poll_task(self._context, self, request)
+        task, progress = await self.poll(request)
         if progress < 100:
             status = "pending" if progress < 20 else "processing"
             return _document(task, status, progress)
         if task.ending in FREE_ENDINGS:
             return {**_document(task, "failed", 100), **_task_error(task)}
-        result = await self._result(task)
-        return {**_document(task, "completed", 100), **result}
+        return {**_document(task, "completed", 100), **await self._result(task)}
 
     async def _result(self, task: Task) -> dict[str, Any]:
-        pictures = await results_of(self._context, task)
+        pictures = await self.results_of(task)
         if not pictures:
             return {"results": None}
         [picture] = pictures
-        link = link_of(self._context, picture)
+        link = link_of(self.context, picture)
         if roll("shape", task.content) < 0.5:
             media_type = MEDIA_TYPES[picture.format]
             return {"results": [{"url": link, "content_type": media_type}]}
@@ -191,15 +173,14 @@ class Foxapi(BaseService):
         return {"output": {"url": link, "urls": [link], **size}}
 
     async def _upload(self, request: Request) -> dict[str, Any]:
-        upload, _ = await receive_upload(
-            self._context,
+        upload = await receive_upload(
+            self.context,
             self,
             _UPLOAD_BODY,
             request,
-            file="file",
             life_s=_UPLOAD_LIFE_S,
         )
-        return {"url": upload_link(self._context, upload), "size": upload.size_bytes}
+        return {"url": upload_link(self.context, upload), "size": upload.size_bytes}
 
 
 def _document(task: Task, status: str, progress: int) -> dict[str, Any]:

@@ -8,9 +8,8 @@ types of errors; read 2026-11-20.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import partial
 from math import ceil
 from types import MappingProxyType
 from typing import Any
@@ -20,30 +19,87 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.account_balance import DEPOSIT_NANO, remaining_nano
-from batchgen.sandbox.base_service import BaseService
+from batchgen.sandbox.base_service import DEPOSIT_NANO, image_count
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import Fault, roll
-from batchgen.sandbox.gccai_body import PURCHASE_BODY, UPLOAD_BODY
-from batchgen.sandbox.price_table import Price, PriceTable, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import Price, PriceTable
+from batchgen.sandbox.purchase_handler import Order
+from batchgen.sandbox.reference_images import ImageRules
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, image_count, pictures_of
+from batchgen.sandbox.request_parsing import BodySpec
+from batchgen.sandbox.shapes import (
+    FilePart,
+    Files,
+    Flag,
+    ImageText,
+    ListOf,
+    Number,
+    Object,
+    Text,
+)
 from batchgen.sandbox.state_records import Picture, Task
 from batchgen.sandbox.task_handler import (
     FREE_ENDINGS,
     LINK_LIFE_S,
     Ending,
-    json_route,
-    poll_task,
-    results_of,
-    submit,
+    TaskService,
 )
 from batchgen.sandbox.upload_handler import receive_upload, upload_link
 
 _USD_PER_CREDIT = Decimal("0.004")
 _LANGUAGES = ("zh", "en", "ko", "ja")
+
+_RATIOS = (
+    *("auto", "1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "5:4", "4:5"),
+    *("21:9", "1:4", "4:1", "1:8", "8:1"),
+)
+_IMAGE = ImageRules(max_bytes=10_000_000)
+
+
+def _problems_of_search(body: Mapping[str, Any]) -> Iterator[str]:
+    if body.get("google_image_search") and not body.get("google_search"):
+        yield "'google_image_search': needs 'google_search': true"
+
+
+_PURCHASE_BODY = BodySpec(
+    shape=Object(
+        fields={
+            "model": Text(
+                required=True,
+                choices=(
+                    "gemini-3.1-flash-image-preview",
+                    "gemini-3.1-flash-image-preview-official",
+                ),
+            ),
+            "prompt": Text(required=True),
+            "size": Text(choices=_RATIOS),
+            "resolution": Text(choices=("0.5K", "1K", "2K", "4K")),
+            "n": Number(minimum=1, maximum=4, whole=True),
+            "official_fallback": Flag(),
+            "image_urls": ListOf(
+                maximum=14,
+                item=ImageText(schemes=("https", "http", "data"), image=_IMAGE),
+            ),
+            "google_search": Flag(),
+            "google_image_search": Flag(),
+        },
+        rule=_problems_of_search,
+    ),
+    # Fourteen images of 10 MB are 187 MB as base64.
+    max_bytes=200 * 1024 * 1024,
+)
+# `file` is a guess: no page and no client that was read names the part.
+_UPLOAD_BODY = BodySpec(
+    media_type="multipart/form-data",
+    shape=Object(
+        fields={
+            "file": Files(
+                required=True, minimum=1, maximum=1, item=FilePart(image=_IMAGE)
+            )
+        }
+    ),
+)
 
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str], ...]] = MappingProxyType(
     {
@@ -85,9 +141,9 @@ _FAILURES: Mapping[str, tuple[int, str, str]] = MappingProxyType(
         ),
     }
 )
-# The states waiting, at work, completed and failed: the names of the documents, and
-# others that clients have seen.
-_WORDS = (
+# Names of the states waiting, at work, completed and failed: those of the documents,
+# and others that clients have seen.
+_STATE_NAMES = (
     ("pending", "processing", "completed", "failed"),
     ("pending", "processing", "completed", "failed"),
     ("submitted", "in_progress", "success", "failure"),
@@ -100,7 +156,7 @@ def _price(usd: str) -> Price:
     return Price(expected_usd=price, ceiling_usd=price, usd_per_credit=_USD_PER_CREDIT)
 
 
-class Gccai(BaseService):
+class Gccai(TaskService):
     """Sell up to four images per task, charged when completed.
 
     The official channel costs the same here; its real price is not documented.
@@ -116,25 +172,21 @@ class Gccai(BaseService):
         }
     )
     faults = frozenset(Fault)
-    link_life_s: float | None = LINK_LIFE_S
-    renews_links = True
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
-        buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
         return [
-            Route("/v1/images/generations", buy, methods=["POST"]),
-            json_route(self, "/v1/tasks/{task_id}", self._status),
-            json_route(self, "/v1/uploads/images", self._upload, "POST"),
-            json_route(self, "/v1/user/balance", self._balance),
+            self.purchase_route("/v1/images/generations", _PURCHASE_BODY),
+            self.json_route("/v1/tasks/{task_id}", self._status),
+            self.json_route("/v1/uploads/images", self._upload, "POST"),
+            self.json_route("/v1/user/balance", self._balance),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
         """Return an error reply in one of its envelopes, some of them with a 200."""
         choices = _REPLIES[refusal.reason]
         chosen = refusal.variant * len(choices)
-        status, kind, words = choices[int(chosen)]
-        error = {"message": f"{words} {refusal.detail}".strip(), "type": kind}
+        status, kind, message = choices[int(chosen)]
+        error = {"message": f"{message} {refusal.detail}".strip(), "type": kind}
         envelopes: tuple[tuple[int, dict[str, Any]], ...] = (
             (status, {"error": {"code": status, **error}}),
             (status, {"code": status, "error": error}),
@@ -145,32 +197,33 @@ class Gccai(BaseService):
         return JSONResponse(body, status_code=http, headers=refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Accept a task, and decide how it ends."""
         random_value = roll("refusal", order.content)
         if (order.refused or fault is Fault.REFUSAL) and random_value < 1 / 3:
             raise Refusal(Reason.REFUSED, variant=random_value * 3)
         resolution = order.body.get("resolution", "1K").replace("0.5K", "512")
-        count = image_count(order.body.get("n", 1), fault)
-        size = pixel_size(_ratio(order), resolution)
-        pictures = pictures_of(self._context, order, fault, size=size, count=count)
-        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
         task_id = f"task_01K8{uuid4().hex[:22].upper()}"
-        await submit(self._context, order, fault, pictures, charge, task_id=task_id)
+        await self.submit(
+            order,
+            fault,
+            resolution,
+            task_id,
+            size=pixel_size(_ratio(order), resolution),
+            count=image_count(order.body.get("n", 1), fault),
+        )
         entry = {"status": "submitted", "task_id": task_id}
         alone = roll("alone", order.content) < 1 / 4
         return JSONResponse({"code": 200, "data": entry if alone else [entry]})
 
     async def _status(self, request: Request) -> dict[str, Any]:
-        task, progress = await poll_task(self._context, self, request)
-        asked = dict(request.query_params)
-        if asked.pop("language", "en") not in _LANGUAGES or asked:
+        task, progress = await self.poll(request)
+        parameters = dict(request.query_params)
+        if parameters.pop("language", "en") not in _LANGUAGES or parameters:
             raise Refusal(Reason.INVALID, f"?{request.query_params}")
         return {"code": 200, "data": await self._document(task, progress)}
 
     async def _document(self, task: Task, progress: int) -> dict[str, Any]:
-        words = _WORDS[int(roll("words", task.content) * len(_WORDS))]
-        waiting, at_work, completed, failed = words
+        chosen = int(roll("words", task.content) * len(_STATE_NAMES))
+        waiting, at_work, completed, failed = _STATE_NAMES[chosen]
         document = {
             "id": task.id,
             "progress": progress,
@@ -183,13 +236,13 @@ class Gccai(BaseService):
         document["actual_time"] = round(task.ready_at - task.created_at)
         if task.ending in FREE_ENDINGS:
             return {**document, "status": failed, **_failure(task)}
-        pictures = await results_of(self._context, task)
+        pictures = await self.results_of(task)
         result = {"images": self._images(task, pictures)} if pictures else None
         ended = {**document, "status": completed, "result": result}
         return {**ended, **_cost(task)}
 
     def _images(self, task: Task, pictures: list[Picture]) -> list[dict[str, Any]]:
-        links = [link_of(self._context, picture) for picture in pictures]
+        links = [link_of(self.context, picture) for picture in pictures]
         ends = [int(picture.issued_at + LINK_LIFE_S) for picture in pictures]
         shape = roll("shape", task.content)
         if shape < 1 / 3:
@@ -200,10 +253,8 @@ class Gccai(BaseService):
         ]
 
     async def _balance(self, request: Request) -> dict[str, Any]:
-        left_nano_usd = await remaining_nano(self._context, self, request)
-        used_nano_usd = DEPOSIT_NANO - left_nano_usd
-        left = Decimal(left_nano_usd).scaleb(-9)
-        used = Decimal(used_nano_usd).scaleb(-9)
+        left = Decimal(await self.remaining_nano(request)).scaleb(-9)
+        used = Decimal(DEPOSIT_NANO).scaleb(-9) - left
         # Amounts as a number or as text: public clients handle both.
         return {
             "success": True,
@@ -215,12 +266,12 @@ class Gccai(BaseService):
         }
 
     async def _upload(self, request: Request) -> dict[str, Any]:
-        # Its lifetime is not documented: the same as for the links of images.
-        upload, _ = await receive_upload(
-            self._context, self, UPLOAD_BODY, request, file="file", life_s=LINK_LIFE_S
+        # The lifetime of an upload is not documented: the same as for links of images.
+        upload = await receive_upload(
+            self.context, self, _UPLOAD_BODY, request, life_s=LINK_LIFE_S
         )
         return {
-            "url": upload_link(self._context, upload),
+            "url": upload_link(self.context, upload),
             "filename": upload.file_name,
             "content_type": upload.media_type,
             "bytes": upload.size_bytes,

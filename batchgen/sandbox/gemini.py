@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 from starlette.middleware.base import RequestResponseEndpoint
@@ -44,14 +44,13 @@ from batchgen.sandbox.gemini_models import (
     MAX_THOUGHT_TOKENS,
     MODELS,
     Model,
+    Tokens,
     special_prices,
     usual_prices,
 )
-from batchgen.sandbox.gemini_tokens import Tokens
 from batchgen.sandbox.price_table import PriceTable, SpecialPrice
 from batchgen.sandbox.purchase_handler import Order, handle_purchase
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.sale import charge_of, pictures_of, sell
 from batchgen.sandbox.state_records import Picture
 
 _BLOCKS = ("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY")
@@ -75,13 +74,13 @@ class Gemini(BaseService):
     faults = CALL_FAULTS - SEVERAL_FAULTS - DOWNLOAD_FAULTS
     key_header = "x-goog-api-key"
     is_inline = True
-    states_charge: Literal["body", "headers"] = "body"
+    states_charge = "body"
 
     def routes(self) -> list[Route]:
         """Return its routes: with each version, and for a base URL without one."""
         buy = partial(
             _with_key_from_query,
-            partial(handle_purchase, self._context, self, PURCHASE_BODY),
+            partial(handle_purchase, self.context, self, PURCHASE_BODY),
         )
         path = "/models/{model}:generateContent"
         versions = ("", "/v1beta", "/v1")
@@ -90,11 +89,9 @@ class Gemini(BaseService):
         ]
 
     def prompt_in(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt of a valid purchase request."""
         return prompt_in(body)
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         return error_reply(refusal)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
@@ -106,7 +103,7 @@ class Gemini(BaseService):
             raise Refusal(Reason.INVALID, "\n".join(problems))
         if "daily" in order.key:
             raise Refusal(Reason.THROTTLED_SILENTLY, PER_DAY)
-        await anyio.sleep(self._context.latency_s(order.content))
+        await anyio.sleep(self.context.latency_s(order.content))
         if order.refused or fault is Fault.REFUSAL:
             return await self._blocked(order)
         if fault is Fault.NO_IMAGE:
@@ -116,7 +113,7 @@ class Gemini(BaseService):
     async def _with_image(self, order: Order, fault: Fault | None) -> Response:
         resolution = resolution_in(order.body)
         size = pixel_size(ratio_in(order.body), resolution)
-        [picture] = pictures_of(self._context, order, fault, size=size)
+        [picture] = self.pictures_of(order, fault, size=size)
         thoughts = _thoughts_of(order)
         chatty = roll("words", order.content) < 1 / 2
         queries = _queries_of(order)
@@ -134,8 +131,7 @@ class Gemini(BaseService):
         parts.append(await self._image(picture))
         answer = _finished_answer("STOP", parts)
         if queries:
-            grounding = {"webSearchQueries": queries}
-            answer["candidates"][0]["groundingMetadata"] = grounding
+            answer["candidates"][0]["groundingMetadata"] = {"webSearchQueries": queries}
         return await self._charge_and_reply(order, fault, tokens, answer)
 
     async def _thoughts(self, picture: Picture) -> list[dict[str, Any]]:
@@ -147,17 +143,17 @@ class Gemini(BaseService):
             height_px=height_px,
             position=picture.position + 1,
         )
-        words = {"text": "A draft first, to judge the composition.", "thought": True}
-        return [words, {**await self._image(draft), "thought": True}]
+        text = {"text": "A draft first, to judge the composition.", "thought": True}
+        return [text, {**await self._image(draft), "thought": True}]
 
     async def _image(self, picture: Picture) -> dict[str, Any]:
-        data = base64.b64encode(await self._context.draw(picture)).decode()
+        data = base64.b64encode(await self.context.draw(picture)).decode()
         return {"inlineData": {"mimeType": "image/png", "data": data}}
 
     async def _without_image(self, order: Order) -> Response:
         reason = _choose(_WITHOUT_IMAGE, order)
-        words = [{"text": "I cannot draw that, but here is a description of it."}]
-        parts = words if reason == "STOP" else []
+        text = {"text": "I cannot draw that, but here is a description of it."}
+        parts = [text] if reason == "STOP" else []
         tokens = replace(_tokens_in(order), text=12 if parts else 0)
         answer = _finished_answer(reason, parts)
         return await self._charge_and_reply(order, Fault.NO_IMAGE, tokens, answer)
@@ -194,10 +190,10 @@ class Gemini(BaseService):
     ) -> Response:
         amount_nano = tokens.amount_nano(MODELS[order.path["model"]])
         resolution = resolution_in(order.body)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
+        charge = self.charge_of(order, fault, resolution, amount_nano)
         if fault is Fault.REFUSAL:
             charge = replace(charge, status="refused")
-        await sell(self._context, order, fault, charge, [])
+        await self.record_sale(order, fault, charge, [])
         return JSONResponse(
             {
                 **answer,
@@ -253,8 +249,8 @@ def _finished_answer(reason: str, parts: list[dict[str, Any]]) -> dict[str, Any]
     return {"candidates": [{**content, "finishReason": reason, "index": 0}]}
 
 
-def _choose(words: tuple[str, ...], order: Order) -> str:
-    return words[int(roll("reason", order.content) * len(words))]
+def _choose(reasons: tuple[str, ...], order: Order) -> str:
+    return reasons[int(roll("reason", order.content) * len(reasons))]
 
 
 async def _with_key_from_query(

@@ -37,8 +37,7 @@ _LEVELS = ("minimal", "low", "medium", "high")
 
 def references_in(body: Mapping[str, Any]) -> list[str]:
     """Return the base64 of the images in a valid request, in order."""
-    parts = _parts(body)
-    return [part["inlineData"]["data"] for part in parts if "inlineData" in part]
+    return [part["inlineData"]["data"] for part in _parts(body) if "inlineData" in part]
 
 
 def prompt_in(body: Mapping[str, Any]) -> str:
@@ -48,8 +47,7 @@ def prompt_in(body: Mapping[str, Any]) -> str:
 
 def resolution_in(body: Mapping[str, Any]) -> str:
     """Return the resolution that a valid request asks for."""
-    resolution: str = _image_config(body).get("imageSize", "1K")
-    return resolution
+    return str(_image_config(body).get("imageSize", "1K"))
 
 
 def has_size(body: Mapping[str, Any]) -> bool:

@@ -76,8 +76,7 @@ def error_reply(refusal: Refusal) -> Response:
 def _details(refusal: Refusal) -> list[dict[str, Any]]:
     match refusal.reason:
         case Reason.INVALID:
-            lines = refusal.detail.splitlines()
-            violations = [{"description": line} for line in lines]
+            violations = [{"description": line} for line in refusal.detail.splitlines()]
             return [_detail("BadRequest", fieldViolations=violations)]
         case Reason.WRONG_KEY if refusal.detail:
             return [

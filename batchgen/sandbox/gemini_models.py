@@ -1,8 +1,10 @@
-"""The image models that Google sells, the options they accept, and their prices.
+"""The image models that Google sells, their options and prices.
 
 Sources: notes that quote Google's changelog, model and pricing pages of October 2026
 (ids, sizes, prices for 2.1 by token, prices of the others by image), docs.laozhang.ai
-for levels of thinking; read 2026-11-30. Prices of text at the others are made up.
+for levels of thinking, litellm's reading of grounding for queries; read 2026-11-30.
+ai.google.dev, pages on pricing (standard, not batch) and image generation, read
+2026-11-20. Prices of text at the others, and how many tokens a prompt has, are made up.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any, Self
 
 from batchgen.sandbox.price_table import Price, SpecialPrice
 
@@ -18,7 +21,7 @@ USUAL = "gemini-nano-banana-2.1"
 NANO_PER_QUERY = 14_000_000
 MAX_QUERIES = 4
 MAX_THOUGHT_TOKENS = 3_500
-# Prompt, references, words and short thoughts come on top of the image.
+# Prompt, references, text and short thoughts are charged in addition to the image.
 _MARGIN = Decimal("1.5")
 
 
@@ -31,7 +34,7 @@ class Model:
         has_size: Whether `imageSize` is accepted at all.
         levels: Of thinking, in lower case; the first is the default.
         input_nano: Nano-dollars of one token that is sent.
-        text_nano: Of one token of words or thoughts.
+        text_nano: Of one token of text or thoughts.
         image_nano: Of one token of an image.
     """
 
@@ -88,7 +91,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
         ),
     }
 )
-"""Every other model is not found, even one that Google once had."""
+"""Requests for other models get a 404, also for models that Google had earlier."""
 
 
 def usual_prices() -> dict[str, Price]:
@@ -112,3 +115,65 @@ def special_prices() -> Iterator[SpecialPrice]:
                 yield SpecialPrice(
                     resolution=resolution, model=name, price=model.price(resolution)
                 )
+
+
+_TOKENS_PER_REFERENCE = 258
+# So that no prompt, however long, costs more than the price table says.
+_MAX_PROMPT_TOKENS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """Tokens of one call, by their purpose.
+
+    Attributes:
+        queries: Distinct queries that its searches sent.
+        results: Tokens of the search results, which are not charged.
+    """
+
+    prompt: int
+    references: int = 0
+    thoughts: int = 0
+    text: int = 0
+    image: int = 0
+    queries: int = 0
+    results: int = 0
+
+    @classmethod
+    def of_request(cls, prompt: str, references: int) -> Self:
+        """Return the tokens of a request with so many images, without its answer."""
+        prompt_tokens = min(len(prompt.split()), _MAX_PROMPT_TOKENS)
+        return cls(prompt=prompt_tokens, references=references * _TOKENS_PER_REFERENCE)
+
+    def amount_nano(self, model: Model) -> int:
+        return (
+            (self.prompt + self.references) * model.input_nano
+            + (self.thoughts + self.text) * model.text_nano
+            + self.image * model.image_nano
+            + self.queries * NANO_PER_QUERY
+        )
+
+    def as_document(self) -> dict[str, Any]:
+        """Return `usageMetadata`."""
+        sent_tokens = self.prompt + self.references
+        output_tokens = self.text + self.image
+        return {
+            "promptTokenCount": sent_tokens,
+            "candidatesTokenCount": output_tokens,
+            "thoughtsTokenCount": self.thoughts,
+            "totalTokenCount": sent_tokens
+            + output_tokens
+            + self.thoughts
+            + self.results,
+            **({"toolUsePromptTokenCount": self.results} if self.results else {}),
+            "promptTokensDetails": _details(TEXT=self.prompt, IMAGE=self.references),
+            "candidatesTokensDetails": _details(TEXT=self.text, IMAGE=self.image),
+        }
+
+
+def _details(**counts: int) -> list[dict[str, Any]]:
+    return [
+        {"modality": modality, "tokenCount": count}
+        for modality, count in counts.items()
+        if count
+    ]

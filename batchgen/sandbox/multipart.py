@@ -93,12 +93,10 @@ class _Collector:
         self._data += data[start:end]
 
     def _end(self) -> None:
-        disposition = self._headers.get("content-disposition")
-        kind, options = parse_options_header(disposition)
+        kind, options = parse_options_header(self._headers.get("content-disposition"))
         if kind != b"form-data" or not options.get(b"name"):
             raise ValueError("a part has no name")
-        name = options[b"name"].decode()
-        self.fields.append((name, self._value_of(options)))
+        self.fields.append((options[b"name"].decode(), self._value_of(options)))
 
     def _value_of(self, options: Mapping[bytes, bytes]) -> str | Part:
         if b"filename" not in options:

@@ -8,23 +8,20 @@ is no list of codes: those here are made up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import anyio
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService, price_within
+from batchgen.sandbox.base_service import BaseService, image_count, price_within
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
-from batchgen.sandbox.price_table import PriceTable, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import PriceTable
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
-from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
 from batchgen.sandbox.shapes import ImageText, ListOf, Number, OneOf, Shape, Text
 
 _RESOLUTIONS: Mapping[str, str] = MappingProxyType(
@@ -116,12 +113,9 @@ class Nanobananaapi(BaseService):
     faults = CALL_FAULTS
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
-        generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
-        edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
-            Route("/v1/images/generate", generate, methods=["POST"]),
-            Route("/v1/images/edit", edit, methods=["POST"]),
+            self.purchase_route("/v1/images/generate", _GENERATE_BODY),
+            self.purchase_route("/v1/images/edit", _EDIT_BODY),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
@@ -136,25 +130,20 @@ class Nanobananaapi(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the images, charge for them and return their links."""
         resolution = _RESOLUTIONS.get(order.body["model"])
         if resolution is None:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])
-        await anyio.sleep(self._context.latency_s(order.content))
-        if order.refused or fault is Fault.REFUSAL:
-            raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
+        await self.work(order, fault)
         count = image_count(order.body.get("num", 1), fault)
-        pictures = pictures_of(
-            self._context,
+        _, pictures = await self.sell(
             order,
             fault,
+            resolution,
+            self.expected_nano(resolution, count),
             size=pixel_size(order.body.get("image_size", "1:1"), resolution),
             count=count,
         )
-        amount_nano = count * to_nano(self.price_table[resolution].expected_usd)
-        charge = charge_of(self._context, order, fault, resolution, amount_nano)
-        await sell(self._context, order, fault, charge, pictures)
-        links = [link_of(self._context, picture) for picture in pictures]
+        links = [link_of(self.context, picture) for picture in pictures]
         return JSONResponse(
             {"code": 0, "message": "ok", "data": _data(order, fault, links)}
         )

@@ -1,8 +1,11 @@
 """The images API of OpenAI: requests as JSON, or as a form with reference images.
 
 Sources: reference of the images API on platform.openai.com in stored copies, and two
-gateways' pages of gpt-image-2, read 2026-11-21; openai-python 3.57.0 for options and
-`usage`, read 2026-11-30.
+gateways' pages of gpt-image-2, read 2026-11-21; openai-python 3.57.0 for options,
+`usage`, and one reference as `image` or several as `image[]`, read 2026-11-30. That
+`image` twice is "Duplicate parameter" stands in reports about several clients (such as
+diaomin66/astrbot_plugin_omnidraw, 58); that both names in one request are refused is
+assumed.
 """
 
 from __future__ import annotations
@@ -10,17 +13,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import anyio
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchgen.sandbox.base_service import BaseService
+from batchgen.sandbox.base_service import BaseService, image_count
 from batchgen.sandbox.downloads import link_of
 from batchgen.sandbox.faults import CALL_FAULTS, Fault, roll
+from batchgen.sandbox.multipart import Part
 from batchgen.sandbox.openai_models import (
     IMAGE_INPUT_NANO,
     INPUT_NANO,
@@ -35,14 +37,39 @@ from batchgen.sandbox.openai_models import (
     special_prices,
     usual_prices,
 )
-from batchgen.sandbox.openai_spellings import image_as_list, without_nulls
 from batchgen.sandbox.price_table import PriceTable, SpecialPrice
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import BodySpec, json_body
-from batchgen.sandbox.sale import charge_of, image_count, pictures_of, sell
 from batchgen.sandbox.shapes import Files, Number, NumberText, Object, Shape, Text
 from batchgen.sandbox.state_records import Picture
+
+
+def _without_nulls(
+    shape: Object, body: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a body without fields of null, which OpenAI treats as absent."""
+    fields = {
+        name: value
+        for name, value in body.items()
+        if value is not None or name not in shape.fields
+    }
+    return fields, []
+
+
+def _image_as_list(
+    shape: Object,  # noqa: ARG001  one contract for all
+    body: Mapping[str, Any],
+) -> tuple[dict[str, Any], list[str]]:
+    """Return a form in which a single `image` is a list of one, as several are."""
+    fields = dict(body)
+    if not isinstance(fields.get("image"), Part):
+        return fields, []
+    image = fields.pop("image")
+    if "image[]" in fields:
+        return fields, ["'image': stands beside 'image[]'"]
+    return {**fields, "image[]": [image]}, []
+
 
 _COUNT = Number(minimum=1, maximum=10, whole=True)
 _SHARED: Mapping[str, Shape] = MappingProxyType(
@@ -58,11 +85,11 @@ _SHARED: Mapping[str, Shape] = MappingProxyType(
 )
 _PERCENT = Number(minimum=0, maximum=100, whole=True)
 _GENERATE_BODY = json_body(
-    {**_SHARED, "n": _COUNT, "output_compression": _PERCENT}, canonical=without_nulls
+    {**_SHARED, "n": _COUNT, "output_compression": _PERCENT}, canonical=_without_nulls
 )
 _EDIT_BODY = BodySpec(
     media_type="multipart/form-data",
-    canonical=image_as_list,
+    canonical=_image_as_list,
     shape=Object(
         fields={
             **_SHARED,
@@ -72,7 +99,6 @@ _EDIT_BODY = BodySpec(
         }
     ),
 )
-_FORMATS = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 
 # HTTP status, type, code and message.
 _REPLIES: Mapping[Reason, tuple[tuple[int, str, str | None, str], ...]] = (
@@ -165,16 +191,12 @@ class Openai(BaseService):
     is_inline = True
 
     def routes(self) -> list[Route]:
-        """Return the routes of its API, without those of images."""
-        generate = partial(handle_purchase, self._context, self, _GENERATE_BODY)
-        edit = partial(handle_purchase, self._context, self, _EDIT_BODY)
         return [
-            Route("/v1/images/generations", generate, methods=["POST"]),
-            Route("/v1/images/edits", edit, methods=["POST"]),
+            self.purchase_route("/v1/images/generations", _GENERATE_BODY),
+            self.purchase_route("/v1/images/edits", _EDIT_BODY),
         ]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:  # noqa: ARG002  one contract for all
-        """Return an error reply in its own format."""
         status, kind, code, message = refusal.choose(_REPLIES)
         text = f"{message} {refusal.detail}".strip()
         error = {"message": text, "type": kind, "param": None, "code": code}
@@ -183,42 +205,37 @@ class Openai(BaseService):
         )
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        """Make the images, charge for them and return the reply."""
         if order.body["model"] not in MODELS:
             raise Refusal(Reason.MODEL_GONE, order.body["model"])
         size = _size(order)
         if problem := _problem(order, size):
             raise Refusal(Reason.INVALID, problem)
-        await anyio.sleep(self._context.latency_s(order.content))
-        if order.refused or fault is Fault.REFUSAL:
-            raise Refusal(Reason.REFUSED, variant=roll("words", order.content))
+        await self.work(order, fault)
         # In a form, the number is text.
         count = image_count(int(order.body.get("n", 1)), fault)
-        pictures = pictures_of(
-            self._context,
+        usage = _Usage.of(order, size, count)
+        _, pictures = await self.sell(
             order,
             fault,
+            resolution_of(size),
+            usage.amount_nano,
             size=size,
             count=count,
-            file_format=_FORMATS[order.body.get("output_format", "png")],
+            file_format=order.body.get("output_format", "png").replace("jpeg", "jpg"),
         )
-        usage = _Usage.of(order, size, count)
-        resolution = resolution_of(size)
-        charge = charge_of(self._context, order, fault, resolution, usage.amount_nano)
-        await sell(self._context, order, fault, charge, pictures)
-        shown = [] if fault is Fault.NO_IMAGE else pictures
-        document = {"created": int(self._context.now())}
-        items = await self._items(order, shown)
+        document: dict[str, Any] = {"created": int(self.context.now()), "data": []}
         # An answer without images does not state its cost.
-        counted = {"usage": usage.as_document()} if shown else {}
-        return JSONResponse({**document, "data": items, **counted})
+        if fault is not Fault.NO_IMAGE:
+            document["data"] = await self._items(order, pictures)
+            document["usage"] = usage.as_document()
+        return JSONResponse(document)
 
     async def _items(
         self, order: Order, pictures: list[Picture]
     ) -> list[dict[str, str]]:
         if roll("link", order.content) < 0.5:
-            return [{"url": link_of(self._context, picture)} for picture in pictures]
-        files = [await self._context.draw(picture) for picture in pictures]
+            return [{"url": link_of(self.context, picture)} for picture in pictures]
+        files = [await self.context.draw(picture) for picture in pictures]
         return [{"b64_json": base64.b64encode(file).decode()} for file in files]
 
 
@@ -240,7 +257,7 @@ def _problem(order: Order, size: tuple[int, int]) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Usage:
-    """Tokens of one call, by what they are for."""
+    """Tokens of one call, by their purpose."""
 
     text: int
     references: int
@@ -258,7 +275,6 @@ class _Usage:
 
     @property
     def amount_nano(self) -> int:
-        """The charge in nano-dollars."""
         return (
             self.text * INPUT_NANO
             + self.references * IMAGE_INPUT_NANO

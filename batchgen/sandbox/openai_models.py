@@ -14,7 +14,7 @@ from types import MappingProxyType
 from batchgen.sandbox.price_table import Price, SpecialPrice
 
 MODELS = ("gpt-image-2", "gpt-image-1.5")
-"""Every other model is not found, even one that OpenAI once had."""
+"""Requests for other models get a 404, also for models that OpenAI had earlier."""
 
 QUALITIES: Mapping[str, int] = MappingProxyType(
     {"low": 200, "medium": 1_767, "high": 7_033, "xhigh": 9_000, "max": 12_000}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 
@@ -14,10 +13,10 @@ class Price:
     """The price of one image in US dollars.
 
     Attributes:
-        usd_per_credit: Where replies state charges in credits, and no document states
-            the value of one.
-        lowest_usd: The minimum; None for as far below the expected price as the ceiling
-            is above it.
+        usd_per_credit: If replies state charges in credits, and no document states the
+            value of a credit.
+        lowest_usd: The minimum. If it is None, the minimum is as far below the expected
+            price as the ceiling is above it.
         per_reference_usd: Maximum that each reference image adds.
         per_search_usd: Maximum that the searches of one request add.
     """
@@ -56,39 +55,30 @@ def as_usd(nano: int) -> str:
 
 
 def as_document(
-    price_tables: Mapping[str, PriceTable],
-    special_prices: Mapping[str, Sequence[SpecialPrice]] = MappingProxyType({}),
+    prices: Mapping[str, tuple[PriceTable, Sequence[SpecialPrice]]],
 ) -> dict[str, Any]:
     """Return all prices, by provider, as the sandbox publishes them.
 
     A special price replaces the one of the price table where it matches.
     """
-    document: dict[str, Any] = {"name": "the sandbox's own tariff"}
-    for provider, price_table in price_tables.items():
+    document: dict[str, Any] = {"name": "the sandbox's own tariff", "special": {}}
+    for provider, (price_table, special_prices) in prices.items():
         document[provider] = {
-            name: _published(price) for name, price in price_table.items()
+            name: _as_texts(price) for name, price in price_table.items()
         }
-    document["special"] = {
-        provider: [_special(price) for price in prices]
-        for provider, prices in special_prices.items()
-    }
+        if special_prices:
+            document["special"][provider] = [
+                {**_as_texts(special), **_as_texts(special.price)}
+                for special in special_prices
+            ]
     return document
 
 
-def _published(price: Price) -> dict[str, str]:
-    return {name: str(usd) for name, usd in asdict(price).items() if usd is not None}
-
-
-def _special(special: SpecialPrice) -> dict[str, str]:
-    conditions = {
-        "resolution": special.resolution,
-        "model": special.model,
-        "quality": special.quality,
-        "thinking": special.thinking,
+def _as_texts(record: Price | SpecialPrice) -> dict[str, str]:
+    """Return all attributes that are not None, but the price of a special one."""
+    values = asdict(record).items()
+    return {
+        name: str(value)
+        for name, value in values
+        if value is not None and name != "price"
     }
-    stated = {
-        name: condition
-        for name, condition in conditions.items()
-        if condition is not None
-    }
-    return {**stated, **_published(special.price)}

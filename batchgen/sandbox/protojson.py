@@ -57,8 +57,7 @@ def _read_object(shape: Object, value: Any, where: str, problems: list[str]) -> 
             continue
         if name in fields:
             problems.append(f"'{where}{written}': stands twice, in two spellings")
-        field_shape = shape.fields.get(name)
-        fields[name] = _read(field_shape, item, f"{where}{name}.", problems)
+        fields[name] = _read(shape.fields.get(name), item, f"{where}{name}.", problems)
     return fields
 
 

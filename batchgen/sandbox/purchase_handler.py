@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from starlette.routing import Route
 
 from batchgen.sandbox.broken_replies import CutReply, LostReply
 from batchgen.sandbox.faults import Fault, Occasion, roll
-from batchgen.sandbox.price_table import PriceTable, SpecialPrice
+from batchgen.sandbox.price_table import PriceTable
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import (
     BodySpec,
@@ -44,9 +45,16 @@ _REASONS = {
     Fault.NO_CREDIT: Reason.NO_CREDIT,
     Fault.MODEL_GONE: Reason.MODEL_GONE,
 }
+_UNPROCESSED: Mapping[Fault, Callable[[], Response]] = {
+    Fault.LOST_BEFORE: LostReply,
+    Fault.HTML_ERROR: partial(HTMLResponse, _BAD_GATEWAY, 502),
+    # A page in front of the service, such as a login or a check of the browser.
+    Fault.HTML_PAGE: partial(HTMLResponse, _MAINTENANCE),
+}
+"""The replies of faults that leave a request unprocessed."""
 KEY_HEADERS = frozenset({"authorization", "cookie", "x-api-key", "x-goog-api-key"})
 """Headers that contain keys; they are never stored."""
-# Shorter than any real key; to replace shorter texts could damage the record.
+# No real key is shorter. Replacing shorter texts could damage the record.
 _MIN_KEY_LENGTH = 8
 
 
@@ -72,7 +80,7 @@ class Order:
 
     @property
     def roll_parts(self) -> tuple[str, int]:
-        """What random choices for this order depend on; see `roll`."""
+        """The values that random choices for this order depend on; see `roll`."""
         return self.content, self.arrival.occurrence
 
 
@@ -110,28 +118,6 @@ class Service(Protocol):
         Raises:
             Refusal: Nothing is made, and nothing charged.
         """
-
-
-@runtime_checkable
-class HasSpecialPrices(Protocol):
-    """A service with special prices for some requests.
-
-    Attributes:
-        special_prices: The first that matches a request is its price.
-    """
-
-    special_prices: Sequence[SpecialPrice]
-
-
-@runtime_checkable
-class StatesCharge(Protocol):
-    """A service whose replies state their charge, with an image or without.
-
-    Attributes:
-        states_charge: The place; in headers, it is readable even if the body is cut.
-    """
-
-    states_charge: Literal["body", "headers"]
 
 
 def path_in(request: Request) -> str:
@@ -172,7 +158,7 @@ def _check_request(parsed: ParsedBody, key: str) -> None:
 
 
 async def read_request(spec: BodySpec, request: Request) -> ParsedBody:
-    """Read the body of a request and judge it.
+    """Read and check the body of a request.
 
     Raises:
         Refusal: It is larger than the form allows.
@@ -241,16 +227,9 @@ def _content(parsed: ParsedBody, path: Mapping[str, Any]) -> str:
 
 async def _answer(context: SandboxContext, service: Service, order: Order) -> Response:
     fault = _fault_for(context, service, order)
-    if fault is Fault.LOST_BEFORE:
+    if fault is not None and fault in _UNPROCESSED:
         await _record_outcome(context, order, fault)
-        return LostReply()
-    if fault is Fault.HTML_ERROR:
-        await _record_outcome(context, order, fault)
-        return HTMLResponse(_BAD_GATEWAY, status_code=502)
-    if fault is Fault.HTML_PAGE:
-        # A page in front of the service, such as a login or a check of the browser.
-        await _record_outcome(context, order, fault)
-        return HTMLResponse(_MAINTENANCE)
+        return _UNPROCESSED[fault]()
     if fault in _REASONS:
         detail = order.key if fault is Fault.WRONG_KEY else ""
         raise Refusal(_REASONS[fault], detail, roll("variant", *order.roll_parts))

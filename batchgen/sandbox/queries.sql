@@ -9,7 +9,8 @@ select coalesce(max(number), 0) + 1 from requests where provider = :provider;
 
 -- name: add_request
 insert into requests (provider, number, at, path, headers, body, outcome)
-values (:provider, :number, :at, :path, :headers, :body, :outcome);
+values (:provider, :number, :at, :path, :headers, :body, :outcome)
+returning id;
 
 -- name: set_outcome
 update requests set outcome = :outcome where id = :request;

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from starlette.requests import Request
 
-from batchgen.sandbox.multipart import Part, read_form
+from batchgen.sandbox.multipart import read_form
 from batchgen.sandbox.reference_images import shorten_image
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.shapes import Files, Object, Shape
@@ -113,13 +113,13 @@ def _read_json(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
         violation = Refusal(Reason.BAD_REQUEST, f"Invalid JSON: {error}")
         return ParsedBody(record=raw.decode("utf-8", "replace"), violation=violation)
     record = json.dumps(_shorten_images(body), ensure_ascii=False)
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    is_json = content_type.partition(";")[0].strip().lower() == "application/json"
+    if is_json and isinstance(body, dict):
+        return _check_body(spec, body, record, [])
+    problem = "The body must be a JSON object"
+    if not is_json:
         problem = f"Content-Type must be JSON, not {content_type!r}"
-        return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
-    if not isinstance(body, dict):
-        problem = "The body must be a JSON object"
-        return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
-    return _check_body(spec, body, record, [])
+    return ParsedBody(record=record, violation=Refusal(Reason.BAD_REQUEST, problem))
 
 
 def _read_multipart(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody:
@@ -140,7 +140,13 @@ def _read_multipart(spec: BodySpec, content_type: str, raw: bytes) -> ParsedBody
             problems.append(f"'{name}': stands twice")
         else:
             body[name] = value
-    record = json.dumps([_part_record(*part) for part in parts], ensure_ascii=False)
+    records = [
+        {"name": name, "value": value}
+        if isinstance(value, str)
+        else {"name": name, **value.as_record()}
+        for name, value in parts
+    ]
+    record = json.dumps(records, ensure_ascii=False)
     return _check_body(spec, body, record, problems)
 
 
@@ -154,12 +160,6 @@ def _check_body(
     problems = [*problems, *spec.shape.problems(body, "")]
     violation = Refusal(Reason.INVALID, "\n".join(problems)) if problems else None
     return ParsedBody(body=body, record=record, violation=violation)
-
-
-def _part_record(name: str, value: str | Part) -> dict[str, Any]:
-    if isinstance(value, Part):
-        return {"name": name, **value.as_record()}
-    return {"name": name, "value": value}
 
 
 def _shorten_images(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What all providers of one sandbox share: state, faults, latency, drawing, clock."""
+"""Shared by all services of one sandbox: state, faults, latency, drawing, clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Latency = float | Literal["real"] | None
 
 
 class SandboxContext:
-    """Hold what all providers share; independent of their protocols."""
+    """State, faults, latency, drawing and clock; independent of protocols."""
 
     def __init__(
         self,
@@ -53,7 +53,6 @@ class SandboxContext:
         return await anyio.to_thread.run_sync(work, limiter=self._state_limiter)
 
     async def draw(self, picture: Picture) -> bytes:
-        """Return an image as a file."""
         return await anyio.to_thread.run_sync(
             draw, picture, limiter=self._drawing_limiter
         )

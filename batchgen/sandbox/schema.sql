@@ -1,4 +1,4 @@
--- The whole memory of a sandbox. Times are seconds since 1970 in UTC, money is
+-- The whole state of a sandbox. Times are seconds since 1970 in UTC, money is
 -- nano-dollars.
 
 create table if not exists settings (
@@ -6,8 +6,8 @@ create table if not exists settings (
     value
 ) without rowid;
 
--- Every purchase request that arrived, the key taken out. `number` counts them
--- for each provider, from 1.
+-- Every purchase request that arrived, without the key. `number` counts them for
+-- each provider, from 1.
 create table if not exists requests (
     id integer primary key,
     provider text not null,
@@ -38,9 +38,9 @@ create table if not exists bill (
     status text not null
 );
 
--- What is needed to draw an image again; never the image itself. `link` counts the
--- links that were given out: only the last one is good. `first` is the first image
--- of the same purchase, null for that one itself; `position` counts from 1.
+-- All that is needed to draw an image again; never the image itself. `link` counts
+-- the links that were issued: only the last one works. `first` is the first image of
+-- the same purchase, null for that image itself; `position` counts from 1.
 create table if not exists images (
     id text primary key,
     provider text not null,
@@ -61,7 +61,7 @@ create table if not exists images (
 create index if not exists images_of_a_purchase on images (first)
 where first is not null;
 
--- Reference images that somebody uploaded; unlike what is drawn, their bytes stay.
+-- Reference images that a client uploaded, with their bytes.
 create table if not exists uploads (
     id text primary key,
     provider text not null,

@@ -41,7 +41,7 @@ class Options:
 
     Attributes:
         state: Folder of the state file; created if missing.
-        port: None for the port of the last time, or any port the first time.
+        port: None for the port of the last time, or for any port the first time.
         with_parent: End when stdin ends, and ignore the terminal's signals.
     """
 
@@ -135,21 +135,18 @@ async def _run(options: Options, ready: Callable[[int], None]) -> None:
                 latency=options.latency,
                 clock=lambda: datetime.now(UTC).timestamp(),
             )
-            server = _Server(_configure(context), lambda: ready(port))
+            config = uvicorn.Config(
+                build_app(context),
+                http=ConnectionProtocol,
+                ws="none",
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=2,
+            )
+            server = _Server(config, lambda: ready(port))
             await _serve_until_signal(server, listener, with_parent=options.with_parent)
-
-
-def _configure(context: SandboxContext) -> uvicorn.Config:
-    return uvicorn.Config(
-        build_app(context),
-        http=ConnectionProtocol,
-        ws="none",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=2,
-    )
 
 
 async def _serve_until_signal(

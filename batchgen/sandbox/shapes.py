@@ -169,11 +169,22 @@ class Object(Shape):
         if not isinstance(value, dict):
             yield f"'{name}': Expected object, received {_kind_of(value)}"
             return
-        problems = problems_of(value, self.fields, f"{name}." if name else "")
+        problems = list(self._problems_of_fields(value, f"{name}." if name else ""))
         yield from problems
         if self.rule is not None and not problems:
             place = f"'{name}': " if name else ""
             yield from (f"{place}{problem}" for problem in self.rule(value))
+
+    def _problems_of_fields(
+        self, body: Mapping[str, Any], prefix: str
+    ) -> Iterator[str]:
+        for name in sorted(body.keys() - self.fields):
+            yield f"Unrecognized key(s) in object: '{prefix}{name}'"
+        for name, shape in self.fields.items():
+            if name in body:
+                yield from shape.problems(body[name], f"{prefix}{name}")
+            elif shape.required:
+                yield f"'{prefix}{name}': Required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,29 +197,6 @@ class OneOf(Shape):
         by_shape = [list(shape.problems(value, name)) for shape in self.shapes]
         # The shape with the fewest problems is most likely the one that was meant.
         yield from min(by_shape, key=len)
-
-
-def problems_of(
-    body: Mapping[str, Any], fields: Mapping[str, Shape], prefix: str = ""
-) -> list[str]:
-    """Return one line for each problem; none means that the body is right."""
-    return [
-        *(
-            f"Unrecognized key(s) in object: '{prefix}{name}'"
-            for name in sorted(body.keys() - fields)
-        ),
-        *(
-            f"'{prefix}{name}': Required"
-            for name, shape in fields.items()
-            if shape.required and name not in body
-        ),
-        *(
-            problem
-            for name, shape in fields.items()
-            if name in body
-            for problem in shape.problems(body[name], f"{prefix}{name}")
-        ),
-    ]
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:

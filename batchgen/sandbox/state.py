@@ -37,7 +37,7 @@ def _read_queries() -> Mapping[str, str]:
 
 
 class State:
-    """One SQLite file; each method is one transaction, durable when it returns."""
+    """One SQLite file; each method is one transaction, on disk when it returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,16 +93,19 @@ class State:
                 raise
             self._connection.execute("commit")
 
+    def _commit(self, name: str, **values: object) -> list[dict[str, Any]]:
+        """Execute one statement as a transaction; return its rows."""
+        with self._transaction():
+            rows = self._query(name, **values)
+        return [dict(row) for row in rows]
+
     def read_setting(self, name: str) -> Any:
         """Return a setting, or None."""
-        with self._transaction():
-            rows = self._query("read_setting", setting=name)
+        rows = self._commit("read_setting", setting=name)
         return rows[0]["value"] if rows else None
 
     def write_setting(self, name: str, value: str | int) -> None:
-        """Store a setting."""
-        with self._transaction():
-            self._query("write_setting", setting=name, value=value)
+        self._commit("write_setting", setting=name, value=value)
 
     def record_arrival(
         self,
@@ -118,29 +121,26 @@ class State:
         """
         with self._transaction():
             [[number]] = self._query("next_number", provider=provider)
-            values = {
-                "provider": provider,
-                "number": number,
-                "at": record.at,
-                "path": record.path,
-                "headers": json.dumps(dict(record.headers)),
-                "body": record.body,
-                "outcome": outcome,
-            }
-            cursor = self._connection.execute(self._sql["add_request"], values)
-            request = cursor.lastrowid
+            [[request]] = self._query(
+                "add_request",
+                provider=provider,
+                number=number,
+                at=record.at,
+                path=record.path,
+                headers=json.dumps(dict(record.headers)),
+                body=record.body,
+                outcome=outcome,
+            )
             occurrence = 0
             if content is not None:
                 [[occurrence]] = self._query(
                     "count_seen", provider=provider, content=content
                 )
-        assert request is not None  # noqa: S101  an insert always has a row id
         return Arrival(request=request, number=number, occurrence=occurrence)
 
     def set_outcome(self, request: int, outcome: str) -> None:
         """Write down how a purchase request ended that was not charged."""
-        with self._transaction():
-            self._query("set_outcome", request=request, outcome=outcome)
+        self._commit("set_outcome", request=request, outcome=outcome)
 
     def add_sale(
         self,
@@ -149,7 +149,7 @@ class State:
         charge: Charge | None,
         pictures: Sequence[Picture],
     ) -> None:
-        """Charge for images that are handed over at once."""
+        """Charge for images that are delivered at once."""
         with self._transaction():
             if charge is not None:
                 self._query("add_charge", **asdict(charge))
@@ -194,20 +194,16 @@ class State:
 
     def requests(self) -> list[dict[str, Any]]:
         """Return all purchase requests, oldest first."""
-        with self._transaction():
-            rows = self._query("list_requests")
-        return [dict(row) for row in rows]
+        return self._commit("list_requests")
 
     def count_download(self, provider: str, image: str) -> Picture | None:
         """Count a download, and return its image."""
-        with self._transaction():
-            rows = self._query("count_download", id=image, provider=provider)
-        return Picture(**dict(rows[0])) if rows else None
+        rows = self._commit("count_download", id=image, provider=provider)
+        return Picture(**rows[0]) if rows else None
 
     def end_link(self, image: str, link_state: LinkState) -> None:
         """Make the present link invalid: `dead` until renewed, `gone` for ever."""
-        with self._transaction():
-            self._query("end_link", id=image, link_state=link_state)
+        self._commit("end_link", id=image, link_state=link_state)
 
     def fresh_links(self, first: str, now: float, life_s: float) -> list[Picture]:
         """Return the images of a purchase with valid links.
@@ -226,19 +222,14 @@ class State:
         return Picture(**dict(row))
 
     def add_upload(self, upload: Upload) -> None:
-        """Store a reference image."""
         values = {name: getattr(upload, name) for name in Upload.__slots__}
-        with self._transaction():
-            self._query("add_upload", **values)
+        self._commit("add_upload", **values)
 
     def find_upload(self, provider: str, upload: str) -> Upload | None:
         """Return a reference image, even if its link has expired."""
-        with self._transaction():
-            rows = self._query("read_upload", id=upload, provider=provider)
-        return Upload(**dict(rows[0])) if rows else None
+        rows = self._commit("read_upload", id=upload, provider=provider)
+        return Upload(**rows[0]) if rows else None
 
     def uploads(self) -> list[dict[str, Any]]:
         """Return all reference images without their bytes, oldest first."""
-        with self._transaction():
-            rows = self._query("list_uploads")
-        return [dict(row) for row in rows]
+        return self._commit("list_uploads")

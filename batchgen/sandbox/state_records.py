@@ -1,4 +1,4 @@
-"""What the sandbox stores: requests, charges, images, tasks, uploads."""
+"""Records of the sandbox: requests, charges, images, tasks, uploads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What is needed to draw an image, and the state of its link.
+    """All that is needed to draw an image, and the state of its link.
 
     Attributes:
         position: Among the images of its purchase, from 1.
@@ -65,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A purchase that is made later; how it ends is decided when it is submitted.
+    """A purchase that is made later; its ending is chosen when it is submitted.
 
     Attributes:
         image: The first of its images.

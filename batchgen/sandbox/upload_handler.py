@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from batchgen.sandbox.faults import Fault
+from batchgen.sandbox.faults import UPLOAD_FAULTS
 from batchgen.sandbox.multipart import Part
 from batchgen.sandbox.purchase_handler import (
     KEY_HEADERS,
@@ -22,7 +22,7 @@ from batchgen.sandbox.purchase_handler import (
     record_of,
 )
 from batchgen.sandbox.refusal import Reason, Refusal
-from batchgen.sandbox.request_parsing import BodySpec, ParsedBody, read_key
+from batchgen.sandbox.request_parsing import BodySpec, read_key
 from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.state_records import Upload
 
@@ -36,24 +36,23 @@ async def receive_upload(
     spec: BodySpec,
     request: Request,
     *,
-    file: str,
     life_s: float | None,
-) -> tuple[Upload, ParsedBody]:
+) -> Upload:
     """Store the file of an upload request, which is free.
 
-    The file is in the field `file`, a list of one. Without `life_s`, its link is valid
-    for as long as the sandbox runs.
+    The form has the file in its field `file`, a list of one. Without `life_s`, the link
+    is valid for as long as the sandbox runs.
 
     Raises:
         Refusal: Nothing was stored.
     """
     parsed = await read_request(spec, request)
     key = read_key(request, service.key_header)
-    if context.faults.at_upload(service.name) is Fault.UPLOAD_FAILED:
+    if context.faults.pop_queued(service.name, UPLOAD_FAULTS):
         raise Refusal(Reason.SERVER_ERROR)
     if parsed.violation is not None:
         raise parsed.violation
-    part: Part = parsed.body[file][0]
+    part: Part = parsed.body["file"][0]
     record = record_of(context, request, parsed, key)
     upload = Upload(
         id=uuid4().hex,
@@ -68,7 +67,7 @@ async def receive_upload(
         data=part.data,
     )
     await context.transact(context.state.add_upload, upload)
-    return upload, parsed
+    return upload
 
 
 def upload_link(context: SandboxContext, upload: Upload) -> str:
@@ -77,18 +76,14 @@ def upload_link(context: SandboxContext, upload: Upload) -> str:
     return f"{_prefix(context, upload.provider)}{upload.id}.{extension}"
 
 
-async def ended_links(context: SandboxContext, provider: str, body: Any) -> list[str]:
-    """Return the links to uploads of this provider that are no longer valid.
-
-    They may stand in any field of the body.
-    """
+async def has_ended_link(context: SandboxContext, provider: str, body: Any) -> bool:
+    """Say whether any field has the link of an upload that is not valid any more."""
     prefix = _prefix(context, provider)
-    ours = [text for text in _texts(body) if text.startswith(prefix)]
-    return [
-        url
-        for url in ours
-        if await _find(context, provider, url.removeprefix(prefix)) is None
-    ]
+    for text in _texts(body):
+        name = text.removeprefix(prefix)
+        if name != text and await _find(context, provider, name) is None:
+            return True
+    return False
 
 
 def upload_route(context: SandboxContext, service: Service) -> Route:

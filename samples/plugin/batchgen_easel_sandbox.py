@@ -1,22 +1,18 @@
 """Easel's twin at the sandbox: the same documents, read a second time."""
 
 import base64
-from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
-from typing import Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchgen.sandbox.base_service import BaseService
 from batchgen.sandbox.drawing import pixel_size
 from batchgen.sandbox.faults import CALL_FAULTS, DOWNLOAD_FAULTS, SEVERAL_FAULTS, Fault
-from batchgen.sandbox.price_table import Price, to_nano
-from batchgen.sandbox.purchase_handler import Order, handle_purchase
+from batchgen.sandbox.price_table import Price
+from batchgen.sandbox.purchase_handler import Order
 from batchgen.sandbox.refusal import Reason, Refusal
 from batchgen.sandbox.request_parsing import json_body
-from batchgen.sandbox.sale import charge_of, pictures_of, sell
-from batchgen.sandbox.sandbox_context import SandboxContext
 from batchgen.sandbox.shapes import Text
 
 PRICE = Decimal("0.02")
@@ -43,25 +39,15 @@ REPLIES = {
 }
 
 
-class Easel:
+class Easel(BaseService):
     name = "easel"
     price_table = {"1K": Price(expected_usd=PRICE, ceiling_usd=PRICE)}
     faults = CALL_FAULTS - DOWNLOAD_FAULTS - SEVERAL_FAULTS
-    key_header = "authorization"
-    link_life_s = None
-    renews_links = False
     is_inline = True
     states_charge = "body"
 
-    def __init__(self, context: SandboxContext) -> None:
-        self._context = context
-
     def routes(self) -> list[Route]:
-        buy = partial(handle_purchase, self._context, self, PURCHASE_BODY)
-        return [Route("/draw", buy, methods=["POST"])]
-
-    def prompt_in(self, body: Mapping[str, Any]) -> str:
-        return str(body["prompt"])
+        return [self.purchase_route("/draw", PURCHASE_BODY)]
 
     def refuse(self, refusal: Refusal, path: str) -> Response:
         status, text = REPLIES[refusal.reason]
@@ -69,13 +55,12 @@ class Easel:
         return JSONResponse({"error": message}, status, refusal.headers)
 
     async def fulfil(self, order: Order, fault: Fault | None) -> Response:
-        if order.refused or fault is Fault.REFUSAL:
-            raise Refusal(Reason.REFUSED)
+        await self.work(order, fault)
         size = pixel_size(order.body.get("ratio", "1:1"), "1K")
-        [picture] = pictures_of(self._context, order, fault, size=size)
-        charge = charge_of(self._context, order, fault, "1K", to_nano(PRICE))
-        await sell(self._context, order, fault, charge, [picture])
+        charge, [picture] = await self.sell(
+            order, fault, "1K", self.expected_nano("1K"), size=size
+        )
         image = None
         if fault is not Fault.NO_IMAGE:
-            image = base64.b64encode(await self._context.draw(picture)).decode()
+            image = base64.b64encode(await self.context.draw(picture)).decode()
         return JSONResponse({"id": charge.id, "b64": image, "cost_usd": float(PRICE)})

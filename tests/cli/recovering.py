@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from batchgen.ledger import Reader, Totals
-from batchgen.ledger.folder_totals import Money
+from batchgen.ledger.records import Money
 from tests.cli.command import (
     Ended,
     Shop,

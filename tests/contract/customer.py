@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchgen.ledger.picked import retry_status
+from batchgen.ledger.selection import retry_status
 from batchgen.model import Status
 from batchgen.providers import PROVIDERS
 from batchgen.runner.folder import open_folder

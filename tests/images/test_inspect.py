@@ -73,6 +73,7 @@ def test_a_whole_image_is_known_by_its_content(kind: str) -> None:
     assert facts == ImageFacts(
         media_type=f"image/{name}",
         extension="jpg" if name == "jpeg" else name,
+        size_bytes=len(WHOLE[kind]),
         width_px=37,
         height_px=21,
         frames=3 if kind.endswith("animated") else 1,

@@ -15,8 +15,13 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanWriter
-from batchgen.ledger.edited_rows import first_rows_to_rebuy
-from batchgen.ledger.edits import OUTDATED, has_kept, keep, nearest_pairs
+from batchgen.ledger.edits import (
+    OUTDATED,
+    first_rows_to_rebuy,
+    has_kept,
+    keep,
+    nearest_pairs,
+)
 from batchgen.manifest import key_of
 from batchgen.model import State, Status
 from batchgen.output.member_names import folded_base_names

@@ -20,8 +20,9 @@ from batchgen.errors import (
     LedgerMismatch,
     StorageError,
 )
-from batchgen.ledger import Candidate, Ledger, Meta, Reader, just_sent
+from batchgen.ledger import Candidate, Ledger, Meta, Reader
 from batchgen.ledger.database import queries
+from batchgen.ledger.ledger import just_sent
 from batchgen.ledger.meta import Key
 from batchgen.ledger.request_json import dump_request, load_request
 from batchgen.model import NEXT, OPEN, ImageRequest, Link, State, Status
@@ -297,7 +298,7 @@ def test_a_value_of_another_type_counts_as_none(ledger: Ledger) -> None:
     assert ledger.meta.generation == 0
 
 
-TEMPORARY = ("gone", "fresh", "standing", "pairs")
+TEMPORARY = ("removed_rows", "added_rows", "remaining_rows", "pairs")
 
 
 def test_each_named_query_is_valid_sql(ledger: Ledger) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from batchgen.errors import Charge
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, directory_images
-from batchgen.ledger.edited_rows import RowsToRebuy, rows_to_rebuy
+from batchgen.ledger.edits import rows_to_rebuy
+from batchgen.ledger.estimate import Estimate
 from batchgen.ledger.plan_findings import problems
 from batchgen.ledger.request_json import load_request
 from batchgen.manifest import key_of
@@ -53,7 +54,7 @@ def waiting(ledger: Ledger) -> list[int]:
     return [row.position for row in ledger.waiting("acme", -1, EVERY, EVERY)]
 
 
-def to_rebuy(ledger: Ledger) -> RowsToRebuy:
+def to_rebuy(ledger: Ledger) -> Estimate:
     return rows_to_rebuy(ledger, EVERY, ledger.generation)
 
 
@@ -88,9 +89,7 @@ def test_an_edited_row_is_another_version_and_asks_for_rebuy(ledger: Ledger) -> 
     prompts(ledger, ["cup", "a red lamp"], ids="ab")
 
     assert waiting(ledger) == [1]
-    assert to_rebuy(ledger) == RowsToRebuy(
-        rows=1, estimate=PRICE, unpriced=0, removed=0
-    )
+    assert to_rebuy(ledger) == Estimate(rows=1, estimate=PRICE, unpriced=0, removed=0)
 
 
 def test_a_version_that_comes_back_is_known_and_costs_nothing(ledger: Ledger) -> None:

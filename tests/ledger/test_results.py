@@ -25,7 +25,7 @@ from batchgen.ledger import (
     result_slices,
 )
 from batchgen.ledger.outstanding import outstanding_after_retry
-from batchgen.ledger.picked import retry_status
+from batchgen.ledger.selection import retry_status
 from batchgen.model import Basis, Link, ResultRow, State, Status, to_usd
 from tests.ledger.books import (
     AT,

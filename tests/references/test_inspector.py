@@ -10,8 +10,9 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from batchgen.references import Facts, Inspector, Unusable
-from batchgen.references import facts as limits
+from batchgen.images import ImageFacts
+from batchgen.references import Inspector, Unusable
+from batchgen.references import loading as limits
 from batchgen.references.loading import Identity, read
 from tests.images.test_inspect import png_of
 from tests.references.pictures import animation, noise, written
@@ -35,7 +36,7 @@ def test_an_image_is_told_by_its_content(
     data = written(noise(), kind)
     (tmp_path / "a.bin").write_bytes(data)
 
-    assert Inspector(tmp_path).facts_of("a.bin") == Facts(
+    assert Inspector(tmp_path).facts_of("a.bin") == ImageFacts(
         media_type=media_type,
         extension=extension,
         size_bytes=len(data),
@@ -160,7 +161,7 @@ def test_an_absurdly_long_data_uri_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("batchgen.references.loading._MAX_URI_CHARACTERS", 1000)
-    monkeypatch.setattr("batchgen.references.facts.MAX_BYTES", 700)
+    monkeypatch.setattr("batchgen.references.loading.MAX_BYTES", 700)
 
     with pytest.raises(Unusable, match="too large"):
         Inspector(tmp_path).facts_of("data:image/png;base64," + "A" * 2000)

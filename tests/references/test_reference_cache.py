@@ -321,7 +321,7 @@ async def test_base64_that_is_used_outlives_the_bytes_it_came_from(
             await cache.inline(name, RULES, 1)
 
     assert reads == ["a", "b"]
-    assert cache._prepared._bytes <= 3 * text
+    assert cache._prepared._size <= 3 * text
 
 
 async def test_an_image_that_is_not_kept_is_still_made_ready(
@@ -334,7 +334,7 @@ async def test_an_image_that_is_not_kept_is_still_made_ready(
         image = await cache.inline("a.png", RULES, 1)
 
         assert image.base64 == base64.b64encode(PNG)
-    assert cache._prepared._bytes == 0
+    assert cache._prepared._size == 0
 
 
 async def test_few_are_shrunk_at_a_time(tmp_path: Path) -> None:

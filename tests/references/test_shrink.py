@@ -9,8 +9,8 @@ from PIL import Image, ImageCms, ImageDraw
 
 from batchgen.images import inspect
 from batchgen.references import Unusable
-from batchgen.references.conversions import can_convert
 from batchgen.references.shrink import shrink
+from batchgen.references.support import can_convert
 from tests.images.test_inspect import png_of
 from tests.references.pictures import noise, opened, written
 
@@ -199,7 +199,7 @@ def test_pixels_that_cannot_be_read_are_refused(data: bytes) -> None:
 def test_an_image_larger_than_it_said_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("batchgen.references.shrink.MAX_PIXELS", 1000)
+    monkeypatch.setattr("batchgen.references.shrink.MAX_DECODED_PIXELS", 1000)
 
     with pytest.raises(Unusable, match="cannot be read: there are more than it says"):
         shrink(written(noise(), "PNG"), "image/png", ALL, None)

@@ -136,9 +136,7 @@ async def test_what_is_not_used_for_longest_goes_first() -> None:
     await cache.get("b", maker.make)
     assert maker.calls == 4
     assert (
-        cache._bytes
-        == sum(len(str(result)) for result in cache._results.values())
-        == 20
+        cache._size == sum(len(str(result)) for result in cache._results.values()) == 20
     )
 
 
@@ -154,7 +152,7 @@ async def test_what_is_too_large_to_be_kept_still_reaches_all_who_wait() -> None
         await settle()
         maker.open.set()
 
-    assert (maker.calls, len(results), cache._bytes) == (1, 3, 0)
+    assert (maker.calls, len(results), cache._size) == (1, 3, 0)
 
 
 class Body(bytearray):

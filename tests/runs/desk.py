@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
-from batchgen.ledger.picked import retry_status
+from batchgen.ledger.selection import retry_status
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.apiai import ApiAi

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from batchgen.ledger.picked import reject_images, rows_named, try_again
+from batchgen.ledger.selection import reject_images, rows_named, try_again
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.walk import whole_members
 from batchgen.report.archive_verification import verify

@@ -10,15 +10,15 @@ from batchgen.ledger.reader import Reader
 from batchgen.model import Status
 
 
-def retry_status(ledger: Ledger, status: Status) -> int:
-    """Mark all rows of a status to be bought again; return how many there are."""
-    values = (status.value, ledger.generation)
-    return ledger.execute("retry_by_status", values).rowcount
+def retry_status(ledger: Ledger, status: Status, unless: Collection[str] = ()) -> int:
+    """Mark all rows of a status to be bought again; return how many there are.
 
-
-def retry_status_unless(ledger: Ledger, status: Status, errors: Collection[str]) -> int:
-    """Do the same, except for rows that ended with one of these errors."""
-    values = (json.dumps(sorted(errors)), status.value, ledger.generation)
+    Args:
+        ledger: The ledger.
+        status: Of the rows.
+        unless: Rows that ended with one of these errors are left out.
+    """
+    values = (json.dumps(sorted(unless)), status.value, ledger.generation)
     return ledger.execute("retry_unless", values).rowcount
 
 
@@ -28,8 +28,8 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
     Ids without a row are left out; None means that the row cannot run.
     """
     row_ids: dict[str, int | None] = {}
-    for row in ledger.execute("picked_names", (ledger.generation,)):
-        # The later row of a repeated id is the one that cannot run.
+    for row in ledger.execute("selection_names", (ledger.generation,)):
+        # Of two rows with one id, the later one cannot run.
         if row["name"] in names and row_ids.get(row["name"]) is None:
             row_ids[row["name"]] = row["row_id"]
     return row_ids
@@ -37,23 +37,26 @@ def rows_named(ledger: Reader, names: Collection[str]) -> dict[str, int | None]:
 
 def try_again(ledger: Ledger, row_id: int) -> None:
     """Mark a row to be bought again, as if none of its attempts had been made."""
-    ledger.execute("picked_again", (row_id,))
+    ledger.execute("selection_again", (row_id,))
     if not ledger.is_planned(row_id):
-        # The row left the manifest, and others share its images. After the next reading
-        # of the manifest one of them is bought instead.
+        # The row left the manifest, and other rows share its images. The next reading
+        # plans to buy one of these instead.
         ledger.meta.plan_digest = None
 
 
 def stale_children(ledger: Reader) -> list[int]:
     """Return rows with images that were made from images which are bought again."""
     values = {"generation": ledger.generation}
-    return [row_id for (row_id,) in ledger.execute("picked_children", values)]
+    return [row_id for (row_id,) in ledger.execute("selection_children", values)]
 
 
 def reject_images(ledger: Ledger, row_id: int, image: int | None) -> bool:
-    """Give up one image of a row, or all; return False if there is none.
+    """Remove one image of a row from the ZIP's directory, or all of its images.
 
-    Their cost stays with the row, and their bytes in the archive.
+    The cost stays with the row, and the bytes stay in the archive.
+
+    Returns:
+        False if there is none.
     """
     values = {"row_id": row_id, "image": image}
-    return ledger.execute("picked_reject", values).rowcount > 0
+    return ledger.execute("selection_reject", values).rowcount > 0

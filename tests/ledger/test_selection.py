@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchgen.ledger import Ledger, directory_images, result_slices
-from batchgen.ledger.picked import reject_images, rows_named, try_again
+from batchgen.ledger.selection import reject_images, rows_named, try_again
 from batchgen.model import Status
 from tests.ledger.books import PRICE, bad, buy_images, entry, prompts, read, row_ids
 
@@ -53,7 +53,7 @@ def test_a_rejected_image_is_missing_but_stays_paid(ledger: Ledger) -> None:
     try_again(ledger, row_id)
 
     assert ledger.stored_images(row_id) == {1, 3}
-    assert ledger.standing(row_id) == (Status.PENDING, False)
+    assert ledger.completeness(row_id) == (Status.PENDING, False)
     assert ledger.may_be_sent(row_id, range(2, 3))
     assert not ledger.may_be_sent(row_id, range(2, 4))
     assert [image.image for image in directory_images(ledger)] == [1, 3]
