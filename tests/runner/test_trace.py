@@ -8,7 +8,7 @@ import sys
 import pytest
 
 MAX_FILES, MAX_MOVES = 20, 43
-"""19 and 40 on a quiet machine; on a busy one another task may come between."""
+"""19 and 39 on a quiet machine; on a busy one another task may come between."""
 
 
 @pytest.mark.slow
