@@ -1,13 +1,13 @@
 """Write a Call as a curl command for sh; nothing is sent or read.
 
-The key and links of uploads stand in a Call as placeholders that were agreed on; they
-become shell variables. Images are read from files that the shell can open.
+In the place of the key and of links of uploads a Call has placeholders, which become
+shell variables. Images are read from files that the shell can open.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -35,40 +35,30 @@ class Shell:
 
     Attributes:
         variables: Shell variable by the placeholder that stands in a Call for it.
-        files: File of each image, by the identity of the image's bytes or base64: a
-            path, or a text that holds a placeholder.
+        files: Path of each image, by the identity of the image's bytes or base64.
     """
 
-    variables: Mapping[str, str]
-    files: Mapping[int, str]
+    variables: dict[str, str]
+    files: dict[int, str]
 
     def word(self, text: str) -> str:
         """Quote a text for the shell; placeholders become variables."""
         if "\0" in text:
             raise SpecError("a command line cannot hold a zero byte; mend the row")
-        pieces = self._pieces(text)
+        marks = "|".join(map(re.escape, self.variables))
+        # Plain text and placeholders alternately; plain text first and last.
+        pieces = re.split(f"({marks})", text) if marks else [text]
         if len(pieces) == 1:
             return quoted_word(text)
-        if all(_PLAIN.fullmatch(piece) for piece in pieces[::2]):
-            return f'"{"".join(self._within_quotes(pieces))}"'
+        pieces[1::2] = [f"${self.variables[mark]}" for mark in pieces[1::2]]
+        ends_names = not any(re.match(r"\w", piece) for piece in pieces[2::2])
+        if ends_names and all(map(_PLAIN.fullmatch, pieces[::2])):
+            return f'"{"".join(pieces)}"'
         return "".join(
-            f'"${self.variables[value]}"' if at % 2 else quoted_word(value)
-            for at, value in enumerate(pieces)
-            if value
+            f'"{piece}"' if at % 2 else quoted_word(piece)
+            for at, piece in enumerate(pieces)
+            if piece
         )
-
-    def _pieces(self, text: str) -> list[str]:
-        """Return plain text and placeholders alternately; plain text first and last."""
-        marks = "|".join(map(re.escape, self.variables))
-        return re.split(f"({marks})", text) if marks else [text]
-
-    def _within_quotes(self, pieces: list[str]) -> Iterator[str]:
-        yield pieces[0]
-        for mark, following in zip(pieces[1::2], pieces[2::2], strict=True):
-            name = self.variables[mark]
-            is_part = following[:1].isalnum() or following[:1] == "_"
-            yield f"${{{name}}}" if is_part else f"${name}"
-            yield following
 
 
 def curl(provider: str, call: Call, shell: Shell, *options: str) -> str:

@@ -1,10 +1,12 @@
-"""A shell script that prepares references and sends one request, as a run does."""
+"""The commands of one row: files of its images, uploads, purchase, question for a task.
+
+A shell cannot be trusted to find the link in the reply to an upload: the user sets it.
+"""
 
 from __future__ import annotations
 
 import base64
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from secrets import token_hex
 
@@ -17,13 +19,12 @@ from batchgen.errors import AttemptError, SpecError
 from batchgen.model import (
     Attachment,
     Call,
-    Capabilities,
     Endpoint,
     ImageRequest,
-    Inline,
     Job,
     Link,
     Payload,
+    ReferenceRules,
 )
 from batchgen.providers import key_variable
 from batchgen.providers.base import Provider, TaskProvider, UploadProvider
@@ -34,179 +35,120 @@ from batchgen.wire.sender import Wire
 REPLY = "reply"
 """File for the reply of the printed command: the reply is paid for."""
 
-# Of the last `url` in a reply of one object: JSON may write `/` as `\/`.
-_LINK_OF_REPLY = (
-    'tr -d \'\\n\' | sed -n \'s/.*"url" *: *"\\([^"]*\\)".*/\\1/p\' | '
-    "sed 's/\\\\u0026/\\&/g' | tr -d '\\\\'"
-)
-
 
 @dataclass(slots=True)
 class Script:
-    """Steps before the purchase, and the shell variables that they set.
+    """Prepares a row's references as the runner does, and notes the commands for that.
 
     Attributes:
-        temporary_files: Variables of temporary files.
+        may_fetch: Whether a reference that is a URL may be looked at.
     """
 
+    job: Job
     provider: Provider
     endpoint: Endpoint
-    steps: list[str] = field(default_factory=list)
-    temporary_files: list[str] = field(default_factory=list)
-    variables: dict[str, str] = field(default_factory=dict)
-    files: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def shell(self) -> Shell:
-        """Variables and files of the steps so far, and the key."""
-        key = {self.endpoint.key: key_variable(self.provider.name)}
-        return Shell(variables=key | self.variables, files=self.files)
-
-    def new_file(self, number: int) -> str:
-        """Add a step that makes a temporary file; return a placeholder of its path."""
-        name, mark = f"reference{number}", token_hex(16)
-        self.variables[mark] = name
-        self.temporary_files.append(f'"${name}"')
-        self.steps.append(f"{name}=$(mktemp)")
-        return mark
-
-    def fetch(self, url: str, into: str) -> None:
-        """Add a step that downloads an image."""
-        self.steps.append(
-            f"curl -sSfL -o {self.shell.word(into)} {self.shell.word(url)}"
-        )
-
-    def write(self, data: bytes, into: str) -> None:
-        """Add a step that writes an image whose bytes are in the script."""
-        lines = textwrap.wrap(base64.b64encode(data).decode(), 76)
-        begin = f"base64 -d > {self.shell.word(into)} <<'END'"
-        self.steps.append("\n".join([begin, *lines, "END"]))
-
-    def upload(self, provider: UploadProvider, image: Attachment, number: int) -> Link:
-        """Add a step that uploads an image; return a placeholder of its link."""
-        name, mark = f"upload{number}", token_hex(16)
-        call = provider.encode_upload(image, self.endpoint)
-        command = curl(self.provider.name, call, self.shell)
-        self.steps.append(f"{name}=$({command} | {_LINK_OF_REPLY})")
-        self.steps.append(f': "${{{name}:?the upload brought no link}}"')
-        self.variables[mark] = name
-        return Link(mark)
-
-    def sending(self, call: Call) -> str:
-        """Return the whole script; steps before the purchase must have succeeded."""
-        command = curl(self.provider.name, call, self.shell, f"-o {REPLY}")
-        if not self.steps:
-            return command
-        redact = (
-            [f"trap 'rm -f {' '.join(self.temporary_files)}' EXIT"]
-            if self.temporary_files
-            else []
-        )
-        temporary_files = [step for step in self.steps if step.endswith("$(mktemp)")]
-        others = [step for step in self.steps if step not in temporary_files]
-        return "\n".join(
-            ["(", "set -eu", *temporary_files, *redact, *others, command, ")"]
-        )
-
-    def polling(self) -> Sequence[str]:
-        """Return comments with the command that polls a task."""
-        if not isinstance(self.provider, TaskProvider):
-            return []
-        call = self.provider.encode_poll("TASK_ID", self.endpoint)
-        lines = curl(self.provider.name, call, self.shell).splitlines()
-        return ["# how the task stands, by the id in the reply:"] + [
-            f"# {line}" for line in lines
-        ]
-
-
-@dataclass(slots=True)
-class ReferencePreparation:
-    """Prepares references as the runner does, and notes their files for the shell."""
-
-    job: Job
-    capabilities: Capabilities
-    script: Script
     may_fetch: bool
-    fetched: dict[str, bytes] = field(default_factory=dict)
-    uploaded: dict[str, Link] = field(default_factory=dict)
+    shell: Shell = field(init=False)
+    _steps: list[str] = field(default_factory=list)
+    _links: dict[str, Link] = field(default_factory=dict)
 
-    async def ready(self, request: ImageRequest) -> tuple[Payload, ...]:
+    def __post_init__(self) -> None:
+        variables = {self.endpoint.key: key_variable(self.provider.name)}
+        self.shell = Shell(variables=variables, files={})
+
+    async def prepare(
+        self, request: ImageRequest, rules: ReferenceRules
+    ) -> tuple[Payload, ...]:
         """Return a request's references in the form in which they are sent.
 
         Raises:
             SpecError: one of them cannot be fetched or used.
         """
+        count = len(request.references)
         async with Wire(paid_hosts=True) as wire:
-
-            async def fetch(url: str) -> bytes:
-                if not self.may_fetch:
-                    raise Unusable(f"{shown(url)} would have to be fetched first")
-                host = read_url(self.script.endpoint.base_url).host
-                near = is_loopback_host(host)
-                try:
-                    blob = await wire.download("reference", url, allow_loopback=near)
-                except AttemptError as error:
-                    raise Unusable(f"{shown(url)}: {error.message}") from error
-                self.fetched[url] = blob.data
-                return blob.data
-
-            cache = ReferenceCache(
-                self.job.manifest.parent,
-                allowed_folder=self.job.references.folder or self.job.manifest.parent,
-                shrink=self.job.references.shrink,
-                offload=anyio.to_thread.run_sync,
-                fetch=fetch,
-                images=self.job.images_folder,
-            )
+            cache = self._cache(wire)
             try:
-                among = len(request.references)
                 return tuple(
                     [
-                        await self._one(cache, reference, among)
+                        await self._payload(cache, reference, rules, count)
                         for reference in request.references
                     ]
                 )
             except Unusable as error:
                 raise SpecError(f"references: {error}") from error
 
-    async def _one(self, cache: ReferenceCache, reference: str, among: int) -> Payload:
-        rules, script = self.capabilities.references, self.script
+    def lines(self, call: Call) -> Iterator[str]:
+        """Yield the commands; a purchase does not follow on one that failed."""
+        yield from self._steps
+        for mark in self._links.values():
+            variable = self.shell.variables[mark.url]
+            yield f': "${{{variable}:?set it to the link in the reply above}}" &&'
+        yield curl(self.provider.name, call, self.shell, f"-o {REPLY}")
+        if isinstance(self.provider, TaskProvider):
+            poll = self.provider.encode_poll("TASK_ID", self.endpoint)
+            yield "# how the task stands, by the id in the reply:"
+            for line in curl(self.provider.name, poll, self.shell).splitlines():
+                yield f"# {line}"
+
+    def _cache(self, wire: Wire) -> ReferenceCache:
+        async def fetch(url: str) -> bytes:
+            if not self.may_fetch:
+                raise Unusable(f"{shown(url)} would have to be fetched first")
+            is_near = is_loopback_host(read_url(self.endpoint.base_url).host)
+            try:
+                blob = await wire.download("reference", url, allow_loopback=is_near)
+            except AttemptError as error:
+                raise Unusable(f"{shown(url)}: {error.message}") from error
+            return blob.data
+
+        job = self.job
+        return ReferenceCache(
+            job.manifest.parent,
+            allowed_folder=job.references.folder or job.manifest.parent,
+            shrink=job.references.shrink,
+            offload=anyio.to_thread.run_sync,
+            fetch=fetch,
+            images=job.images_folder,
+        )
+
+    async def _payload(
+        self, cache: ReferenceCache, reference: str, rules: ReferenceRules, count: int
+    ) -> Payload:
         carrier = rules.carrier_of(reference)
         if carrier == "link":
             return Link(reference)
-        image = await cache.attachment(reference, rules, among)
-        inline = None
+        image = await cache.attachment(reference, rules, count)
+        file = self._file_of(reference, image)
         if carrier == "inline":
-            inline = await cache.inline(reference, rules, among)
-        image_or_text: Attachment | Inline = inline or image
-        held = inline.base64 if inline else image.data
-        if id(held) not in script.files:
-            script.files[id(held)] = self._file(reference, image.data)
-        if carrier != "upload":
-            return image_or_text
-        if not isinstance(script.provider, UploadProvider):
-            raise Unusable(f"{script.provider.name} takes no uploads")
-        if image.name not in self.uploaded:
-            number = len(self.uploaded) + 1
-            link = script.upload(script.provider, image, number)
-            self.uploaded[image.name] = link
-        return self.uploaded[image.name]
+            inline = await cache.inline(reference, rules, count)
+            self.shell.files[id(inline.base64)] = file
+            return inline
+        self.shell.files[id(image.data)] = file
+        return image if carrier == "part" else self._upload(image)
 
-    def _file(self, reference: str, data: bytes) -> str:
-        """Return the file of an image that is sent as `data`, for the shell."""
-        script = self.script
-        number = len(script.temporary_files) + 1
-        if reference in self.fetched:
-            file = script.new_file(number)
-            if self.fetched[reference] == data:
-                script.fetch(reference, file)
-            else:
-                script.write(data, file)
-            return file
+    def _file_of(self, reference: str, image: Attachment) -> str:
+        """Return the file of an image; add a step that makes one if there is none."""
         if is_local(reference):
             path = (self.job.manifest.parent / reference).absolute()
-            if path.read_bytes() == data:
+            if path.read_bytes() == image.data:
                 return str(path)
-        file = script.new_file(number)
-        script.write(data, file)
+        file = f"reference-{image.name[-16:]}"
+        text = base64.b64encode(image.data).decode()
+        self._steps.append(f"base64 -d > {file} <<'END' &&\n{text}\nEND")
         return file
+
+    def _upload(self, image: Attachment) -> Link:
+        """Add the upload of an image; return a placeholder of its link."""
+        provider = self.provider
+        if not isinstance(provider, UploadProvider):
+            raise Unusable(f"{provider.name} takes no uploads")
+        if image.name not in self._links:
+            mark, variable = token_hex(16), f"UPLOAD{len(self._links) + 1}"
+            command = curl(
+                provider.name, provider.encode_upload(image, self.endpoint), self.shell
+            )
+            about = f"# an upload, not a purchase; then {variable}=LINK, from its reply:"
+            self._steps += [about, command]
+            self.shell.variables[mark] = variable
+            self._links[image.name] = Link(mark)
+        return self._links[image.name]
