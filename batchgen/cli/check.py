@@ -82,7 +82,7 @@ def _accounts(job: Job) -> list[Account]:
 
     providers = [PROVIDERS[name] for name in job.providers]
     urls = {provider: base_url_of(job, provider) or "" for provider in job.providers}
-    return anyio.run(ask_balances, job, providers, urls, known_keys())
+    return anyio.run(ask_balances, job, providers, urls, known_keys(job.providers))
 
 
 def _code(findings: Findings) -> int:

@@ -214,7 +214,7 @@ def _unknown_model_lines(job: Job) -> Iterator[str]:
 
 def real_run_needs(job: Job, *, may_spend: bool) -> Iterator[str]:
     """Yield what a real run needs besides: keys and consent."""
-    set_keys = known_keys()
+    set_keys = known_keys(job.providers)
     for name in job.providers:
         variable = key_variable(name)
         if name in set_keys:
