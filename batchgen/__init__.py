@@ -30,12 +30,14 @@ if TYPE_CHECKING:
         StorageError,
         UsageError,
     )
+    from batchgen.ledger.estimate import Estimate
     from batchgen.model import ResultRow, Status
     from batchgen.runner.handle import RunHandle
 
 __all__ = [
     "BatchgenError",
     "BudgetReached",
+    "Estimate",
     "Folder",
     "FolderStatus",
     "Image",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Estimate": "ledger.estimate",
     "Folder": "api.folders",
     "FolderStatus": "api.folders",
     "Image": "api.folders",

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from batchgen.drives import storage_errors
 from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
@@ -18,7 +19,6 @@ from batchgen.model import ResultRow, Status, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
 from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
-from batchgen.runner.session import storage_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,13 +87,20 @@ class Folder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
 
+    @classmethod
+    def named(cls, path: Path) -> Folder:
+        """Return a folder that messages name as the user does."""
+        folder = cls(path)
+        folder.path = path
+        return folder
+
     def __repr__(self) -> str:
         return f"Folder({str(self.path)!r})"
 
     @property
     def status(self) -> FolderStatus:
         """The state of the folder now."""
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             totals = ledger.totals(EVERY_ROW)
         return FolderStatus(
             rows=dict(totals.rows),
@@ -118,7 +125,7 @@ class Folder:
         Raises:
             SpecError: no row has it.
         """
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             row = find_row(ledger, ARCHIVE, row_id)
         if row is None:
             raise SpecError(f"{self.path}: no row has the id {row_id!r}")
@@ -156,7 +163,7 @@ class Folder:
         self,
         *,
         status: str | Iterable[str] | None = None,
-        ids: Iterable[str] | None = None,
+        ids: Iterable[str | SelectedRow] | None = None,
     ) -> int:
         """Mark rows to be tried again by the next run, and return how many.
 
@@ -171,7 +178,7 @@ class Folder:
             LedgerLocked: a run works on the folder.
         """
         statuses = _statuses(status)
-        selection = None if ids is None else [SelectedRow(row_id) for row_id in ids]
+        selection = None if ids is None else [*map(_selected, ids)]
         if selection is None and REJECT in statuses:
             raise UsageError(
                 f"{REJECT!r} gives up images that were paid for: say which by `ids`"
@@ -197,7 +204,7 @@ class Folder:
 
         columns = [by] if isinstance(by, str) else [*by]
         with self._current_table(TABLE) as path:
-            with self._reading() as ledger:
+            with self.reading() as ledger:
                 is_rehearsal = ledger.is_rehearsal
             tables = ResultTables([path], [path] if is_rehearsal else [])
             for name in columns:
@@ -208,7 +215,8 @@ class Folder:
             return tables.costs(columns, rehearsed=is_rehearsal).frame()
 
     @contextmanager
-    def _reading(self) -> Iterator[Reader]:
+    def reading(self) -> Iterator[Reader]:
+        """Open the ledger for reading, also while a run writes it."""
         with storage_errors(), closing(read_ledger(self.path)) as ledger:
             yield ledger
 
@@ -226,7 +234,7 @@ class Folder:
         """Yield the path of a table that agrees with the ledger."""
         from batchgen.storage.outputs import write_tables
 
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             path = self.path / name
             if ledger.meta.outputs == "fresh" and path.is_file():
                 yield path
@@ -239,12 +247,16 @@ class Folder:
     def _content(self, name: str) -> bytes:
         from batchgen.output.archive import Archive
 
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             place, end = place_of(ledger, name), ledger.meta.archive_end
         if place is None:
             raise ArchiveDamaged(f"{self.path / ARCHIVE} holds no {name}")
         with Archive(self.path / ARCHIVE, end) as archive:
             return archive.read(place)
+
+
+def _selected(row: str | SelectedRow) -> SelectedRow:
+    return SelectedRow(row) if isinstance(row, str) else row
 
 
 def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import click
 
+from batchgen.api.folders import Folder
 from batchgen.cli.carry_on import address_notes, amount, carry_on_command, folder_of
 from batchgen.cli.formatting import NO_MONEY, cause_lines, counted
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.picked import rows_named
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import Status, dollars, to_usd
 from batchgen.output.spreadsheet_cells import plain_cell
-from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.required_budget import required_after_retry
-from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow
 from batchgen.runner.row_causes import Cause, causes_of
 
 
@@ -47,16 +47,17 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     With --ids, only those rows; with --status, too, those of them that have it.
     Attempts made so far no longer count against --max-attempts.
     """
-    folder = folder_of(run)
-    read_ledger(folder).close()
+    folder = Folder.named(folder_of(run))
+    with folder.reading():
+        pass  # a folder that cannot be read is told before a wrong selection
     if ids is None and REJECT in statuses:
         raise UsageError(
             f"--status {REJECT} gives up images that were paid for: say which by --ids"
         )
     selection = None if ids is None else read_selection(ids)
-    with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        selected, others = _causes(opened.ledger, statuses, selection)
-        marked_rows = mark_rows(opened.ledger, statuses, selection)
+    with folder.reading() as ledger:
+        selected, others = _causes(ledger, statuses, selection)
+    marked_rows = folder.retry(status=statuses, ids=selection)
     verb = "is" if marked_rows == 1 else "are"
     click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
     _show_causes(selected, others)
@@ -67,7 +68,7 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
 
 
 def _causes(
-    ledger: Ledger, statuses: tuple[str, ...], selection: list[SelectedRow] | None
+    ledger: Reader, statuses: tuple[str, ...], selection: list[SelectedRow] | None
 ) -> tuple[list[Cause], list[Cause]]:
     """Return why the rows to be marked did not succeed, and why others did not.
 
@@ -110,15 +111,10 @@ def _show_causes(selected: list[Cause], others: list[Cause]) -> None:
         click.echo(f"  {line}")
 
 
-def _show_unmarked(folder: Path, selection: list[SelectedRow]) -> None:
-    ledger = read_ledger(folder)
-    try:
-        rows = set(rows_named(ledger, {entry.id for entry in selection}).values()) - {
-            None
-        }
+def _show_unmarked(folder: Folder, selection: list[SelectedRow]) -> None:
+    with folder.reading() as ledger:
+        rows = {*rows_named(ledger, {entry.id for entry in selection}).values()}
         whole = sum(ledger.status(row) == REJECT for row in rows if row is not None)
-    finally:
-        ledger.close()
     if whole:
         verb = (
             "succeeded and stays as it is"
@@ -131,9 +127,8 @@ def _show_unmarked(folder: Path, selection: list[SelectedRow]) -> None:
         )
 
 
-def _show_price(folder: Path) -> None:
-    ledger = read_ledger(folder)
-    try:
+def _show_price(folder: Folder) -> None:
+    with folder.reading() as ledger:
         rest = outstanding_after_retry(ledger)
         price = dollars(to_usd(rest.estimate), pretend=ledger.is_rehearsal)
         if rest.unpriced:
@@ -151,8 +146,6 @@ def _show_price(folder: Path) -> None:
             click.echo(f"to do it:\n  {run_command}")
             for note in address_notes(run_command):
                 click.echo(f"  ({note})")
-    finally:
-        ledger.close()
 
 
 def read_selection(path: Path) -> list[SelectedRow]:
