@@ -25,12 +25,12 @@ from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
 from batchgen.cli.formatting import NO_MONEY, may_have_been_charged, money_lines
 from batchgen.cli.messages import write_error, write_result
-from batchgen.cli.option_types import FolderType
 from batchgen.cli.options import (
     overrides_of,
     read_job,
     rehearsal_options,
     run_options_of,
+    setting_options,
 )
 from batchgen.cli.run_job import launch
 from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
@@ -54,7 +54,18 @@ MANIFEST = "prompt.parquet"
 FOLDER = Path("out/try")
 NAME_CHARACTERS = 40
 
-_SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "price")
+_TEXTS = {
+    "model": "Model; the provider's own by default.",
+    "base_url": "Where the provider is.",
+    "aspect_ratio": "The provider's own by default.",
+    "resolution": "512, 1K, 2K or 4K; the provider's own by default.",
+    "out": "A new folder for it.",
+    "max_cost": "Spend at most this.",
+    "price": "Price of one image.",
+}
+"""Settings that are options here, too, and what `-h` says of them."""
+
+_IN_JOB = ("provider", *(name for name in _TEXTS if name not in ("out", "base_url")))
 """Options that the job file states unchanged."""
 
 
@@ -66,10 +77,7 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     required=True,
     help="Who makes the image.",
 )
-@click.option("--model", help="Model; the provider's own by default.")
-@click.option("--base-url", multiple=True, metavar="URL", help="Where the provider is.")
-@click.option("--aspect-ratio", metavar="W:H", help="The provider's own by default.")
-@click.option("--resolution", help="512, 1K, 2K or 4K; the provider's own by default.")
+@setting_options(_TEXTS)
 @click.option(
     "--reference",
     "references",
@@ -77,9 +85,6 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     metavar="FILE|URL",
     help="An image to go by; may be given again.",
 )
-@click.option("--out", type=FolderType(), metavar="DIR", help="A new folder for it.")
-@click.option("--max-cost", metavar="USD", help="Spend at most this.")
-@click.option("--price", metavar="USD", help="Price of one image.")
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
 @rehearsal_options
 @click.pass_context
@@ -202,7 +207,7 @@ def _write_job(
     base_url: str | None = None,
 ) -> None:
     """Write the job file with which the purchase can be carried on."""
-    settings = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    settings = {name: options[name] for name in _IN_JOB if options[name] is not None}
     settings = {"manifest": MANIFEST, "n": 1} | settings
     if base_url is not None:
         settings["base_url"] = base_url
