@@ -37,7 +37,7 @@ def setting_options(texts: Mapping[str, str]) -> Callable[[F], F]:
     """Add the options of some settings, each with its text for `-h`."""
 
     def add(function: F) -> F:
-        for name, text in reversed(texts.items()):
+        for name, text in reversed([*texts.items()]):
             function = _decorator(replace(SETTINGS[name], help=text))(function)
         return function
 
