@@ -6,10 +6,10 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,7 +35,6 @@ from batchgen.runner.required_budget import RequiredBudget, last_required_budget
 from batchgen.runner.shell_quoting import quoted_word
 
 if TYPE_CHECKING:
-    from batchgen.ledger import Reader
     from batchgen.runner.config import RunResult
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
@@ -215,8 +214,8 @@ def stored_arguments(ledger: Reader) -> list[str] | None:
     Anybody may have changed the ledger: anything but a plain `batchgen run` command is
     replaced by one that names SOURCE alone. None if the folder knows neither.
     """
-    arguments = _read_arguments(ledger.meta.command)
-    if arguments is not None and _is_run_command(arguments):
+    arguments = read_arguments(ledger.meta.command)
+    if run_options(arguments) is not None:
         return arguments
     source = ledger.meta.source
     if source is None or visible(source) != source:
@@ -251,7 +250,8 @@ def address_notes(command: str) -> Iterator[str]:
             yield f"it sends {whose} to {url}: use it only if you know that address"
 
 
-def _read_arguments(stored: object) -> list[str] | None:
+def read_arguments(stored: object) -> list[str] | None:
+    """Read a stored command; None for anything else."""
     if not isinstance(stored, str):
         return None
     try:
@@ -265,18 +265,20 @@ def _read_arguments(stored: object) -> list[str] | None:
     return None
 
 
-def _is_run_command(arguments: Sequence[str]) -> bool:
-    is_run = len(arguments) > 2 and tuple(arguments[:2]) == ("batchgen", "run")
+def run_options(arguments: Sequence[str] | None) -> Mapping[str, Any] | None:
+    """Return the options of a plain `batchgen run` command; None for anything else."""
+    if not arguments or tuple(arguments[:2]) != ("batchgen", "run"):
+        return None
     asks_for_help = "-h" in arguments or "--help" in arguments  # click would print it
-    if not is_run or asks_for_help or any(visible(word) != word for word in arguments):
-        return False
+    if asks_for_help or any(visible(word) != word for word in arguments):
+        return None
     from batchgen.cli.run import command  # that module imports this one
 
     try:
-        command.make_context("run", list(arguments[2:])).close()
+        with command.make_context("run", list(arguments[2:])) as context:
+            return context.params
     except (click.ClickException, click.exceptions.Exit):
-        return False
-    return True
+        return None
 
 
 def _values(arguments: Sequence[str], option: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.budget import ColumnValue
 from batchgen.checks.findings import Disk, Findings, Forecast, Limit
+from batchgen.cli.formatting import either
 from batchgen.model import Balance, Job, dollars
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
         isinstance(limit.scope, ColumnValue) for limit in findings.limits
     )
     if column_values:
-        verb = "is" if column_values - len(full) == 1 else "are"
+        enough = column_values - len(full)
         yield (
-            f"budgets by column: {column_values - len(full)} of {column_values} "
-            f"{verb} enough"
+            f"budgets by column: {enough} of {column_values} "
+            f"{either(enough, 'is', 'are')} enough"
             + (" for what has a known price" if findings.forecast.unpriced else "")
             + (f", {'these are' if len(full) > 1 else 'this is'} NOT:" if full else "")
         )

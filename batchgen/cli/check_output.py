@@ -16,6 +16,7 @@ from batchgen.checks.findings import (
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.formatting import (
     counted,
+    either,
     invalid_lines,
     money_lines,
     problem_lines,
@@ -107,8 +108,7 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
     if same.unpriced:
         unpriced = f"what {counted(same.unpriced, 'row')} without a known price cost"
         saved = f"{saved} and {unpriced}" if same.saved else unpriced
-    rows = counted(same.rows, "row")
-    verb = "has" if same.rows == 1 else "have"
+    rows = counted(same.rows, "row", "has")
     saving = f"`dedupe` saves {saved}" if job.dedupe else f"--dedupe would save {saved}"
     example = ""
     if (first := same.example) is not None:
@@ -116,8 +116,7 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
         line = "" if first.line is None else f", line {first.line}"
         example = f', for example "{prompt}" (row {first.row}{line})'
     yield from folded(
-        f"{rows} {verb} the same prompt and options as an earlier row{example}; "
-        f"{saving}"
+        f"{rows} the same prompt and options as an earlier row{example}; {saving}"
     )
 
 
@@ -136,9 +135,8 @@ def _to_buy(forecast: Forecast) -> Iterator[str]:
     if forecast.unpriced < forecast.images:
         yield f"cost: {_range(forecast.cost())}, without retries"
     if forecast.unpriced:
-        unpriced = counted(forecast.unpriced, "image")
-        verb = "has" if forecast.unpriced == 1 else "have"
-        yield f"{unpriced} {verb} no known price: give one with --price"
+        unpriced = counted(forecast.unpriced, "image", "has")
+        yield f"{unpriced} no known price: give one with --price"
 
 
 def _each(price: Price | None) -> str:
@@ -234,21 +232,20 @@ def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
         return
     yield from folded(describe_gaps(gaps))
     if gaps.empty_rows:
-        one = gaps.empty_rows == 1
-        have, verb = ("has", "is") if one else ("have", "are")
+        are = either(gaps.empty_rows, "is", "are")
         yield from folded(
-            f"  {counted(gaps.empty_rows, 'row')} {have} none of the values and {verb} "
+            f"  {counted(gaps.empty_rows, 'row', 'has')} none of the values and {are} "
             "never bought"
         )
     if gaps.partial_rows:
-        verb = "is" if gaps.partial_rows == 1 else "are"
+        are = either(gaps.partial_rows, "is", "are")
         fate = {
-            None: f"{verb} bought, with a warning; --empty skip leaves them out",
-            "buy": f'{verb} bought, with a warning: empty = "buy"',
-            "skip": f'{verb} not bought: empty = "skip"',
+            None: f"{are} bought, with a warning; --empty skip leaves them out",
+            "buy": f'{are} bought, with a warning: empty = "buy"',
+            "skip": f'{are} not bought: empty = "skip"',
         }[job.empty]
         if findings.is_refused:
-            fate = "lacks others" if gaps.partial_rows == 1 else "lack others"
+            fate = either(gaps.partial_rows, "lacks others", "lack others")
         yield from folded(
             f"  {counted(gaps.partial_rows, 'row')} with some of the values {fate}"
         )

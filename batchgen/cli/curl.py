@@ -12,7 +12,7 @@ import anyio
 import click
 
 from batchgen.admission.next_step import missing_parts
-from batchgen.cli.curl_script import REPLY, Script
+from batchgen.cli.curl_command import REPLY, Script
 from batchgen.cli.formatting import counted
 from batchgen.cli.options import job_options, overrides_of, read_job
 from batchgen.errors import SpecError, UsageError

@@ -78,8 +78,7 @@ class TimeLeft:
             return "more rows were read"
         minutes = int((now - self._ended_at) // 60)
         if minutes:
-            noun = "minute" if minutes == 1 else "minutes"
-            return f"no row has ended for {minutes} {noun}"
+            return f"no row has ended for {counted(minutes, 'minute')}"
         return "rows end more slowly than before"
 
 

@@ -82,11 +82,8 @@ def show_taken_back(done: Reversal, *, as_json: bool) -> None:
         click.echo(exact_json(tagged("reconcile", fields)))
         return
     if done.changed:
-        verb = "costs" if done.changed == 1 else "cost"
-        click.echo(
-            f"taken back: {counted(done.changed, 'purchase')} {verb} again what was "
-            "known before the bill"
-        )
+        purchases = counted(done.changed, "purchase", "costs")
+        click.echo(f"taken back: {purchases} again what was known before the bill")
     else:
         click.echo("no settlement of a bill can be taken back here")
     if done.without_note:

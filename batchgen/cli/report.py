@@ -11,7 +11,7 @@ import click
 
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import folder_of
-from batchgen.cli.formatting import cause_lines, counted, money_lines, rows_line
+from batchgen.cli.formatting import cause_lines, counted, either, money_lines, rows_line
 from batchgen.cli.messages import write_error
 from batchgen.errors import ArchiveDamaged, LedgerLocked
 from batchgen.ledger import Reader
@@ -200,7 +200,6 @@ def _damage_line(damage: Damage) -> str:
 
 
 def _damaged_words(archive: Path, verification: Verification) -> str:
-    verb = "is" if verification.damaged_count == 1 else "are"
     price = f"about {dollars(verification.estimate, pretend=verification.rehearsed)}"
     if verification.unpriced:
         price += (
@@ -208,7 +207,7 @@ def _damaged_words(archive: Path, verification: Verification) -> str:
         )
     return (
         f"{archive}: {verification.damaged_count} of {_images(verification.images)} "
-        f"{verb} damaged. "
+        f"{either(verification.damaged_count, 'is', 'are')} damaged. "
         "Restore the file from a copy and verify that; or buy these images again "
         f"({price}): write the ids of their rows into a file, one a line, then "
         "`batchgen retry RUN --status succeeded --ids FILE`. Nothing was changed"
@@ -216,7 +215,7 @@ def _damaged_words(archive: Path, verification: Verification) -> str:
 
 
 def _images(count: int) -> str:
-    return f"{count:,} image" if count == 1 else f"{count:,} images"
+    return f"{count:,} {either(count, 'image', 'images')}"
 
 
 def progress_lines(verb: str) -> ProgressCallback:

@@ -10,7 +10,7 @@ import click
 
 from batchgen.api.folders import Folder
 from batchgen.cli.carry_on import address_notes, amount, carry_on_command, folder_of
-from batchgen.cli.formatting import NO_MONEY, cause_lines, counted
+from batchgen.cli.formatting import NO_MONEY, cause_lines, counted, either
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
@@ -58,8 +58,7 @@ def command(run: Path, statuses: tuple[str, ...], ids: Path | None) -> None:
     with folder.reading() as ledger:
         selected, others = _causes(ledger, statuses, selection)
     marked_rows = folder.retry(status=statuses, ids=selection)
-    verb = "is" if marked_rows == 1 else "are"
-    click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
+    click.echo(f"{counted(marked_rows, 'row', 'is')} marked to be tried again")
     _show_causes(selected, others)
     if marked_rows:
         _show_price(folder)
@@ -100,11 +99,10 @@ def _show_causes(selected: list[Cause], others: list[Cause]) -> None:
     if not others:
         return
     count = sum(cause.rows for cause in others)
-    verb = "is" if count == 1 else "are"
     statuses = sorted({cause.status for cause in others})
     options = " and ".join(f"--status {status}" for status in statuses)
     click.echo(
-        f"{counted(count, 'row')} {verb} not marked, because trying again will not "
+        f"{counted(count, 'row', 'is')} not marked, because trying again will not "
         f"help; {options} would mark all rows of that status all the same:"
     )
     for line in cause_lines(others):
@@ -116,14 +114,10 @@ def _show_unmarked(folder: Folder, selection: list[SelectedRow]) -> None:
         rows = {*rows_named(ledger, {entry.id for entry in selection}).values()}
         whole = sum(ledger.status(row) == REJECT for row in rows if row is not None)
     if whole:
-        verb = (
-            "succeeded and stays as it is"
-            if whole == 1
-            else "succeeded and stay as they are"
-        )
+        they_stay = either(whole, "stays as it is", "stay as they are")
         click.echo(
-            f"{counted(whole, 'row')} {verb}; to give up images and buy others, add "
-            f"--status {REJECT}"
+            f"{counted(whole, 'row')} succeeded and {they_stay}; to give up images and "
+            f"buy others, add --status {REJECT}"
         )
 
 

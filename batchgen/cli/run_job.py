@@ -94,7 +94,7 @@ def _run(session: Session, display: Display) -> RunResult:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, session)
             # After the signals: the engine writes notices before its first wait.
-            tasks.start_soon(display.show, session.progress)
+            tasks.start_soon(display, session.progress)
             yield
             tasks.cancel_scope.cancel()
 

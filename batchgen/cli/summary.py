@@ -12,6 +12,7 @@ from batchgen.cli.formatting import (
     cause_lines,
     counted,
     counted_rows,
+    either,
     money_lines,
     quoted,
     retry_line,
@@ -109,7 +110,7 @@ def _cut_line(job: Job, cut: CutReading) -> str:
     file = shown(job.manifest)
     if not cut.rows:
         return f"stopped before rows of {file} were read; the same command begins anew"
-    rows = f"{counted_rows(cut.rows)} of it {'is' if cut.rows == 1 else 'are'} read"
+    rows = f"{counted_rows(cut.rows)} of it {either(cut.rows, 'is', 'are')} read"
     return (
         f"stopped while reading {file}: {rows}; the same command carries on from there"
     )

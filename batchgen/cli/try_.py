@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
+from batchgen.api.folders import Folder
 from batchgen.cli.carry_on import replace_current_command
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
@@ -36,21 +37,21 @@ from batchgen.cli.run_job import launch
 from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.listed_images import directory_images
-from batchgen.ledger.results import result_slices
 from batchgen.manifest.reference_cell import split_references
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, ResultRow, Status, dollars
 from batchgen.output import ARCHIVE
-from batchgen.output.archive import Archive
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import base_url_of
 from batchgen.runner.config import RunResult
-from batchgen.runner.folder import LEDGER, read_ledger
+from batchgen.runner.folder import LEDGER
 from batchgen.runner.job_checks import check_zero_budget
 
 JOB = "job.toml"
 MANIFEST = "prompt.parquet"
+ROW = "0"
+"""Id of the only row: a table without ids names its rows by position."""
+
 FOLDER = Path("out/try")
 NAME_CHARACTERS = 40
 
@@ -247,39 +248,36 @@ def _end(
     requested_job: Job,
 ) -> int:
     """Show the result; `requested_job` is the job before a rehearsal changed it."""
-    with closing(read_ledger(job.out)) as ledger:
-        first_slice = next(result_slices(ledger, ARCHIVE), None)
-        if first_slice is not None:
-            row = first_slice[0][0]
-            if row.status is Status.SUCCEEDED:
-                write_result("\n".join([*_success(row, ledger, job.out), ""]))
-                write_result(_curl(requested_job, is_rehearsal=rehearsed is not None))
-            else:
-                _show_failure(row, result)
+    folder = Folder.named(job.out)
+    if folder.status.rows:
+        row = folder.row(ROW)
+        if row.status is Status.SUCCEEDED:
+            write_result("\n".join([*_success(row, folder), ""]))
+            write_result(_curl(requested_job, is_rehearsal=rehearsed is not None))
+        else:
+            _show_failure(row, result)
     show_real_run(rehearsed)
     return finish(job, result, causes_in(job, result))
 
 
-def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
-    image = next(directory_images(ledger))
-    with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
-        data = archive.read(image.place)
-    file = folder / Path(image.name).name
+def _success(row: ResultRow, folder: Folder) -> Iterator[str]:
+    image, is_rehearsal = folder.image(row.id), folder.status.is_rehearsal
+    file, content = folder.path / Path(image.name).name, image.content
     try:
-        file.write_bytes(data)
+        file.write_bytes(content)
     except OSError as error:
-        reason = f"{error.strerror or error}; the image is safe in {folder / ARCHIVE}"
-        raise StorageError(f"{file}: {reason}") from error
+        safe = f"the image is safe in {folder.path / ARCHIVE}"
+        raise StorageError(f"{file}: {error.strerror or error}; {safe}") from error
     size = f"{image.width_px}x{image.height_px}"
-    yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
+    yield f"file: {shown(file)} ({size}, {image.media_type}, {len(content):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
     basis = row.cost_basis.replace("_", " ")
-    if ledger.is_rehearsal:
+    if is_rehearsal:
         yield f"pretend cost: {cost} ({basis}; {NO_MONEY})"
     else:
         yield f"cost: {cost} ({basis})"
     if row.at_risk_usd:
-        more = dollars(row.at_risk_usd, pretend=ledger.is_rehearsal)
+        more = dollars(row.at_risk_usd, pretend=is_rehearsal)
         yield may_have_been_charged(more, row.at_risk_attempts)
     time = "unknown" if row.latency_s is None else f"{row.latency_s:.1f} s"
     yield f"time: {time}"

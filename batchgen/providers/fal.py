@@ -166,7 +166,7 @@ class Fal:
         return _task(reply).read_submit(reply)
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
-        """Return the request for a task's status; the documented URL if there is none."""
+        """Return the request for a task's status; its URL may be the documented one."""
         is_url = "/" in handle
         return self._get(handle if is_url else f"{_task_path(handle)}/status", endpoint)
 

@@ -144,7 +144,7 @@ class OpenAi:
         source="assumed: limits depend on the account's tier",
     )
     capabilities = Capabilities(
-        # A request states only width and height, so it can state every ratio of Google's
+        # A request states only width and height, so it can state each ratio of Google's
         # table; the server, at OpenAI the model, decides which it supports: see
         # `LIMITS`. The size `auto` is not offered: it would also choose the number of
         # pixels, and so the price.
