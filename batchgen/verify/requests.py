@@ -1,4 +1,4 @@
-"""Requests that a provider must support: everything that its capabilities name."""
+"""The requests that a provider must support: everything in its capabilities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSALS = 8
 
 
 def values_of(name: str, rule: OptionRule) -> list[Any]:
-    """Return valid values of an option; first None, for no value."""
+    """Return valid values of an option; the first is None, for no value."""
     if rule.choices:
         return [None, *rule.choices]
     if type_of_option[name] is bool:
@@ -42,7 +42,7 @@ def values_of(name: str, rule: OptionRule) -> list[Any]:
 
 
 def rates_of(customer: Customer) -> dict[str, Decimal]:
-    """Return the price of a credit, where replies state credits without a price."""
+    """Return the price of a credit, if replies state credits without a price."""
     usd = customer.tariff[customer.cheapest].get("usd_per_credit")
     return {} if usd is None else {"credit": Decimal(usd)}
 
@@ -118,7 +118,7 @@ def _check_files(expected: Record, row: Record) -> None:
 
 
 async def take_a_refusal_as_final(customer: Customer) -> None:
-    """Refuse prompts in all shapes of a refusal: none is sent again."""
+    """Refuse prompts in every shape of a refusal: no prompt is sent again."""
     rows = [customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)]
     customer.write(rows)
     for _ in range(2):
