@@ -1,4 +1,4 @@
-"""What `check` says, line by line."""
+"""The text of `check`, line by line."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from batchgen.billing.balances import Account
 
 PROMPT_CHARACTERS = 60
-"""What is shown of a prompt that stands for many."""
+"""Shown length of the prompt of a group of duplicates."""
 
 
 def lines_of(
     job: Job, findings: Findings, accounts: Sequence[Account] | None
 ) -> Iterator[str]:
-    """Yield what was found, line by line; `accounts` if they were asked."""
+    """Yield the lines of the findings, and of the accounts if they were asked."""
     yield from findings.notices
     if findings.mode not in (None, mode_of(job)):
         folder, kind = shown(job.out), f"{findings.mode} run"
@@ -69,7 +69,7 @@ def lines_of(
 
 
 def _rehearsed(rehearsal: Totals) -> Iterator[str]:
-    """Say what the folder was used for, and that nothing below counts any of it."""
+    """Yield what was rehearsed in the folder; the other lines do not count that."""
     money = "; ".join(money_lines(rehearsal))
     images = counted(rehearsal.images, "image")
     yield from folded(
@@ -226,7 +226,7 @@ PROMPT_WIDTH = 100
 
 
 def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
-    """Yield how many rows lack a value, and what becomes of them."""
+    """Yield how many rows lack a value, and what happens to them."""
     gaps = findings.gaps
     if gaps is None or not gaps.incomplete_rows:
         return
@@ -257,7 +257,7 @@ def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
 
 
 def prompt_lines(prompts: Sequence[FinishedPrompt]) -> Iterator[str]:
-    """Yield some prompts as they are sent, a line each."""
+    """Yield some prompts as they are sent, one line for each."""
     if prompts:
         yield "prompts as they are sent:"
     for each in prompts:
@@ -268,7 +268,7 @@ def prompt_lines(prompts: Sequence[FinishedPrompt]) -> Iterator[str]:
 
 
 def gaps_document(job: Job, findings: Findings) -> dict[str, Any] | None:
-    """Return the same for programs; None where the template needs no column."""
+    """Return the same for programs; None if the template needs no column."""
     gaps = findings.gaps
     if gaps is None:
         return None

@@ -108,7 +108,7 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
         show_taken_back(before, as_json=False)
     settles = options["settles"]
     done = reconcile(folder, bill, settles=settles)
-    code = DIFFERS if _left(done.comparison, settles=settles) else 0
+    code = DIFFERS if _have_remained(done.comparison, settles=settles) else 0
     if options["as_json"]:
         fields = reconciliation_fields(bill, done, before, exit_code=code)
         click.echo(exact_json(tagged("reconcile", fields)))
@@ -117,8 +117,8 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
     return code
 
 
-def _left(comparison: Comparison, *, settles: bool) -> bool:
-    """Say whether differences remain: settled ones do not, where they are settled."""
+def _have_remained(comparison: Comparison, *, settles: bool) -> bool:
+    """Return whether differences remain; with `settles`, those not settled."""
     return bool(comparison.remaining if settles else comparison.differences)
 
 
@@ -181,7 +181,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _covers(text: str | None, zone: tzinfo) -> Period | None:
-    """Read FROM..TO, or one for both; a date as TO is meant to its end."""
+    """Read FROM..TO, or one day or moment for both; a day as TO ends at midnight."""
     if text is None:
         return None
     problem = UsageError(

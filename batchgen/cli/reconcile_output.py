@@ -1,4 +1,4 @@
-"""What a comparison with a bill found, in words and as JSON."""
+"""The result of a comparison with a bill, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchgen.model import dollars, to_usd, utc
 
 
 def show_reconciliation(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
-    """Say what was compared, what differs, and what was settled."""
+    """Show the comparison, the differences, and what was settled."""
     comparison, pretend = done.comparison, done.totals.rehearsed
 
     def usd(nano: int) -> str:
@@ -68,7 +68,7 @@ def _line(each: Difference, *, pretend: bool) -> str:
 
 
 def show_taken_back(done: Reversal, *, as_json: bool) -> None:
-    """Say which settlements of a bill were taken back."""
+    """Show which settlements of a bill were taken back."""
     if as_json:
         fields = {
             "exit_code": 0,
@@ -101,12 +101,12 @@ def show_taken_back(done: Reversal, *, as_json: bool) -> None:
 def reconciliation_fields(
     bill: Bill, done: Reconciliation, before: Reversal | None, *, exit_code: int
 ) -> dict[str, Any]:
-    """Return what was compared, what differs, and the folder's money afterwards.
+    """Return the comparison, the differences, and the folder's money afterwards.
 
     Args:
         bill: The provider's bill.
-        done: What came of it.
-        before: What was taken back of earlier settlements; None if that was not asked.
+        done: The result of the comparison.
+        before: Settlements that were taken back first; None without `--unsettle`.
         exit_code: Of the process.
     """
     comparison = done.comparison

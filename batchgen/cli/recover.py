@@ -130,7 +130,7 @@ def _source(run: Path, remains: Remains) -> Path:
 
 
 def _job(source: Path, overrides: Options, remains: Remains) -> Job:
-    """Read the job; who made the images says the folder, where nobody else does."""
+    """Read the job; its providers may follow from the folder."""
     try:
         return load_job_with_options(source, overrides)
     except SpecError:

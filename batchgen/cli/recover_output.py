@@ -1,4 +1,4 @@
-"""The report of a recovery, as sentences and as JSON."""
+"""The report of a recovery, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchgen.runner.recover import RecoveryReport
 
 
 def lines_of(folder: Path, report: RecoveryReport, run_command: str) -> Iterator[str]:
-    """Yield the sentences of a recovery's report."""
+    """Yield the lines of a recovery's report."""
     totals = _totals(report)
     yield f"{folder}: a new ledger (run.db) is built; nothing was sent"
     if report.moved_aside:
