@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchgen.api.extension import add_provider
-    from batchgen.api.folders import Folder, FolderStatus, Image
+    from batchgen.api.folders import Folder, FolderStatus, Image, Outputs
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.plans import Plan, check
@@ -46,6 +46,7 @@ __all__ = [
     "LedgerMismatch",
     "LedgerMissing",
     "NearlyAllFailed",
+    "Outputs",
     "Plan",
     "ProviderStopped",
     "Result",
@@ -70,6 +71,7 @@ _HOMES = {
     "FolderStatus": "api.folders",
     "Image": "api.folders",
     "Job": "api.jobs",
+    "Outputs": "api.folders",
     "Plan": "api.plans",
     "Result": "api.run_reports",
     "ResultRow": "model",

@@ -102,9 +102,13 @@ LATE = {
     "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
-    "cli.report._write_page: batchgen.report.page": (
-        "jinja2 and Pillow, for --html alone"
+    "api.folders.Folder.write_page: batchgen.report.page": (
+        "jinja2 and Pillow, for the page alone"
     ),
+    "api.folders.Folder.write_outputs: batchgen.runner.resume": (
+        "httpx and pyarrow, for outputs alone"
+    ),
+    "api.folders.Folder.write_outputs: batchgen.storage.outputs": "likewise",
     "runner.completion.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from batchgen.drives import storage_errors
-from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
+from batchgen.errors import (
+    ArchiveDamaged,
+    LedgerLocked,
+    SpecError,
+    StorageError,
+    UsageError,
+)
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.lookup import find_row, place_of
-from batchgen.model import ResultRow, Status, to_usd
+from batchgen.model import ResultRow, Status, now_micros, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
 from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
@@ -43,6 +50,22 @@ class FolderStatus:
     at_risk_usd: Decimal
     is_running: bool
     is_rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What `Folder.write_outputs` wrote.
+
+    Attributes:
+        is_running: Whether a run works on the folder: it finishes the ZIP itself.
+        has_tables: Whether the tables were written; the run may write them itself, too.
+        adopted_images: Images that a run stored just before it was killed; they are in
+            the tables now.
+    """
+
+    is_running: bool = False
+    has_tables: bool = True
+    adopted_images: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +213,34 @@ class Folder:
             run_folder.ledger.transaction(),
         ):
             return mark_rows(run_folder.ledger, statuses, selection)
+
+    def write_outputs(self) -> Outputs:
+        """Finish the ZIP and write the tables from the ledger; nothing is bought.
+
+        While a run works on the folder, only the tables are written.
+        """
+        from batchgen.runner.resume import recover
+        from batchgen.storage.outputs import write_outputs, write_tables_beside
+
+        require_run(self.path)
+        with storage_errors():
+            try:
+                with open_folder(self.path, None, None) as opened:
+                    adopted = recover(opened.ledger, opened.archive, now_micros())
+                    write_outputs(opened.ledger, opened.archive, self.path)
+                return Outputs(adopted_images=adopted)
+            except LedgerLocked:
+                with closing(read_ledger(self.path)) as ledger:
+                    has_tables = write_tables_beside(ledger, self.path)
+                return Outputs(is_running=True, has_tables=has_tables)
+
+    def write_page(self) -> Path:
+        """Write `report.html`, a page with sums, plots and all images."""
+        # What draws the page is slow to load.
+        from batchgen.report.page import write_page
+
+        with self.reading() as ledger:
+            return write_page(ledger, self.path, datetime.now(UTC))
 
     def costs(self, by: str | Iterable[str] = ()) -> pl.DataFrame:
         """Sum the cost of the rows, grouped by any columns of the result table.
