@@ -67,8 +67,7 @@ def command(
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """
     job = read_job(source, overrides_of(options))
-    max_problems = ALL_ROWS if as_json else PROBLEMS_SHOWN
-    findings = plan_of(job, max_problems).findings
+    findings = plan_of(job, ALL_ROWS if as_json else PROBLEMS_SHOWN).findings
     accounts = _accounts(job) if online else None
     if as_json:
         click.echo(exact_json(document_of(job, findings, accounts)))

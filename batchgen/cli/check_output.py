@@ -184,8 +184,7 @@ def _split(forecast: Forecast) -> Iterator[str]:
         if groups:
             rows = counted(sum(group.rows for group in groups), "row")
             cost = dollars(forecast.cost(entry.provider).expected)
-            is_known = all(group.price for group in groups)
-            price = cost if is_known else "an unknown price"
+            price = cost if all(group.price for group in groups) else "an unknown price"
             yield f"{entry.provider} {rows} for {price}"
 
 

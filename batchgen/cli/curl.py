@@ -45,8 +45,7 @@ def command(source: Path, row: int, **options: Any) -> None:
     The key stays a shell variable; none is read. A reference that is a URL is looked
     at if its provider takes only bytes, for its type stands in the request.
     """
-    job = read_job(source, overrides_of(options))
-    click.echo(anyio.run(command_of, job, row))
+    click.echo(anyio.run(command_of, read_job(source, overrides_of(options)), row))
 
 
 async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa: FBT001, FBT002 - anyio.run takes positions alone

@@ -264,7 +264,7 @@ class Script:
             command = curl(
                 provider.name, provider.encode_upload(image, self.endpoint), self.shell
             )
-            about = f"# an upload, no purchase; then {variable}=LINK, from its reply:"
+            about = f"# upload (buys nothing), then set {variable} to the link in its reply:"
             self._steps += [about, command]
             self.shell.variables[mark] = variable
             self._links[image.name] = Link(mark)

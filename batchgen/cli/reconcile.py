@@ -94,8 +94,7 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
         if options["provider"] is not None or not is_alone:
             provider = _provider(ledger, options["provider"])
     if is_alone:
-        taken_back = unsettle(folder, provider)
-        show_taken_back(taken_back, as_json=options["as_json"])
+        show_taken_back(unsettle(folder, provider), as_json=options["as_json"])
         return 0
     if path is None or provider is None:
         raise UsageError(

@@ -289,5 +289,4 @@ def warnings_from_plan(job: Job, ledger: Reader) -> list[str]:
 
 def _elsewhere(job: Job, provider: str) -> str | None:
     url = job.terms_of(provider).base_url
-    is_own = is_own_address(url, PROVIDERS[provider].defaults)
-    return None if is_own else url
+    return None if is_own_address(url, PROVIDERS[provider].defaults) else url

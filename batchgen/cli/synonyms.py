@@ -145,8 +145,7 @@ def _options_of_other(name: str) -> Iterator[str]:
 
 def no_key_here() -> str:
     """Return the message that a key belongs in the environment."""
-    command_line = " ".join(sys.argv[1:])
-    typed = re.search(r"--provider[ =]([a-z]+)", command_line)
+    typed = re.search(r"--provider[ =]([a-z]+)", " ".join(sys.argv[1:]))
     name = typed[1] if typed and typed[1] in PROVIDERS else "gemini"
     return (
         "a key never stands on the command line, where other users of this machine "

@@ -51,8 +51,7 @@ def _merge(documents: list[dict[str, Json]]) -> dict[str, Json]:
             return {**_merge_fields(documents), key: whole}
     with_image = [document for document in documents if images_in(document)]
     with_error = [document for document in documents if document.get("error")]
-    last = (with_image or with_error or documents)[-1]
-    return {**_merge_fields(documents), **last}
+    return _merge_fields(documents) | (with_image or with_error or documents)[-1]
 
 
 def _merge_fields(documents: list[dict[str, Json]]) -> dict[str, Json]:

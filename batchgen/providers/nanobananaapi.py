@@ -204,5 +204,4 @@ def _error(reply: Reply, delivered: Delivered) -> AttemptError:
 def _names_something(places: Json) -> bool:
     """Return whether the place of links has a value that is no link."""
     value = fields(places).get("url") if isinstance(places, dict) else places
-    items = value if isinstance(value, list) else [value]
-    return any(items)
+    return any(value) if isinstance(value, list) else bool(value)

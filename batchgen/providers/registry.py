@@ -181,17 +181,22 @@ def _checked(provider: object) -> Provider:
     if not isinstance(provider, Provider):
         missing = [name for name in _MEMBERS if not hasattr(provider, name)]
         raise _UnusableProvider(f"the provider lacks {', '.join(missing)}")
-    if not isinstance(provider.name, str):
-        raise _UnusableProvider("`name` is no text")
-    if not isinstance(provider.defaults, Defaults):
-        raise _UnusableProvider("`defaults` is no batchgen Defaults")
-    if not isinstance(provider.capabilities, Capabilities):
-        raise _UnusableProvider("`capabilities` is no batchgen Capabilities")
-    if not _are_prices(provider.prices):
-        raise _UnusableProvider("`prices` is no list of batchgen Prices")
-    rates = provider.rates
-    if not isinstance(rates, Mapping) or not all(map(_are_prices, rates.values())):
-        raise _UnusableProvider("`rates` has no list of batchgen Prices for each unit")
+    rates = provider.rates.values() if isinstance(provider.rates, Mapping) else [None]
+    for is_right, problem in (
+        (isinstance(provider.name, str), "`name` is no text"),
+        (isinstance(provider.defaults, Defaults), "`defaults` is no batchgen Defaults"),
+        (
+            isinstance(provider.capabilities, Capabilities),
+            "`capabilities` is no batchgen Capabilities",
+        ),
+        (_are_prices(provider.prices), "`prices` is no list of batchgen Prices"),
+        (
+            all(map(_are_prices, rates)),
+            "`rates` has no list of batchgen Prices for each unit",
+        ),
+    ):
+        if not is_right:
+            raise _UnusableProvider(problem)
     return provider
 
 

@@ -166,8 +166,7 @@ async def reply_without_image(customer: Customer, *, at_risk: int) -> None:
     books = customer.read_books()
     (row,) = books.rows
     expect("status and error", (row["status"], row["error"]), ("failed", "no_image"))
-    counts = (len(books.requests), row["attempts"])
-    expect("requests and attempts", counts, (2, 2))
+    expect("requests and attempts", (len(books.requests), row["attempts"]), (2, 2))
     expect("bill", {entry["status"] for entry in books.bill}, {"no_image"})
     expect("attempts at risk", row["at_risk_attempts"], 2 * at_risk)
     expect("spent", books.spent, 0 if at_risk else books.billed)

@@ -69,8 +69,7 @@ async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     books = customer.read_books()
     problems = [row["message"] for row in books.rows if row["status"] != "succeeded"]
     expect("rows that failed", problems, [])
-    warnings = [row["warning"] for row in books.rows if row["warning"]]
-    expect("warnings", warnings, [])
+    expect("warnings", [row["warning"] for row in books.rows if row["warning"]], [])
     parts = [-(-row["n"] // capabilities.images_per_request) for row in rows]
     expect("purchase requests", len(books.requests), sum(parts))
     expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
@@ -119,8 +118,7 @@ def _check_files(expected: Record, row: Record) -> None:
 
 async def take_a_refusal_as_final(customer: Customer) -> None:
     """Refuse prompts in every shape of a refusal: no prompt is sent again."""
-    rows = [customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)]
-    customer.write(rows)
+    customer.write([customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)])
     for _ in range(2):
         await customer.run(terms={"concurrency": REFUSALS})
         books = customer.read_books()

@@ -182,7 +182,7 @@ def test_nothing_is_bought_when_an_upload_brings_no_link(
         f'[providers.{name}]\nreferences = "upload"\n'
     )
     shown = batchgen("curl", job.name, "--row", "1", at=folder).stdout
-    assert "then UPLOAD1=LINK, from its reply" in shown
+    assert "then set UPLOAD1 to the link in its reply" in shown
     start = len(recorder.requests)
 
     done = subprocess.run(
