@@ -74,15 +74,14 @@ def _no_run(run: Path) -> str:
         folders = sorted(path.parent for path in Path("out").glob(f"*/{LEDGER}"))
     except OSError:
         folders = []
-    near = nearest(run.name, [folder.name for folder in folders])
-    if near:
-        return f"{message}; did you mean {Path('out') / near}?"
+    nearest_name = nearest(run.name, [folder.name for folder in folders])
+    if nearest_name:
+        return f"{message}; did you mean {Path('out') / nearest_name}?"
     if len(folders) == 1:
         return f"{message}; the run folder is {folders[0]}"
-    there = ", ".join(map(str, folders[:3]))
-    return (
-        f"{message}; run folders are {there or 'below out/, as a rule: out/products'}"
-    )
+    examples = ", ".join(map(str, folders[:3]))
+    usual = "below out/, as a rule: out/products"
+    return f"{message}; run folders are {examples or usual}"
 
 
 def current_command() -> str:
@@ -167,20 +166,20 @@ def amount(nano: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def budget_advice(error: BudgetReached, required: RequiredBudget, typed: str) -> str:
+def budget_advice(error: BudgetReached, required: RequiredBudget, command: str) -> str:
     """Return what to do about a budget that is reached, with amounts.
 
     Args:
         error: Why the run ended.
         required: The budgets that all remaining rows need.
-        typed: The command as it was typed: settings of a job file are not in it.
+        command: As it was typed: settings of a job file are not in it.
     """
     is_day = isinstance(error, DayFull | DayTooSmall)
     parts = []
     if required.day is not None and is_day:
-        parts.append(_raised(PER_DAY, "per_day", required.day, typed))
+        parts.append(_raised(PER_DAY, "per_day", required.day, command))
     if required.run is not None:
-        parts.append(_raised(MAX_COST, "max_cost", required.run, typed))
+        parts.append(_raised(MAX_COST, "max_cost", required.run, command))
     if column_values := list(_shares(required)):
         more = len(column_values) - SHARES_SHOWN
         raises = column_values[:SHARES_SHOWN] + (
@@ -193,9 +192,9 @@ def budget_advice(error: BudgetReached, required: RequiredBudget, typed: str) ->
     return f"{later}{', and '.join(parts)}: enough for all that is left"
 
 
-def _raised(option: str, key: str, nano: int, typed: str) -> str:
-    is_typed = any(word.partition("=")[0] == option for word in shlex.split(typed))
-    place = "" if is_typed else f" (`{key}` in the job file)"
+def _raised(option: str, key: str, nano: int, command: str) -> str:
+    is_option = any(word.partition("=")[0] == option for word in shlex.split(command))
+    place = "" if is_option else f" (`{key}` in the job file)"
     return f"raise {option} to {amount(nano)}{place}"
 
 

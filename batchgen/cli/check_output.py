@@ -169,9 +169,11 @@ def _routes(forecast: Forecast) -> Iterator[str]:
         if not priced:
             yield f"{could}, for an unknown price"
             continue
-        which = "" if not entry.unpriced else f" ({priced} of them with a known price)"
+        of_them = (
+            "" if not entry.unpriced else f" ({priced} of them with a known price)"
+        )
         yield from folded(
-            f"{could}{which} for {dollars(entry.alone)}; routed, they cost "
+            f"{could}{of_them} for {dollars(entry.alone)}; routed, they cost "
             f"{dollars(entry.routed)}{_saving(entry)}"
         )
 

@@ -261,11 +261,12 @@ class Script:
             raise Unusable(f"{provider.name} takes no uploads")
         if image.name not in self._links:
             mark, variable = token_hex(16), f"UPLOAD{len(self._links) + 1}"
-            command = curl(
-                provider.name, provider.encode_upload(image, self.endpoint), self.shell
-            )
-            about = f"# upload (buys nothing), then set {variable} to the link in its reply:"
-            self._steps += [about, command]
+            call = provider.encode_upload(image, self.endpoint)
+            what_to_do = f"set {variable} to the link in its reply"
+            self._steps += [
+                f"# upload (buys nothing), then {what_to_do}:",
+                curl(provider.name, call, self.shell),
+            ]
             self.shell.variables[mark] = variable
             self._links[image.name] = Link(mark)
         return self._links[image.name]

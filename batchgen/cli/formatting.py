@@ -200,10 +200,10 @@ def retry_line(folder: Path, causes: Sequence[Cause]) -> str | None:
             rows[cause.status] += cause.rows
     if not rows:
         return None
-    which = " and ".join(f"{count} {status}" for status, count in rows.items())
+    counts = " and ".join(f"{count} {status}" for status, count in rows.items())
     noun = either(rows.total(), "row", "rows")
     command = shlex.join(["batchgen", "retry", shown(folder)])
-    return f"to try {which} {noun} again:\n  {command}"
+    return f"to try {counts} {noun} again:\n  {command}"
 
 
 def _invalid(cause: Cause, place: str) -> Iterator[str]:
@@ -217,8 +217,8 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
     reason = quoted(cause.message_parts) or f"({cause.error or 'many reasons'})"
-    which = _which(cause.examples, cause.rows)
-    return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
+    rows = _which(cause.examples, cause.rows)
+    return f"{cause.rows} {cause.status}: {provider}{reason} ({rows}). {cause.advice}"
 
 
 def quoted(message: MessageParts) -> str:

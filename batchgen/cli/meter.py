@@ -165,15 +165,15 @@ class View:
             if (count := self.rows.get(status)) and status is not Status.PENDING
         ]
         parts.append(f"{self.in_flight} in flight")
-        whole = ""
+        of_projected = ""
         if self.phase == "running":
             digits = 0 if self.per_minute >= 10 else 1
             parts.append(f"{self.per_minute:.{digits}f} images/min")
             if self.projected is not None:
-                whole = f" of about {_cents(self.projected)}"
+                of_projected = f" of about {_cents(self.projected)}"
         # A rehearsal's money must never look real.
         mark = "pretend " if self.rehearsed else ""
-        parts.append(f"{mark}{_cents(self.spent)}{whole}")
+        parts.append(f"{mark}{_cents(self.spent)}{of_projected}")
         # At the end the summary shows the risk, without tasks that are in progress.
         if self.at_risk and self.phase != "writing":
             parts.append(f"{mark}{_cents(self.at_risk)} at risk")

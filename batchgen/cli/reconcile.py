@@ -106,13 +106,13 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
     if before is not None and not options["as_json"]:
         show_taken_back(before, as_json=False)
     settles = options["settles"]
-    done = reconcile(folder, bill, settles=settles)
-    code = DIFFERS if _have_remained(done.comparison, settles=settles) else 0
+    reconciliation = reconcile(folder, bill, settles=settles)
+    code = DIFFERS if _have_remained(reconciliation.comparison, settles=settles) else 0
     if options["as_json"]:
-        fields = reconciliation_fields(bill, done, before, exit_code=code)
+        fields = reconciliation_fields(bill, reconciliation, before, exit_code=code)
         click.echo(exact_json(tagged("reconcile", fields)))
         return code
-    show_reconciliation(bill, done, settles=settles)
+    show_reconciliation(bill, reconciliation, settles=settles)
     return code
 
 

@@ -82,8 +82,8 @@ def _show_outputs(folder: Folder, outputs: Outputs) -> None:
     with folder.reading() as ledger:
         _show_totals(folder.path, ledger, is_running=outputs.is_running)
     if outputs.is_running:
-        what = "the ZIP" if outputs.has_tables else "its outputs"
-        click.echo(f"the run is working: it finishes {what} itself")
+        what_is_left = "the ZIP" if outputs.has_tables else "its outputs"
+        click.echo(f"the run is working: it finishes {what_is_left} itself")
         return
     if adopted := outputs.adopted_images:
         click.echo(f"{counted(adopted, 'image')} stored just before a stop: kept")
@@ -111,28 +111,28 @@ ProgressCallback = Callable[[int, int], None]
 
 def compact_archive(folder: RunFolder) -> None:
     """Compact the ZIP and say what came of it."""
-    done = compact(folder, progress_lines("compacting"))
-    click.echo(_compaction_line(done))
-    if done.removed_superseded:
-        superseded = counted(done.removed_superseded, "image")
+    result = compact(folder, progress_lines("compacting"))
+    click.echo(_compaction_line(result))
+    if result.removed_superseded:
+        superseded = counted(result.removed_superseded, "image")
         click.echo(
             f"among them {superseded} of rows that you changed or removed: should such "
             "a row come back, it is bought again only with --rebuy"
         )
-    if not done.is_plan_whole:
+    if not result.is_plan_whole:
         click.echo(
             "the manifest was not read to its end, so images of rows that it may have "
             "lost were kept; `batchgen run` reads it"
         )
 
 
-def _compaction_line(done: CompactionResult) -> str:
-    if not done.removed and not done.freed_bytes:
-        return f"nothing to compact: the ZIP holds {_images(done.images)}, all in use"
-    removed = counted(done.removed, "image")
+def _compaction_line(result: CompactionResult) -> str:
+    if not result.removed and not result.freed_bytes:
+        return f"nothing to compact: the ZIP holds {_images(result.images)}, all in use"
+    removed = counted(result.removed, "image")
     return (
-        f"compacted: {done.freed_bytes:,} bytes are free again "
-        f"({removed} without a row removed, {_images(done.images)} kept)"
+        f"compacted: {result.freed_bytes:,} bytes are free again "
+        f"({removed} without a row removed, {_images(result.images)} kept)"
     )
 
 
@@ -200,10 +200,12 @@ def progress_lines(verb: str) -> ProgressCallback:
     """Return what writes a line to stderr now and then, if it takes long."""
     due_at = time.monotonic() + SILENT_S
 
-    def show_progress(done: int, total: int) -> None:
+    def show_progress(done_bytes: int, total_bytes: int) -> None:
         nonlocal due_at
         if time.monotonic() >= due_at:
             due_at = time.monotonic() + EVERY_S
-            write_error(f"{verb}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+            write_error(
+                f"{verb}: {done_bytes / 1e6:,.0f} of {total_bytes / 1e6:,.0f} MB"
+            )
 
     return show_progress

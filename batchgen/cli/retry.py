@@ -112,12 +112,12 @@ def _show_causes(selected: list[Cause], others: list[Cause]) -> None:
 def _show_unmarked(folder: Folder, selection: list[SelectedRow]) -> None:
     with folder.reading() as ledger:
         rows = {*rows_named(ledger, {entry.id for entry in selection}).values()}
-        whole = sum(ledger.status(row) == REJECT for row in rows if row is not None)
-    if whole:
-        they_stay = either(whole, "stays as it is", "stay as they are")
+        succeeded = sum(ledger.status(row) == REJECT for row in rows if row is not None)
+    if succeeded:
+        they_stay = either(succeeded, "stays as it is", "stay as they are")
         click.echo(
-            f"{counted(whole, 'row')} succeeded and {they_stay}; to give up images and "
-            f"buy others, add --status {REJECT}"
+            f"{counted(succeeded, 'row')} succeeded and {they_stay}; to give up "
+            f"images and buy others, add --status {REJECT}"
         )
 
 

@@ -265,10 +265,10 @@ def warnings_from_plan(job: Job, ledger: Reader) -> list[str]:
             continue
         unpriced += planned.images
         if limits:
-            words = unpriced_message(
+            message = unpriced_message(
                 price_key, elsewhere=_elsewhere(job, price_key.provider)
             )
-            sentences.append(f"{STOP}: row {planned.position}: {words}")
+            sentences.append(f"{STOP}: row {planned.position}: {message}")
     if limits.run is not None and cost.expected > limits.run:
         sentences.append(
             f"{STOP} at the budget: its images cost about {dollars(cost.expected)}, "

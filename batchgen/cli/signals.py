@@ -80,15 +80,14 @@ def stopping_line(stop: Stop) -> str:
     if not stop.requests:
         return "stopping: no request waits for an answer"
     requests = f"{counted(stop.requests, 'request')} already sent"
-    which = either(stop.requests, "that one is", "those are")
+    those_are = either(stop.requests, "that one is", "those are")
     if not stop.grace_s:
-        return (
-            f"stopping: not waiting for {requests}; whether {which} charged is unknown"
-        )
+        doubt = f"whether {those_are} charged is unknown"
+        return f"stopping: not waiting for {requests}; {doubt}"
     key = "Ctrl-C again" if stop.reason == "SIGINT" else "Ctrl-C"
     return (
         f"stopping: waiting up to {stop.grace_s:g} s for {requests}. {key} stops now; "
-        f"whether {which} charged is then unknown"
+        f"whether {those_are} charged is then unknown"
     )
 
 

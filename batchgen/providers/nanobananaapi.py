@@ -185,10 +185,10 @@ def _error(reply: Reply, delivered: Delivered) -> AttemptError:
     work was begun.
     """
     body = fields(reply.body)
-    places = body.get("data")
+    data = body.get("data")
     is_success = number(body.get("code")) == 0 or text_of(body.get("code")) == "0"
     is_documented = (
-        not _names_something(places)
+        not _names_something(data)
         if is_success
         else bool(stated_message(body) or "code" in body)
     )
@@ -201,7 +201,7 @@ def _error(reply: Reply, delivered: Delivered) -> AttemptError:
     return error
 
 
-def _names_something(places: Json) -> bool:
+def _names_something(data: Json) -> bool:
     """Return whether the place of links has a value that is no link."""
-    value = fields(places).get("url") if isinstance(places, dict) else places
+    value = fields(data).get("url") if isinstance(data, dict) else data
     return any(value) if isinstance(value, list) else bool(value)

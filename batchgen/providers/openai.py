@@ -244,8 +244,8 @@ def _fields(request: ImageRequest, model: str) -> Iterator[tuple[str, str | int]
     if output_format != "png":
         yield "output_format", output_format.replace("jpg", "jpeg")
     for name in ("quality", "background", "moderation"):
-        if (word := request.options.get(name, "auto")) != "auto":
-            yield name, str(word)
+        if (value := request.options.get(name, "auto")) != "auto":
+            yield name, str(value)
     if (percent := request.options.get("output_compression")) is not None:
         yield "output_compression", int(percent)
 
@@ -280,11 +280,11 @@ def _usage(body: Mapping[str, Json]) -> Mapping[str, Decimal]:
 
 
 def _part(
-    usage: Mapping[str, Json], details: str, name: str, whole: Decimal
+    usage: Mapping[str, Json], details: str, name: str, total: Decimal
 ) -> Decimal:
     """Return how many of some tokens are of one kind; 0 if that is not stated."""
     count = number(fields(usage.get(details)).get(name))
-    return Decimal(0) if count is None else min(count, whole)
+    return Decimal(0) if count is None else min(count, total)
 
 
 def _error(reply: Reply, delivered: Delivered) -> AttemptError:

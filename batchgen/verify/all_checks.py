@@ -60,9 +60,9 @@ def _until_one_fails(
     problem = None
     while checks and problem is None:
         check, started_at = checks.popleft(), time.monotonic()
-        place = folder / f"{len(checks)}-run"
-        place.mkdir()
-        problem = _problem_of(check, place, sandbox, provider)
+        check_folder = folder / f"{len(checks)}-run"
+        check_folder.mkdir()
+        problem = _problem_of(check, check_folder, sandbox, provider)
         yield Result(check.name, problem, time.monotonic() - started_at)
 
 

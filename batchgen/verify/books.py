@@ -15,10 +15,10 @@ class CheckFailed(Exception):
     """A check of a provider failed; the text says why."""
 
 
-def expect(what: str, actual: object, expected: object) -> None:
+def expect(name: str, actual: object, expected: object) -> None:
     """Raise CheckFailed if a value differs from the expected one."""
     if actual != expected:
-        raise CheckFailed(f"{what}: {actual!r}, not {expected!r}")
+        raise CheckFailed(f"{name}: {actual!r}, not {expected!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
