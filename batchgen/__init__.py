@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchgen.api.extension import add_provider
-    from batchgen.api.folders import Folder, FolderStatus, Image
+    from batchgen.api.folders import Folder, FolderStatus, Image, Outputs
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.plans import Plan, check
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
         StorageError,
         UsageError,
     )
+    from batchgen.ledger.estimate import Estimate
     from batchgen.model import ResultRow, Status
     from batchgen.runner.handle import RunHandle
 
 __all__ = [
     "BatchgenError",
     "BudgetReached",
+    "Estimate",
     "Folder",
     "FolderStatus",
     "Image",
@@ -44,6 +46,7 @@ __all__ = [
     "LedgerMismatch",
     "LedgerMissing",
     "NearlyAllFailed",
+    "Outputs",
     "Plan",
     "ProviderStopped",
     "Result",
@@ -63,10 +66,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Estimate": "ledger.estimate",
     "Folder": "api.folders",
     "FolderStatus": "api.folders",
     "Image": "api.folders",
     "Job": "api.jobs",
+    "Outputs": "api.folders",
     "Plan": "api.plans",
     "Result": "api.run_reports",
     "ResultRow": "model",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from batchgen.errors import StorageError
+from batchgen.open_files import is_shortage, shortage_message
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -46,6 +49,16 @@ def message_for(error: OSError) -> str:
     """Return one line about a file that could not be used, wherever that was."""
     name = f"cannot use {error.filename}: " if error.filename else ""
     return f"{name}{reason_of(error)}"
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Raise `StorageError` in place of errors of the file system."""
+    try:
+        yield
+    except OSError as error:
+        message = shortage_message() if is_shortage(error) else message_for(error)
+        raise StorageError(message) from error
 
 
 _LINK_LOOP = "links lead round in a ring: mend the links"

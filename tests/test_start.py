@@ -61,7 +61,7 @@ LATE = {
     "cli._run: batchgen.drives": "likewise",
     "cli._run: batchgen.cli.own_faults": "for a fault of ours alone",
     "cli._refuse_undecodable_arguments: batchgen.errors": "for odd words alone",
-    "cli.carry_on._is_run_command: batchgen.cli.run": "it imports us",
+    "cli.carry_on.run_options: batchgen.cli.run": "it imports us",
     "cli.carry_on._is_own_url: httpx": "for a command with an address alone",
     "cli.carry_on._is_own_url: batchgen.providers": "likewise",
     "cli.carry_on._is_own_url: batchgen.planning.own_address": "likewise",
@@ -75,7 +75,12 @@ LATE = {
     "cli.usage._command_of: batchgen.cli": "which loads it: the other way round",
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",
     "cli.check._accounts: batchgen.billing.balances": "sends, with --online alone",
-    "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
+    "cli.display.show_bar: rich.console": "rich draws in terminals alone",
+    "cli.display.show_bar: rich.live": "likewise",
+    "cli.display._bar: rich.console": "likewise",
+    "cli.display._bar: rich.progress_bar": "likewise",
+    "cli.display._bar: rich.table": "likewise",
+    "cli.display._bar: rich.text": "likewise",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
     "runner.credentials.without_keys: batchgen.wire.redaction": (
@@ -97,9 +102,13 @@ LATE = {
     "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"
     ),
-    "cli.report._write_page: batchgen.report.page": (
-        "jinja2 and Pillow, for --html alone"
+    "api.folders.Folder.write_page: batchgen.report.page": (
+        "jinja2 and Pillow, for the page alone"
     ),
+    "api.folders.Folder.write_outputs: batchgen.runner.resume": (
+        "httpx and pyarrow, for outputs alone"
+    ),
+    "api.folders.Folder.write_outputs: batchgen.storage.outputs": "likewise",
     "runner.completion.write_outputs_at_end: batchgen.storage.outputs": (
         "pyarrow, when the rows are done"
     ),

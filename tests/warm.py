@@ -26,7 +26,8 @@ HASTE = "BATCHGEN_TESTS_HASTE"
 
 MODULES = (
     "anyio._backends._asyncio",
-    "batchgen.cli.bar",
+    "rich.live",
+    "rich.progress_bar",
     "batchgen.runner.rehearsal",
     *(
         f"batchgen.cli.{name}"

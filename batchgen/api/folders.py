@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from batchgen.errors import ArchiveDamaged, SpecError, StorageError, UsageError
+from batchgen.drives import storage_errors
+from batchgen.errors import (
+    ArchiveDamaged,
+    LedgerLocked,
+    SpecError,
+    StorageError,
+    UsageError,
+)
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.lookup import find_row, place_of
-from batchgen.model import ResultRow, Status, to_usd
+from batchgen.model import ResultRow, Status, now_micros, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
 from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
-from batchgen.runner.session import storage_errors
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +50,22 @@ class FolderStatus:
     at_risk_usd: Decimal
     is_running: bool
     is_rehearsal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What `Folder.write_outputs` wrote.
+
+    Attributes:
+        is_running: Whether a run works on the folder: it finishes the ZIP itself.
+        has_tables: Whether the tables were written; the run may write them itself, too.
+        adopted_images: Images that a run stored just before it was killed; they are in
+            the tables now.
+    """
+
+    is_running: bool = False
+    has_tables: bool = True
+    adopted_images: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +110,20 @@ class Folder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).resolve()
 
+    @classmethod
+    def named(cls, path: Path) -> Folder:
+        """Return a folder that messages name as the user does."""
+        folder = cls(path)
+        folder.path = path
+        return folder
+
     def __repr__(self) -> str:
         return f"Folder({str(self.path)!r})"
 
     @property
     def status(self) -> FolderStatus:
         """The state of the folder now."""
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             totals = ledger.totals(EVERY_ROW)
         return FolderStatus(
             rows=dict(totals.rows),
@@ -118,7 +148,7 @@ class Folder:
         Raises:
             SpecError: no row has it.
         """
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             row = find_row(ledger, ARCHIVE, row_id)
         if row is None:
             raise SpecError(f"{self.path}: no row has the id {row_id!r}")
@@ -156,7 +186,7 @@ class Folder:
         self,
         *,
         status: str | Iterable[str] | None = None,
-        ids: Iterable[str] | None = None,
+        ids: Iterable[str | SelectedRow] | None = None,
         with_children: bool = False,
     ) -> int:
         """Mark rows to be tried again by the next run, and return how many.
@@ -174,7 +204,7 @@ class Folder:
             LedgerLocked: a run works on the folder.
         """
         statuses = _statuses(status)
-        selection = None if ids is None else [SelectedRow(row_id) for row_id in ids]
+        selection = None if ids is None else [*map(_selected, ids)]
         if selection is None and REJECT in statuses:
             raise UsageError(
                 f"{REJECT!r} gives up images that were paid for: say which by `ids`"
@@ -189,6 +219,34 @@ class Folder:
                 run_folder.ledger, statuses, selection, with_children=with_children
             )
 
+    def write_outputs(self) -> Outputs:
+        """Finish the ZIP and write the tables from the ledger; nothing is bought.
+
+        While a run works on the folder, only the tables are written.
+        """
+        from batchgen.runner.resume import recover
+        from batchgen.storage.outputs import write_outputs, write_tables_beside
+
+        require_run(self.path)
+        with storage_errors():
+            try:
+                with open_folder(self.path, None, None) as opened:
+                    adopted = recover(opened.ledger, opened.archive, now_micros())
+                    write_outputs(opened.ledger, opened.archive, self.path)
+                return Outputs(adopted_images=adopted)
+            except LedgerLocked:
+                with closing(read_ledger(self.path)) as ledger:
+                    has_tables = write_tables_beside(ledger, self.path)
+                return Outputs(is_running=True, has_tables=has_tables)
+
+    def write_page(self) -> Path:
+        """Write `report.html`, a page with sums, plots and all images."""
+        # What draws the page is slow to load.
+        from batchgen.report.page import write_page
+
+        with self.reading() as ledger:
+            return write_page(ledger, self.path, datetime.now(UTC))
+
     def costs(self, by: str | Iterable[str] = ()) -> pl.DataFrame:
         """Sum the cost of the rows, grouped by any columns of the result table.
 
@@ -202,7 +260,7 @@ class Folder:
 
         columns = [by] if isinstance(by, str) else [*by]
         with self._current_table(TABLE) as path:
-            with self._reading() as ledger:
+            with self.reading() as ledger:
                 is_rehearsal = ledger.is_rehearsal
             tables = ResultTables([path], [path] if is_rehearsal else [])
             for name in columns:
@@ -213,7 +271,8 @@ class Folder:
             return tables.costs(columns, rehearsed=is_rehearsal).frame()
 
     @contextmanager
-    def _reading(self) -> Iterator[Reader]:
+    def reading(self) -> Iterator[Reader]:
+        """Open the ledger for reading, also while a run writes it."""
         with storage_errors(), closing(read_ledger(self.path)) as ledger:
             yield ledger
 
@@ -231,7 +290,7 @@ class Folder:
         """Yield the path of a table that agrees with the ledger."""
         from batchgen.storage.outputs import write_tables
 
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             path = self.path / name
             if ledger.meta.outputs == "fresh" and path.is_file():
                 yield path
@@ -244,12 +303,16 @@ class Folder:
     def _content(self, name: str) -> bytes:
         from batchgen.output.archive import Archive
 
-        with self._reading() as ledger:
+        with self.reading() as ledger:
             place, end = place_of(ledger, name), ledger.meta.archive_end
         if place is None:
             raise ArchiveDamaged(f"{self.path / ARCHIVE} holds no {name}")
         with Archive(self.path / ARCHIVE, end) as archive:
             return archive.read(place)
+
+
+def _selected(row: str | SelectedRow) -> SelectedRow:
+    return SelectedRow(row) if isinstance(row, str) else row
 
 
 def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from batchgen.api.jobs import Job, readable_spec, spec_to_run
 from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.checks.findings import Findings, Problem
+from batchgen.drives import storage_errors
+from batchgen.model import Job as JobSpec
 from batchgen.model import Status, to_usd
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import prices_of
-from batchgen.runner.session import storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,18 @@ def check(job: Job) -> Plan:
     with storage_errors():
         spec = spec_to_run(job, rehearse=False)
         with readable_spec(job, spec) as spec:
-            return Plan(check_job(spec, PROVIDERS, prices_of(spec), ALL_ROWS))
+            return plan_of(spec)
+
+
+def plan_of(spec: JobSpec, max_problems: int = ALL_ROWS) -> Plan:
+    """Return what a run of a job would do.
+
+    Args:
+        spec: The job.
+        max_problems: Rows that cannot run, and other findings, of which at most so many
+            are named one by one.
+
+    Raises:
+        SpecError: its manifest cannot be read.
+    """
+    return Plan(check_job(spec, PROVIDERS, prices_of(spec), max_problems))

@@ -11,6 +11,7 @@ from batchgen.errors import UsageError
 from batchgen.job.layers import error_context
 from batchgen.job.names import check_names
 from batchgen.job.values import BOOL, read_number, value_type_of
+from batchgen.ledger.estimate import Estimate
 from batchgen.providers import PROVIDERS
 from batchgen.runner.config import RunOptions
 from batchgen.runner.credentials import looks_like_a_key
@@ -28,6 +29,8 @@ class RunKeywords(TypedDict, total=False):
         yes: Consent to spend without a budget.
         rebuy: Buy rows again that were changed after they were bought.
         keep: Let rows that were changed keep the image that they have.
+        confirm: Called with the `Estimate` where consent is missing; nothing is bought
+            unless it returns True.
         keys: By provider; they stand above those of the environment.
         on_progress: Called once a second, and at the end, in the run's own thread.
         on_notice: Called with each sentence that the user should read now.
@@ -41,6 +44,7 @@ class RunKeywords(TypedDict, total=False):
     yes: bool
     rebuy: bool
     keep: bool
+    confirm: Callable[[Estimate], object] | None
     keys: Mapping[str, str] | None
     on_progress: Callable[[RunProgress], object] | None
     on_notice: Callable[[str], object] | None
@@ -79,7 +83,7 @@ def _check(name: str, value: object) -> None:
             pass
         case ("latency", _) if read_number(value) >= 0:
             pass
-        case ("on_progress" | "on_notice", _) if callable(value):
+        case ("on_progress" | "on_notice" | "confirm", _) if callable(value):
             pass
         case ("keys", Mapping()):
             _check_keys(value)
@@ -99,6 +103,7 @@ _EXPECTED = MappingProxyType(
         "latency": 'write seconds, or "real"',
         "keys": 'write the keys by provider: {"gemini": "your-key"}',
         "on_progress": "give a function that takes a RunProgress",
+        "confirm": "give a function that takes an Estimate, and returns True for a yes",
         "on_notice": "give a function that takes a text",
         "handle": "give a RunHandle",
     }

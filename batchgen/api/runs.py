@@ -1,10 +1,15 @@
-"""Run a job from Python code, and observer it."""
+"""Run a job from Python code, and observe the run."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +22,8 @@ from batchgen.api.folders import Folder
 from batchgen.api.jobs import Job, frame_in_folder, spec_to_run
 from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import Result, RunProgress, progress_of, result_of
-from batchgen.errors import UsageError
+from batchgen.drives import storage_errors
+from batchgen.errors import BatchgenError, UsageError
 from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job as JobSpec
 from batchgen.model import dollars
@@ -36,8 +42,10 @@ from batchgen.runner.session import (
     Session,
     open_session,
     plain_errors,
-    storage_errors,
 )
+
+Observe = Callable[[Session], AbstractAsyncContextManager[None]]
+"""Entered in the run's event loop before the run starts, and left when it has ended."""
 
 EVERY_S = 1.0
 """Seconds between two calls of `on_progress`."""
@@ -82,8 +90,8 @@ async def arun(job: Job, **keywords: Unpack[RunKeywords]) -> Result:
     # What opens a folder waits for disks and processes, which a loop must not.
     async with entered_in_threads(_open_session(job, observer, options)) as opened:
         spec, session = opened
-        with plain_errors(session.config.log):
-            result = await _run_and_report(session, observer)
+        with observer.own_faults(), plain_errors(session.config.log):
+            result = await _run_observed(session, observer.watching)
     return observer.end(result, spec.out)
 
 
@@ -108,10 +116,25 @@ async def _in_thread(work: Callable[[], Result], handle: RunHandle) -> Result:
 def _run(job: Job, observer: _Observer, options: RunOptions) -> Result:
     with (
         _open_session(job, observer, options) as (spec, session),
-        plain_errors(session.config.log),
+        observer.own_faults(),
     ):
-        result = run_loop(partial(_run_and_report, session, observer))
+        result = run_to_end(session, observer.watching)
     return observer.end(result, spec.out)
+
+
+def run_to_end(session: Session, observe: Observe) -> RunResult:
+    """Run what a session has opened, in this thread, to its end or an orderly stop.
+
+    Raises:
+        BatchgenError: it could not run, or must stop at once.
+    """
+    with plain_errors(session.config.log):
+        return run_loop(partial(_run_observed, session, observe))
+
+
+async def _run_observed(session: Session, observe: Observe) -> RunResult:
+    async with observe(session):
+        return await session.run()
 
 
 @contextmanager
@@ -119,7 +142,10 @@ def _open_session(
     job: Job, observer: _Observer, options: RunOptions
 ) -> Iterator[tuple[JobSpec, Session]]:
     caller = Caller(
-        notice=observer.notice, ask=_refuse, handle=observer.handle, keys=observer.keys
+        notice=observer.notice,
+        ask=observer.ask,
+        handle=observer.handle,
+        keys=observer.keys,
     )
     with ExitStack() as stack:
         with storage_errors():
@@ -134,9 +160,9 @@ def _open_session(
             keep_bills(spec.out, session.sandbox)
 
 
-def _refuse(estimate: Estimate) -> None:
+def _consent_missing(estimate: Estimate) -> UsageError:
     unpriced = f", {estimate.unpriced} of them without a known price"
-    raise UsageError(
+    return UsageError(
         f"{estimate.rows} rows to be bought, {estimate.images} images, for about "
         f"{dollars(estimate.usd)}{unpriced if estimate.unpriced else ''}. Give "
         "`max_cost` for a budget, or `yes=True`. Nothing was sent"
@@ -149,6 +175,7 @@ class _Observer:
 
     on_progress: Callable[[RunProgress], object] | None = None
     on_notice: Callable[[str], object] | None = None
+    confirm: Callable[[Estimate], object] | None = None
     handle: RunHandle = field(default_factory=RunHandle)
     keys: Mapping[str, str] | None = field(default=None, repr=False)
     notices: list[str] = field(default_factory=list)
@@ -160,6 +187,7 @@ class _Observer:
         return cls(
             on_progress=keywords.get("on_progress"),
             on_notice=keywords.get("on_notice"),
+            confirm=keywords.get("confirm"),
             handle=keywords.get("handle") or RunHandle(),
             keys=keywords.get("keys"),
         )
@@ -174,6 +202,16 @@ class _Observer:
             raise self.fault
         return result_of(result, Folder(out), self.notices)
 
+    @contextmanager
+    def own_faults(self) -> Iterator[None]:
+        """Raise what a callback raised in place of an error that followed from it."""
+        try:
+            yield
+        except BatchgenError:
+            if self.fault is None:
+                raise
+            raise self.fault from None
+
     def notice(self, text: str) -> None:
         self.notices.append(text)
         if self.on_notice is not None:
@@ -182,6 +220,38 @@ class _Observer:
     def progress(self, progress: Progress) -> None:
         if self.on_progress is not None:
             self._call(partial(self.on_progress, progress_of(progress)))
+
+    def ask(self, estimate: Estimate) -> None:
+        """Ask for consent to spend.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self.confirm is None:
+            raise _consent_missing(estimate)
+        answers: list[object] = []
+        confirm = self.confirm
+        self._call(lambda: answers.append(confirm(estimate)))
+        if answers != [True]:
+            raise UsageError("`confirm` did not return True. Nothing was sent")
+
+    @asynccontextmanager
+    async def watching(self, session: Session) -> AsyncIterator[None]:
+        """Report the progress of a run, while the block lasts and at its end."""
+        if self.on_progress is None:
+            yield
+            return
+
+        async def report() -> None:
+            while True:
+                self.progress(session.progress)
+                await anyio.sleep(EVERY_S)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(report)
+            yield
+            tasks.cancel_scope.cancel()
+        self.progress(session.progress)
 
     def _call(self, callback: Callable[[], object]) -> None:
         """Call a callback; an exception in it stops the run in order."""
@@ -192,21 +262,3 @@ class _Observer:
         except (Exception, SystemExit) as fault:  # noqa: BLE001 - it is raised later
             self.fault = fault
             self.handle.stop()
-
-
-async def _run_and_report(session: Session, observer: _Observer) -> RunResult:
-    """Run the engine, and report its progress."""
-    if observer.on_progress is None:
-        return await session.run()
-
-    async def report() -> None:
-        while True:
-            observer.progress(session.progress)
-            await anyio.sleep(EVERY_S)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(report)
-        result = await session.run()
-        tasks.cancel_scope.cancel()
-    observer.progress(session.progress)
-    return result

@@ -6,10 +6,10 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,7 +35,6 @@ from batchgen.runner.manifest_edits import rebuy_of
 from batchgen.runner.shell_quoting import quoted_word
 
 if TYPE_CHECKING:
-    from batchgen.ledger import Reader
     from batchgen.runner.config import RunResult
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
@@ -75,15 +74,14 @@ def _no_run(run: Path) -> str:
         folders = sorted(path.parent for path in Path("out").glob(f"*/{LEDGER}"))
     except OSError:
         folders = []
-    near = nearest(run.name, [folder.name for folder in folders])
-    if near:
-        return f"{message}; did you mean {Path('out') / near}?"
+    nearest_name = nearest(run.name, [folder.name for folder in folders])
+    if nearest_name:
+        return f"{message}; did you mean {Path('out') / nearest_name}?"
     if len(folders) == 1:
         return f"{message}; the run folder is {folders[0]}"
-    there = ", ".join(map(str, folders[:3]))
-    return (
-        f"{message}; run folders are {there or 'below out/, as a rule: out/products'}"
-    )
+    examples = ", ".join(map(str, folders[:3]))
+    usual = "below out/, as a rule: out/products"
+    return f"{message}; run folders are {examples or usual}"
 
 
 def current_command() -> str:
@@ -166,20 +164,20 @@ def amount(nano: int) -> str:
     return f"{cents // 100}.{cents % 100:02}"
 
 
-def budget_advice(error: BudgetReached, required: Limits, typed: str) -> str:
+def budget_advice(error: BudgetReached, required: Limits, command: str) -> str:
     """Return what to do about a budget that is reached, with amounts.
 
     Args:
         error: Why the run ended.
         required: The budgets that all remaining rows need.
-        typed: The command as it was typed: settings of a job file are not in it.
+        command: As it was typed: settings of a job file are not in it.
     """
     is_day = isinstance(error, DayFull | DayTooSmall)
     parts = []
     if required.day is not None and is_day:
-        parts.append(_raised(PER_DAY, "per_day", required.day, typed))
+        parts.append(_raised(PER_DAY, "per_day", required.day, command))
     if required.run is not None:
-        parts.append(_raised(MAX_COST, "max_cost", required.run, typed))
+        parts.append(_raised(MAX_COST, "max_cost", required.run, command))
     if column_values := list(_shares(required)):
         more = len(column_values) - SHARES_SHOWN
         raises = column_values[:SHARES_SHOWN] + (
@@ -192,9 +190,9 @@ def budget_advice(error: BudgetReached, required: Limits, typed: str) -> str:
     return f"{later}{', and '.join(parts)}: enough for all that is left"
 
 
-def _raised(option: str, key: str, nano: int, typed: str) -> str:
-    is_typed = any(word.partition("=")[0] == option for word in shlex.split(typed))
-    place = "" if is_typed else f" (`{key}` in the job file)"
+def _raised(option: str, key: str, nano: int, command: str) -> str:
+    is_option = any(word.partition("=")[0] == option for word in shlex.split(command))
+    place = "" if is_option else f" (`{key}` in the job file)"
     return f"raise {option} to {amount(nano)}{place}"
 
 
@@ -213,8 +211,8 @@ def stored_arguments(ledger: Reader) -> list[str] | None:
     Anybody may have changed the ledger: anything but a plain `batchgen run` command is
     replaced by one that names SOURCE alone. None if the folder knows neither.
     """
-    arguments = _read_arguments(ledger.meta.command)
-    if arguments is not None and _is_run_command(arguments):
+    arguments = read_arguments(ledger.meta.command)
+    if run_options(arguments) is not None:
         return arguments
     source = ledger.meta.source
     if source is None or visible(source) != source:
@@ -249,7 +247,8 @@ def address_notes(command: str) -> Iterator[str]:
             yield f"it sends {whose} to {url}: use it only if you know that address"
 
 
-def _read_arguments(stored: object) -> list[str] | None:
+def read_arguments(stored: object) -> list[str] | None:
+    """Read a stored command; None for anything else."""
     if not isinstance(stored, str):
         return None
     try:
@@ -263,18 +262,20 @@ def _read_arguments(stored: object) -> list[str] | None:
     return None
 
 
-def _is_run_command(arguments: Sequence[str]) -> bool:
-    is_run = len(arguments) > 2 and tuple(arguments[:2]) == ("batchgen", "run")
+def run_options(arguments: Sequence[str] | None) -> Mapping[str, Any] | None:
+    """Return the options of a plain `batchgen run` command; None for anything else."""
+    if not arguments or tuple(arguments[:2]) != ("batchgen", "run"):
+        return None
     asks_for_help = "-h" in arguments or "--help" in arguments  # click would print it
-    if not is_run or asks_for_help or any(visible(word) != word for word in arguments):
-        return False
+    if asks_for_help or any(visible(word) != word for word in arguments):
+        return None
     from batchgen.cli.run import command  # that module imports this one
 
     try:
-        command.make_context("run", list(arguments[2:])).close()
+        with command.make_context("run", list(arguments[2:])) as context:
+            return context.params
     except (click.ClickException, click.exceptions.Exit):
-        return False
-    return True
+        return None
 
 
 def _values(arguments: Sequence[str], option: str) -> Iterator[str]:

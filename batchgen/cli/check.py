@@ -11,7 +11,8 @@ import anyio
 import click
 
 from batchgen.addresses.url import read_url
-from batchgen.checks.dry_run import ALL_ROWS, check_job
+from batchgen.api.plans import plan_of
+from batchgen.checks.dry_run import ALL_ROWS
 from batchgen.checks.findings import Cost, Findings, Forecast, Limit, Pace
 from batchgen.cli.check_output import gaps_document, lines_of
 from batchgen.cli.json_fields import (
@@ -28,7 +29,7 @@ from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
 from batchgen.planning.own_address import is_documented_address
 from batchgen.providers import PROVIDERS
-from batchgen.runner.access import base_url_of, prices_of
+from batchgen.runner.access import base_url_of
 from batchgen.runner.credentials import known_keys
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def command(
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """
     job = read_job(source, overrides_of(options))
-    max_problems = ALL_ROWS if as_json else PROBLEMS_SHOWN
-    findings = check_job(job, PROVIDERS, prices_of(job), max_problems)
+    findings = plan_of(job, ALL_ROWS if as_json else PROBLEMS_SHOWN).findings
     accounts = _accounts(job) if online else None
     if as_json:
         click.echo(exact_json(document_of(job, findings, accounts)))
@@ -82,7 +82,7 @@ def _accounts(job: Job) -> list[Account]:
 
     providers = [PROVIDERS[name] for name in job.providers]
     urls = {provider: base_url_of(job, provider) or "" for provider in job.providers}
-    return anyio.run(ask_balances, job, providers, urls, known_keys())
+    return anyio.run(ask_balances, job, providers, urls, known_keys(job.providers))
 
 
 def _code(findings: Findings) -> int:

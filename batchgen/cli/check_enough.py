@@ -1,4 +1,4 @@
-"""Whether disk, budgets and balances are enough, in words."""
+"""Lines of `check` on whether disk, budgets and balances are enough."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 from batchgen.budget import ColumnValue
 from batchgen.checks.findings import Disk, Findings, Forecast, Limit
+from batchgen.cli.formatting import either
 from batchgen.model import Balance, Job, dollars
 
 if TYPE_CHECKING:
     from batchgen.billing.balances import Account
 
-SHARES_SHOWN = 5
+VALUES_SHOWN = 5
 WIDTH = 100
 _UNITS = ("MB", "GB", "TB")
 
 
 def folded(text: str) -> list[str]:
-    """Return a line as lines that fit, all but the first indented."""
+    """Return a text as lines of limited width, all but the first indented."""
     return wrap(
         text,
         WIDTH,
@@ -31,7 +32,7 @@ def folded(text: str) -> list[str]:
 
 
 def disk_line(disk: Disk) -> str:
-    """Say what the images take of what is free."""
+    """Return the line on the room that the images need, and the free room."""
     size = "sizes assumed" if disk.assumed else "by the images that are there"
     warning = "" if disk.is_enough else ": THIS IS NOT ENOUGH"
     return (
@@ -50,7 +51,7 @@ def _size(count_bytes: int) -> str:
 
 
 def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
-    """Yield whether each budget is enough; of columns' values those that are not."""
+    """Yield whether each budget is enough; of those by column the ones that are not."""
     full = []
     for limit in findings.limits:
         if isinstance(limit.scope, ColumnValue):
@@ -64,26 +65,26 @@ def budget_lines(job: Job, findings: Findings) -> Iterator[str]:
         isinstance(limit.scope, ColumnValue) for limit in findings.limits
     )
     if column_values:
-        verb = "is" if column_values - len(full) == 1 else "are"
+        enough = column_values - len(full)
         yield (
-            f"budgets by column: {column_values - len(full)} of {column_values} "
-            f"{verb} enough"
+            f"budgets by column: {enough} of {column_values} "
+            f"{either(enough, 'is', 'are')} enough"
             + (" for what has a known price" if findings.forecast.unpriced else "")
             + (f", {'these are' if len(full) > 1 else 'this is'} NOT:" if full else "")
         )
-    for limit in full[:SHARES_SHOWN]:
+    for limit in full[:VALUES_SHOWN]:
         cost = dollars(limit.cost.expected)
         needed = dollars(limit.committed + limit.cost.highest)
         level = f"{limit.scope}: {_limit_text(limit)}"
         yield f"    {level}, and {cost} to come: needs {needed}"
-    if len(full) > SHARES_SHOWN:
-        yield f"    and {len(full) - SHARES_SHOWN} more"
+    if len(full) > VALUES_SHOWN:
+        yield f"    and {len(full) - VALUES_SHOWN} more"
     if findings.limits and findings.forecast.unpriced:
         yield "a run with a budget refuses to start while a price is unknown"
 
 
 def _days(job: Job, limit: Limit) -> str:
-    """Say what comes of a day's budget that is too small."""
+    """Return what happens if the budget of a day is too small."""
     if limit.scope == "run" or limit.is_enough:
         return ""
     if job.on_day_full == "stop" or not limit.limit:
@@ -115,7 +116,7 @@ def _verdict(limit: Limit) -> str:
 
 
 def account_line(account: Account, forecast: Forecast) -> str:
-    """Say what is left at a provider, and whether it is enough."""
+    """Return the line on the balance at a provider, and whether it is enough."""
     name = f"balance at {account.provider}"
     match account.balance:
         case None:

@@ -1,4 +1,4 @@
-"""What `check` says, line by line."""
+"""The text of `check`, line by line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from batchgen.checks.findings import (
 from batchgen.cli.check_enough import account_line, budget_lines, disk_line, folded
 from batchgen.cli.formatting import (
     counted,
+    either,
     invalid_lines,
     money_lines,
     problem_lines,
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
     from batchgen.billing.balances import Account
 
 PROMPT_CHARACTERS = 60
-"""What is shown of a prompt that stands for many."""
+"""Shown length of the prompt of a group of duplicates."""
 
 
 def lines_of(
     job: Job, findings: Findings, accounts: Sequence[Account] | None
 ) -> Iterator[str]:
-    """Yield what was found, line by line; `accounts` if they were asked."""
+    """Yield the lines of the findings, and of the accounts if they were asked."""
     yield from findings.notices
     if findings.mode not in (None, mode_of(job)):
         folder, kind = shown(job.out), f"{findings.mode} run"
@@ -68,7 +69,7 @@ def lines_of(
 
 
 def _rehearsed(rehearsal: Totals) -> Iterator[str]:
-    """Say what the folder was used for, and that nothing below counts any of it."""
+    """Yield what was rehearsed in the folder; the other lines do not count that."""
     money = "; ".join(money_lines(rehearsal))
     images = counted(rehearsal.images, "image")
     yield from folded(
@@ -107,8 +108,7 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
     if same.unpriced:
         unpriced = f"what {counted(same.unpriced, 'row')} without a known price cost"
         saved = f"{saved} and {unpriced}" if same.saved else unpriced
-    rows = counted(same.rows, "row")
-    verb = "has" if same.rows == 1 else "have"
+    rows = counted(same.rows, "row", "has")
     saving = f"`dedupe` saves {saved}" if job.dedupe else f"--dedupe would save {saved}"
     example = ""
     if (first := same.example) is not None:
@@ -116,8 +116,7 @@ def _duplicates(job: Job, same: Duplicates) -> Iterator[str]:
         line = "" if first.line is None else f", line {first.line}"
         example = f', for example "{prompt}" (row {first.row}{line})'
     yield from folded(
-        f"{rows} {verb} the same prompt and options as an earlier row{example}; "
-        f"{saving}"
+        f"{rows} the same prompt and options as an earlier row{example}; {saving}"
     )
 
 
@@ -136,9 +135,8 @@ def _to_buy(forecast: Forecast) -> Iterator[str]:
     if forecast.unpriced < forecast.images:
         yield f"cost: {_range(forecast.cost())}, without retries"
     if forecast.unpriced:
-        unpriced = counted(forecast.unpriced, "image")
-        verb = "has" if forecast.unpriced == 1 else "have"
-        yield f"{unpriced} {verb} no known price: give one with --price"
+        unpriced = counted(forecast.unpriced, "image", "has")
+        yield f"{unpriced} no known price: give one with --price"
 
 
 def _each(price: Price | None) -> str:
@@ -171,9 +169,11 @@ def _routes(forecast: Forecast) -> Iterator[str]:
         if not priced:
             yield f"{could}, for an unknown price"
             continue
-        which = "" if not entry.unpriced else f" ({priced} of them with a known price)"
+        of_them = (
+            "" if not entry.unpriced else f" ({priced} of them with a known price)"
+        )
         yield from folded(
-            f"{could}{which} for {dollars(entry.alone)}; routed, they cost "
+            f"{could}{of_them} for {dollars(entry.alone)}; routed, they cost "
             f"{dollars(entry.routed)}{_saving(entry)}"
         )
 
@@ -186,8 +186,7 @@ def _split(forecast: Forecast) -> Iterator[str]:
         if groups:
             rows = counted(sum(group.rows for group in groups), "row")
             cost = dollars(forecast.cost(entry.provider).expected)
-            is_known = all(group.price for group in groups)
-            price = cost if is_known else "an unknown price"
+            price = cost if all(group.price for group in groups) else "an unknown price"
             yield f"{entry.provider} {rows} for {price}"
 
 
@@ -228,27 +227,26 @@ PROMPT_WIDTH = 100
 
 
 def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
-    """Yield how many rows lack a value, and what becomes of them."""
+    """Yield how many rows lack a value, and what happens to them."""
     gaps = findings.gaps
     if gaps is None or not gaps.incomplete_rows:
         return
     yield from folded(describe_gaps(gaps))
     if gaps.empty_rows:
-        one = gaps.empty_rows == 1
-        have, verb = ("has", "is") if one else ("have", "are")
+        are = either(gaps.empty_rows, "is", "are")
         yield from folded(
-            f"  {counted(gaps.empty_rows, 'row')} {have} none of the values and {verb} "
+            f"  {counted(gaps.empty_rows, 'row', 'has')} none of the values and {are} "
             "never bought"
         )
     if gaps.partial_rows:
-        verb = "is" if gaps.partial_rows == 1 else "are"
+        are = either(gaps.partial_rows, "is", "are")
         fate = {
-            None: f"{verb} bought, with a warning; --empty skip leaves them out",
-            "buy": f'{verb} bought, with a warning: empty = "buy"',
-            "skip": f'{verb} not bought: empty = "skip"',
+            None: f"{are} bought, with a warning; --empty skip leaves them out",
+            "buy": f'{are} bought, with a warning: empty = "buy"',
+            "skip": f'{are} not bought: empty = "skip"',
         }[job.empty]
         if findings.is_refused:
-            fate = "lacks others" if gaps.partial_rows == 1 else "lack others"
+            fate = either(gaps.partial_rows, "lacks others", "lack others")
         yield from folded(
             f"  {counted(gaps.partial_rows, 'row')} with some of the values {fate}"
         )
@@ -260,7 +258,7 @@ def gap_lines(job: Job, findings: Findings) -> Iterator[str]:
 
 
 def prompt_lines(prompts: Sequence[FinishedPrompt]) -> Iterator[str]:
-    """Yield some prompts as they are sent, a line each."""
+    """Yield some prompts as they are sent, one line for each."""
     if prompts:
         yield "prompts as they are sent:"
     for each in prompts:
@@ -271,7 +269,7 @@ def prompt_lines(prompts: Sequence[FinishedPrompt]) -> Iterator[str]:
 
 
 def gaps_document(job: Job, findings: Findings) -> dict[str, Any] | None:
-    """Return the same for programs; None where the template needs no column."""
+    """Return the same for programs; None if the template needs no column."""
     gaps = findings.gaps
     if gaps is None:
         return None

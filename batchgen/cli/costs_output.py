@@ -147,10 +147,10 @@ def _table(costs: Costs, width: int) -> str:
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*map(Text, cells))
     page = StringIO()
-    whole = sum(min(name.width, room + 1) for name in names) + sum(
+    table_width = sum(min(name.width, room + 1) for name in names) + sum(
         figure.width for figure in figures
     )
-    Console(file=page, width=whole).print(table)
+    Console(file=page, width=table_width).print(table)
     return "".join(line.rstrip() + "\n" for line in page.getvalue().splitlines())
 
 
@@ -190,9 +190,9 @@ def _figures(groups: Sequence[Amounts], costs: Costs) -> list[_Column]:
 def _aligned(amounts: Sequence[Decimal | None], unknown: str) -> list[str]:
     """Write amounts exactly, with as many decimals as the longest of them needs."""
     texts = [unknown if amount is None else dollars(amount) for amount in amounts]
-    places = max((len(text.partition(".")[2]) for text in texts), default=0)
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
     return [
-        text if key is None else f"${key:.{places}f}"
+        text if key is None else f"${key:.{decimals}f}"
         for key, text in zip(amounts, texts, strict=True)
     ]
 

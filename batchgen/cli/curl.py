@@ -14,7 +14,7 @@ import click
 from batchgen.addresses import parent_of
 from batchgen.addresses import shown as shown_reference
 from batchgen.admission.next_step import missing_parts
-from batchgen.cli.curl_script import REPLY, ReferencePreparation, Script
+from batchgen.cli.curl_command import REPLY, Script
 from batchgen.cli.formatting import counted
 from batchgen.cli.options import job_options, overrides_of, read_job
 from batchgen.errors import SpecError, UsageError
@@ -48,8 +48,7 @@ def command(source: Path, row: int, **options: Any) -> None:
     The key stays a shell variable; none is read. A reference that is a URL is looked
     at if its provider takes only bytes, for its type stands in the request.
     """
-    job = read_job(source, overrides_of(options))
-    click.echo(anyio.run(command_of, job, row))
+    click.echo(anyio.run(command_of, read_job(source, overrides_of(options)), row))
 
 
 async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa: FBT001, FBT002 - anyio.run takes positions alone
@@ -87,16 +86,13 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
             )
     provider = PROVIDERS[entry.provider]
     capabilities = job.terms_of(provider.name).adapt(provider.capabilities)
-    script = Script(provider, _endpoint(job, provider.name))
-    payloads = await ReferencePreparation(job, capabilities, script, may_fetch).ready(
-        request
-    )
+    script = Script(job, provider, _endpoint(job, provider.name), may_fetch)
+    payloads = await script.prepare(request, capabilities.references)
     parts = list(
         missing_parts(0, request.n, set(), (), capabilities.images_per_request)
     )
     purchase = replace(request, resolution=entry.resolution, n=parts[0].images)
     call = provider.encode(purchase, entry.model, script.endpoint, payloads)
-    text = script.sending(call)
     about = [f"# row {row}, {provider.name}: what comes back is written to ./{REPLY}"]
     if (notice := address_notice(job, provider)) is not None:
         about.append(f"# {notice}")
@@ -105,7 +101,7 @@ async def _command_of(job: Job, row: int, may_fetch: bool) -> str:  # noqa: FBT0
         about.append(f"# the first of {times} for the row's {request.n} images")
     if entry.warning:
         about.append(f"# {entry.warning}")
-    return "\n".join([*about, text, *script.polling()])
+    return "\n".join([*about, *script.lines(call)])
 
 
 # -- the row

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from math import inf
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from batchgen.addresses.characters import visible
 from batchgen.cli.json_fields import budget_fields, rows_by_status
-from batchgen.cli.messages import write_document, write_error
+from batchgen.cli.messages import write_document, write_error, write_notice
 from batchgen.cli.meter import Meter, View
 from batchgen.cli.signals import stopping_line
+from batchgen.cli.standard_streams import unescaped
 from batchgen.model import now_micros, to_usd, utc
 from batchgen.runner.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 BAR_EVERY_S = 0.25
 LINES_EVERY_S = 10.0
@@ -24,19 +30,12 @@ PLANNING_SILENT_S = 2.0
 JSON_EVERY_S = 1.0
 
 
-class Display(Protocol):
-    """Shows a run until it is cancelled."""
-
-    async def show(self, progress: Progress) -> None:
-        """Show progress until cancelled."""
-        ...
+Display = Callable[[Progress], Coroutine[Any, Any, None]]
+"""Shows a run until it is cancelled."""
 
 
-class NoDisplay:
-    """Shows nothing."""
-
-    async def show(self, progress: Progress) -> None:
-        """Show no progress; notices are still written."""
+async def show_nothing(progress: Progress) -> None:
+    """Show no progress; notices are written all the same."""
 
 
 class LineDisplay:
@@ -83,37 +82,68 @@ class LineDisplay:
         self._last = line
 
 
-class JsonLinesDisplay:
-    """One JSON object a second, for programs."""
+async def show_json_lines(progress: Progress) -> None:
+    """Write a JSON document every second until cancelled, and a last one at the end."""
+    meter = Meter(progress)
 
-    async def show(self, progress: Progress) -> None:
-        """Write a JSON line every second, and a last one at the end."""
-        meter = Meter(progress)
-        try:
-            while True:
-                self._write(meter)
-                await anyio.sleep(JSON_EVERY_S)
-        finally:
-            self._write(meter)
-
-    @staticmethod
-    def _write(meter: Meter) -> None:
+    def write() -> None:
         view = meter.view(anyio.current_time())
         write_document("progress", progress_fields(view, utc(now_micros())))
+
+    try:
+        while True:
+            write()
+            await anyio.sleep(JSON_EVERY_S)
+    finally:
+        write()
+
+
+async def show_bar(progress: Progress) -> None:
+    """Draw a bar until cancelled; it disappears before the summary."""
+    # Imported here: rich is needed in terminals only.
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=unescaped(sys.stderr))
+    meter = Meter(progress)
+    # No bar yet: it would be drawn over the question for consent.
+    await LineDisplay().follow(progress, meter, until="running")
+    try:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            progress.notice = lambda text: console.print(visible(text), markup=False)
+            while progress.phase not in ("stopping", "writing"):
+                live.update(_bar(meter.view(anyio.current_time())), refresh=True)
+                await anyio.sleep(BAR_EVERY_S)
+    except OSError:
+        pass  # the terminal was closed
+    progress.notice = write_notice
+    await LineDisplay().follow(progress, meter)
+
+
+def _bar(view: View) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True)
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True)
+    total = view.total or None
+    beside = view.beside_the_bar() if total else ""
+    progress_bar = ProgressBar(total, view.ended, pulse=not total)
+    bar.add_row(Text(view.phase), progress_bar, Text(visible(beside)))
+    return Group(bar, Text(visible(view.below_the_bar())))
 
 
 def choose_display(*, quiet: bool, json_lines: bool) -> Display:
     """Return the display for this run."""
     if quiet:
-        return NoDisplay()
+        return show_nothing
     if json_lines:
-        return JsonLinesDisplay()
-    if not sys.stderr.isatty():
-        return LineDisplay()
-    # Imported here: rich is needed in terminals only.
-    from batchgen.cli.bar import BarDisplay
-
-    return BarDisplay()
+        return show_json_lines
+    return show_bar if sys.stderr.isatty() else LineDisplay().show
 
 
 def progress_fields(view: View, at: datetime) -> dict[str, Any]:

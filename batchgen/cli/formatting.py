@@ -74,11 +74,10 @@ def may_have_been_charged(
     if unpriced:
         more += f", and {counted(unpriced, 'request')} without a known price,"
     reason = "no reply states what the images cost"
-    if requests:
-        yet = "has" if requests == 1 else "have"
-        reason = f"{counted(requests, 'request')} " + (
-            f"{yet} no final answer yet" if is_open else "got no answer that tells"
-        )
+    if requests and is_open:
+        reason = f"{counted(requests, 'request', 'has')} no final answer yet"
+    elif requests:
+        reason = f"{counted(requests, 'request')} got no answer that tells"
     return f"{more} may have been charged: {reason}"
 
 
@@ -89,10 +88,9 @@ def _task_lines(totals: Totals, *, is_running: bool) -> list[str]:
         line = still_being_made(totals.accepted)
         lines.append(line.partition(";")[0] if is_running else line)
     if totals.overdue:
-        tasks = counted(totals.overdue, "accepted task")
-        verb = "has" if totals.overdue == 1 else "have"
-        them = "it" if totals.overdue == 1 else "them"
-        lines.append(f"{tasks} {verb} not come; each run asks for {them} again")
+        tasks = counted(totals.overdue, "accepted task", "has")
+        them = either(totals.overdue, "it", "them")
+        lines.append(f"{tasks} not come; each run asks for {them} again")
     if lines:
         price = dollars(totals.tasks_at_risk, pretend=totals.rehearsed)
         if totals.unpriced_tasks:
@@ -119,12 +117,23 @@ def rows_line(totals: Totals) -> str:
 
 def counted_rows(rows: int) -> str:
     """Return a number of rows, with separators of thousands."""
-    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+    return f"{rows:,} {either(rows, 'row', 'rows')}"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun in singular or plural."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+_PLURALS = {"is": "are", "has": "have", "costs": "cost"}
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """Return a number with its noun, and maybe its verb, in singular or plural."""
+    words = [str(count), noun if count == 1 else f"{noun}s"]
+    if verb:
+        words.append(verb if count == 1 else _PLURALS[verb])
+    return " ".join(words)
+
+
+def either(count: int, one: str, many: str) -> str:
+    """Return the word for one thing, or the word for several."""
+    return one if count == 1 else many
 
 
 CAUSES_SHOWN = 10
@@ -191,10 +200,10 @@ def retry_line(folder: Path, causes: Sequence[Cause]) -> str | None:
             rows[cause.status] += cause.rows
     if not rows:
         return None
-    which = " and ".join(f"{count} {status}" for status, count in rows.items())
-    noun = "row" if rows.total() == 1 else "rows"
+    counts = " and ".join(f"{count} {status}" for status, count in rows.items())
+    noun = either(rows.total(), "row", "rows")
     command = shlex.join(["batchgen", "retry", shown(folder)])
-    return f"to try {which} {noun} again:\n  {command}"
+    return f"to try {counts} {noun} again:\n  {command}"
 
 
 def _invalid(cause: Cause, place: str) -> Iterator[str]:
@@ -208,8 +217,8 @@ def _invalid(cause: Cause, place: str) -> Iterator[str]:
 def _line(cause: Cause) -> str:
     provider = f"{cause.provider} " if cause.provider else ""
     reason = quoted(cause.message_parts) or f"({cause.error or 'many reasons'})"
-    which = _which(cause.examples, cause.rows)
-    return f"{cause.rows} {cause.status}: {provider}{reason} ({which}). {cause.advice}"
+    rows = _which(cause.examples, cause.rows)
+    return f"{cause.rows} {cause.status}: {provider}{reason} ({rows}). {cause.advice}"
 
 
 def quoted(message: MessageParts) -> str:

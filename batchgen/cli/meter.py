@@ -1,4 +1,4 @@
-"""The time that is left, as it is shown: where it grows, the reason is shown, too."""
+"""Rate, time left and expected cost of a run; a time that grows has a reason."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from batchgen.model import Status, to_usd
 from batchgen.runner.progress import Progress
 
 NOISE = 1.25
-"""An estimate that grows by less than this factor says nothing new: it is not shown."""
+"""An estimate that grows by less than this factor is noise: it is not shown."""
 
 REASON_S = 90.0
-"""A reason is shown for so long at least: longer than from one line to the next."""
+"""A reason is shown at least this long: longer than from one line to the next."""
 
 
 class TimeLeft:
-    """Remembers what was shown, so that nothing larger is shown without a reason.
+    """The time left, as shown: a longer time than before is shown with a reason.
 
     Args:
         reasons: Returns what a run waits for now.
@@ -39,13 +39,13 @@ class TimeLeft:
     def show(
         self, now: float, estimate_s: float | None, *, rows: int, ended: int
     ) -> tuple[float | None, str]:
-        """Return the seconds to be shown, and why they grew of late ("" for no reason).
+        """Return the seconds to show, and why they grew recently ("" if they did not).
 
         Args:
             now: Monotonic seconds.
-            estimate_s: Seconds that are left at the present pace; None if unknown.
+            estimate_s: Seconds left at the current pace; None if unknown.
             rows: Rows in scope.
-            ended: Those of them that came to their end.
+            ended: Rows in scope that have ended.
         """
         is_larger_job, self._rows = rows > self._rows, max(rows, self._rows)
         if ended != self._ended or not self._ended_at:
@@ -63,7 +63,7 @@ class TimeLeft:
             self._reason = reason or self._pace_reason(now, is_larger_job=is_larger_job)
             self._reason_until = now + REASON_S
         elif estimate_s <= self._grew_from_s:
-            self._reason_until = now  # it is less again than before
+            self._reason_until = now  # the time is as short again as before
         self._shown_s = estimate_s
         return estimate_s, self._reason_at(now)
 
@@ -78,8 +78,7 @@ class TimeLeft:
             return "more rows were read"
         minutes = int((now - self._ended_at) // 60)
         if minutes:
-            noun = "minute" if minutes == 1 else "minutes"
-            return f"no row has ended for {minutes} {noun}"
+            return f"no row has ended for {counted(minutes, 'minute')}"
         return "rows end more slowly than before"
 
 
@@ -92,16 +91,16 @@ _TRIED = (Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.HELD)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One moment of a run, worked out for showing.
+    """One moment of a run, with all that the display needs.
 
     Attributes:
-        per_minute: Images stored a minute, of late.
+        per_minute: Images stored per minute, over the last minute.
         left_s: Seconds to the end at this pace; None if unknown.
-        left_reason: Why that grew, or is unknown; empty where neither is so.
-        projected: Nano-dollars at the end at what a row costs; None if unknown.
-        rows: By status; `pending` counts all that are still to come.
-        budget_levels: What each budget is for, its limit, and what counts for it.
-        rehearsed: Whether the money is a rehearsal's: then none is spent.
+        left_reason: Why that grew, or why it is unknown; empty otherwise.
+        projected: Expected cost at the end in nano-dollars; None if unknown.
+        rows: By status; `pending` includes rows that are not read yet.
+        budget_levels: Scope, limit and use of each budget.
+        rehearsed: Whether the money is pretend, as in a rehearsal.
     """
 
     phase: str
@@ -131,19 +130,19 @@ class View:
         if self.is_early:
             read = f": {counted(self.total, 'row')} read" if self.total else ""
             return f"{self.phase}{read}"
-        parts = [self._ended(), *self._words(), *self._left()]
+        parts = [self._ended(), *self._details(), *self._left()]
         return f"{self.phase}: {', '.join(parts)}"
 
     def below_the_bar(self) -> str:
-        """Return the words that stand below a bar, which shows rows and time itself.
+        """Return the text below a bar; the bar's own line shows rows and time.
 
-        Why the time grew has a line of its own: beside it, no bar would be left.
+        The reason of a longer time is a second line: it is too long for the first.
         """
         reason = self.left_reason if self.phase == "running" else ""
-        return "\n".join(filter(None, (", ".join(self._words()), reason)))
+        return "\n".join(filter(None, (", ".join(self._details()), reason)))
 
     def beside_the_bar(self) -> str:
-        """Return how far the bar is, and how long it will take."""
+        """Return the text beside the bar: rows that ended, and the time left."""
         parts = [self._ended()]
         if self.phase == "running" and self.left_s:
             parts.append(f"{_clock(self.left_s)} left")
@@ -151,7 +150,7 @@ class View:
 
     @property
     def ended(self) -> int:
-        """Rows that came to their end, whichever it was."""
+        """Rows that have ended, with any status but `pending`."""
         return sum(
             count for status, count in self.rows.items() if status != Status.PENDING
         )
@@ -159,23 +158,23 @@ class View:
     def _ended(self) -> str:
         return f"{self.ended} of {counted(self.total, 'row')}"
 
-    def _words(self) -> list[str]:
+    def _details(self) -> list[str]:
         parts = [
             f"{count} {status}"
             for status in Status
             if (count := self.rows.get(status)) and status is not Status.PENDING
         ]
         parts.append(f"{self.in_flight} in flight")
-        whole = ""
+        of_projected = ""
         if self.phase == "running":
             digits = 0 if self.per_minute >= 10 else 1
             parts.append(f"{self.per_minute:.{digits}f} images/min")
             if self.projected is not None:
-                whole = f" of about {_cents(self.projected)}"
-        # A rehearsal's money must not look real, not even in passing.
+                of_projected = f" of about {_cents(self.projected)}"
+        # A rehearsal's money must never look real.
         mark = "pretend " if self.rehearsed else ""
-        parts.append(f"{mark}{_cents(self.spent)}{whole}")
-        # At the end the summary says it, tasks that are still being made apart.
+        parts.append(f"{mark}{_cents(self.spent)}{of_projected}")
+        # At the end the summary shows the risk, without tasks that are in progress.
         if self.at_risk and self.phase != "writing":
             parts.append(f"{mark}{_cents(self.at_risk)} at risk")
         return [*parts, *self.budgets]
@@ -190,7 +189,7 @@ class View:
 
 
 class Meter:
-    """Turns counters into views: rate, time left, money projected."""
+    """Computes views from the counters of a run: rate, time left, expected cost."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -199,7 +198,7 @@ class Meter:
         self._time_left = TimeLeft(lambda: progress.wait_reasons())  # it is set later
 
     def view(self, now: float) -> View:
-        """Return how things stand now (monotonic seconds)."""
+        """Return the view of this moment, in monotonic seconds."""
         progress = self._progress
         rows = progress.rows
         tried = sum(rows[status] for status in _TRIED)
@@ -229,10 +228,10 @@ class Meter:
         )
 
     def _pace(self, now: float, tried: int) -> tuple[float, float]:
-        """Return images and rows a second, over the last minute.
+        """Return images and rows per second, over the last minute.
 
-        A slow job is measured over more than that: a few rows at least. Of the first
-        rows none is returned, unless some seconds have passed.
+        A slow job is measured over a longer time, at least over a few rows. In the
+        first seconds the rate of rows is 0: unknown.
         """
         counts = self._progress.stored_images, tried
         if not self._samples or self._samples[-1][1:] != counts:
@@ -248,17 +247,17 @@ class Meter:
             return 0.0, 0.0
         images_per_s = (self._progress.stored_images - bought) / span_s
         rows = tried - ended
-        # The first rows come in at any pace: a time left by them would jump.
+        # The first rows end at no steady pace: a time left by them would jump.
         if rows < RATE_OVER_ROWS and span_s < FIRST_ROWS_S:
             return images_per_s, 0.0
-        # Between two rows the pace is what it was: it only falls when one is overdue.
+        # Between two rows the pace stays the same; it falls when a row is overdue.
         until_last_s = self._samples[-1][0] - then
         if rows and until_last_s > 0:
             span_s = max(until_last_s, span_s - until_last_s / rows)
         return images_per_s, rows / span_s
 
     def _projected(self, pending: int, tried: int) -> int | None:
-        """Return what the folder will have cost: the rest as dear as what was tried."""
+        """Return the expected cost of the folder, at the cost per row of this run."""
         progress = self._progress
         if self._at_start is None and progress.phase == "running":
             self._at_start = progress.spent, tried
@@ -269,7 +268,7 @@ class Meter:
 
 
 def _cents(nano: int) -> str:
-    """Write money as it is shown in passing; sums at the end are exact."""
+    """Return rounded money, for progress; sums at the end are exact."""
     return f"${to_usd(nano):.2f}"
 
 

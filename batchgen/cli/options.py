@@ -29,10 +29,19 @@ Options = Mapping[str, Any]
 
 def job_options(function: F) -> F:
     """Add the options that can also stand in a job file."""
-    for setting in reversed([*SETTINGS.values()]):
-        if setting.help:
-            function = _decorator(setting)(function)
-    return function
+    texts = {name: setting.help for name, setting in SETTINGS.items() if setting.help}
+    return setting_options(texts)(function)
+
+
+def setting_options(texts: Mapping[str, str]) -> Callable[[F], F]:
+    """Add the options of some settings, each with its text for `-h`."""
+
+    def add(function: F) -> F:
+        for name, text in reversed([*texts.items()]):
+            function = _decorator(replace(SETTINGS[name], help=text))(function)
+        return function
+
+    return add
 
 
 def rehearsal_options(function: F) -> F:

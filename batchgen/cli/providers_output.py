@@ -35,8 +35,7 @@ TRAVELS = {
 
 def show(table: Table) -> None:
     """Print a table as wide as the terminal."""
-    is_terminal = sys.stdout.isatty()
-    width = None if is_terminal else PLAIN_WIDTH
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
     Console(width=width, file=unescaped(sys.stdout)).print(table)
 
 
@@ -118,8 +117,7 @@ def _lines(provider: Provider) -> Iterator[tuple[str, str]]:
     yield "answer", f"waits at most {defaults.reply_timeout_s:g} s"
     yield "limits from", defaults.source
     for resolution in capabilities.resolutions:
-        price = price_at(provider, resolution)
-        yield f"price at {resolution}", _price_text(price)
+        yield f"price at {resolution}", _price_text(price_at(provider, resolution))
     for unit in provider.rates:
         yield f"price of 1 {unit}", _price_text(rate_of(provider, unit))
     if isinstance(provider, TaskProvider):

@@ -95,8 +95,7 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
         if options["provider"] is not None or not is_alone:
             provider = _provider(ledger, options["provider"])
     if is_alone:
-        taken_back = unsettle(folder, provider)
-        show_taken_back(taken_back, as_json=options["as_json"])
+        show_taken_back(unsettle(folder, provider), as_json=options["as_json"])
         return 0
     if path is None or provider is None:
         raise UsageError(
@@ -108,18 +107,18 @@ def command(run: Path, path: Path | None, **options: Any) -> int:
     if before is not None and not options["as_json"]:
         show_taken_back(before, as_json=False)
     settles = options["settles"]
-    done = reconcile(folder, bill, settles=settles)
-    code = DIFFERS if _left(done.comparison, settles=settles) else 0
+    reconciliation = reconcile(folder, bill, settles=settles)
+    code = DIFFERS if _have_remained(reconciliation.comparison, settles=settles) else 0
     if options["as_json"]:
-        fields = reconciliation_fields(bill, done, before, exit_code=code)
+        fields = reconciliation_fields(bill, reconciliation, before, exit_code=code)
         click.echo(exact_json(tagged("reconcile", fields)))
         return code
-    show_reconciliation(bill, done, settles=settles)
+    show_reconciliation(bill, reconciliation, settles=settles)
     return code
 
 
-def _left(comparison: Comparison, *, settles: bool) -> bool:
-    """Say whether differences remain: settled ones do not, where they are settled."""
+def _have_remained(comparison: Comparison, *, settles: bool) -> bool:
+    """Return whether differences remain; with `settles`, those not settled."""
     return bool(comparison.remaining if settles else comparison.differences)
 
 
@@ -182,7 +181,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _covers(text: str | None, zone: tzinfo) -> Period | None:
-    """Read FROM..TO, or one for both; a date as TO is meant to its end."""
+    """Read FROM..TO, or one day or moment for both; a day as TO ends at midnight."""
     if text is None:
         return None
     problem = UsageError(

@@ -1,4 +1,4 @@
-"""What a comparison with a bill found, in words and as JSON."""
+"""The result of a comparison with a bill, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.model import dollars, to_usd, utc
 
 
-def show_reconciliation(bill: Bill, done: Reconciliation, *, settles: bool) -> None:
-    """Say what was compared, what differs, and what was settled."""
-    comparison, pretend = done.comparison, done.totals.rehearsed
+def show_reconciliation(
+    bill: Bill, reconciliation: Reconciliation, *, settles: bool
+) -> None:
+    """Show the comparison, the differences, and what was settled."""
+    comparison, pretend = reconciliation.comparison, reconciliation.totals.rehearsed
 
     def usd(nano: int) -> str:
         return dollars(nano, pretend=pretend)
@@ -34,13 +36,13 @@ def show_reconciliation(bill: Bill, done: Reconciliation, *, settles: bool) -> N
     agreeing = counted(comparison.matches, "purchase")
     click.echo(f"the same on both sides: {agreeing}, {usd(comparison.matches_nano)}")
     for kind in Kind:
-        some = [each for each in comparison.differences if each.kind is kind]
-        if some:
-            click.echo(f"{kind}: {len(some)}")
-            click.echo("\n".join(_line(each, pretend=pretend) for each in some))
+        differences = [each for each in comparison.differences if each.kind is kind]
+        if differences:
+            click.echo(f"{kind}: {len(differences)}")
+            click.echo("\n".join(_line(each, pretend=pretend) for each in differences))
     if settles:
-        click.echo(f"{counted(done.settled, 'purchase')} settled")
-        click.echo("\n".join(money_lines(done.totals)))
+        click.echo(f"{counted(reconciliation.settled, 'purchase')} settled")
+        click.echo("\n".join(money_lines(reconciliation.totals)))
     elif len(comparison.remaining) < len(comparison.differences):
         click.echo("nothing is changed; --settle takes the bill's amounts")
 
@@ -57,8 +59,8 @@ def _line(each: Difference, *, pretend: bool) -> str:
         Kind.NOT_BILLED,
         Kind.OTHER_AMOUNT,
     ):
-        word = "at most" if each.kind is Kind.NOT_CHARGED else "ours"
-        parts.append(f"{word} {'unknown' if each.ours is None else usd(each.ours)}")
+        label = "at most" if each.kind is Kind.NOT_CHARGED else "ours"
+        parts.append(f"{label} {'unknown' if each.ours is None else usd(each.ours)}")
     if each.line is not None:
         name = "" if each.line.id is None else f", {each.line.id}"
         parts.append(f"bill {usd(each.billed or 0)} (line {each.line.number}{name})")
@@ -67,55 +69,56 @@ def _line(each: Difference, *, pretend: bool) -> str:
     return "  " + "; ".join(parts)
 
 
-def show_taken_back(done: Reversal, *, as_json: bool) -> None:
-    """Say which settlements of a bill were taken back."""
+def show_taken_back(reversal: Reversal, *, as_json: bool) -> None:
+    """Show which settlements of a bill were taken back."""
     if as_json:
         fields = {
             "exit_code": 0,
-            **folder_fields(done.totals),
+            **folder_fields(reversal.totals),
             "bill": None,
             "agreed": None,
             "differences": [],
             "settled": 0,
-            "taken_back": _taken_back(done),
+            "taken_back": _taken_back(reversal),
         }
         click.echo(exact_json(tagged("reconcile", fields)))
         return
-    if done.changed:
-        verb = "costs" if done.changed == 1 else "cost"
-        click.echo(
-            f"taken back: {counted(done.changed, 'purchase')} {verb} again what was "
-            "known before the bill"
-        )
+    if reversal.changed:
+        purchases = counted(reversal.changed, "purchase", "costs")
+        click.echo(f"taken back: {purchases} again what was known before the bill")
     else:
         click.echo("no settlement of a bill can be taken back here")
-    if done.without_note:
+    if reversal.without_note:
         click.echo(
-            f"{counted(done.without_note, 'purchase')} settled by an older batchgen, "
-            "which did not note what stood before: correct them with --bill FILE "
-            "--settle"
+            f"{counted(reversal.without_note, 'purchase')} settled by an older "
+            "batchgen, which did not note what stood before: correct them with --bill "
+            "FILE --settle"
         )
-    click.echo("\n".join(money_lines(done.totals)))
+    click.echo("\n".join(money_lines(reversal.totals)))
 
 
 # -- for scripts
 
 
 def reconciliation_fields(
-    bill: Bill, done: Reconciliation, before: Reversal | None, *, exit_code: int
+    bill: Bill,
+    reconciliation: Reconciliation,
+    before: Reversal | None,
+    *,
+    exit_code: int,
 ) -> dict[str, Any]:
-    """Return what was compared, what differs, and the folder's money afterwards.
+    """Return the comparison, the differences, and the folder's money afterwards.
 
     Args:
         bill: The provider's bill.
-        done: What came of it.
-        before: What was taken back of earlier settlements; None if that was not asked.
+        reconciliation: The result of the comparison.
+        before: Settlements that were taken back first; None without `--unsettle`.
         exit_code: Of the process.
     """
-    comparison = done.comparison
+    comparison = reconciliation.comparison
     return {
         "exit_code": exit_code,
-        **folder_fields(done.totals),
+        **folder_fields(reconciliation.totals),
         "bill": {
             "provider": bill.provider,
             "lines": len(bill.lines),
@@ -128,13 +131,13 @@ def reconciliation_fields(
             "billed_usd": to_usd(comparison.matches_nano),
         },
         "differences": [_difference(each) for each in comparison.differences],
-        "settled": done.settled,
+        "settled": reconciliation.settled,
         "taken_back": None if before is None else _taken_back(before),
     }
 
 
-def _taken_back(done: Reversal) -> dict[str, int]:
-    return {"attempts": done.changed, "without_note": done.without_note}
+def _taken_back(reversal: Reversal) -> dict[str, int]:
+    return {"attempts": reversal.changed, "without_note": reversal.without_note}
 
 
 def _difference(each: Difference) -> dict[str, Any]:

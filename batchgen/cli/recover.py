@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batchgen.addresses.characters import visible
 from batchgen.addresses.url import read_url
 from batchgen.cli.carry_on import (
     ONCE,
@@ -20,12 +16,13 @@ from batchgen.cli.carry_on import (
     current_arguments,
     current_command,
     folder_of,
+    read_arguments,
     replace_current_command,
+    run_options,
 )
 from batchgen.cli.json_writer import exact_json, tagged
 from batchgen.cli.options import Options, job_options, overrides_of
 from batchgen.cli.recover_output import fields_of, lines_of
-from batchgen.cli.run import command as run_command
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.ledger import REHEARSAL
@@ -65,17 +62,16 @@ def command(*, rehearse: bool, as_json: bool, **options: Any) -> None:
     folder = _folder(run, overrides, rehearse=rehearse)
     remains = read_remains(folder)
     source = _source(run, remains)
-    logged = logged_command(remains.events.command) if run.is_dir() else None
-    if logged is not None:
-        overrides = {**logged.overrides, **overrides}
+    logged = read_arguments(remains.events.command) if run.is_dir() else None
+    logged_options = run_options(logged)
+    if logged_options is not None:
+        overrides = {**overrides_of(logged_options), **overrides}
     job = _job(source, {**overrides, "out": folder.resolve()}, remains)
     mode = remains.mode or _mode_of(job, remains)
-    if logged is None:
+    if logged is None or logged_options is None:
         _remember_command(run, source, job, overrides, is_rehearsal=mode == REHEARSAL)
     else:
-        replace_current_command(
-            *(argument for argument in logged.arguments if argument not in ONCE)
-        )
+        replace_current_command(*(word for word in logged[1:] if word not in ONCE))
     recovery = Recovery(
         job=job,
         providers=PROVIDERS,
@@ -134,7 +130,7 @@ def _source(run: Path, remains: Remains) -> Path:
 
 
 def _job(source: Path, overrides: Options, remains: Remains) -> Job:
-    """Read the job; who made the images says the folder, where nobody else does."""
+    """Read the job; its providers may follow from the folder."""
     try:
         return load_job_with_options(source, overrides)
     except SpecError:
@@ -167,30 +163,3 @@ def _remember_command(
     if is_rehearsal:
         arguments.append("--rehearse")
     replace_current_command("run", str(source), *arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedCommand:
-    """A `run` command.
-
-    Attributes:
-        arguments: Behind `batchgen`.
-        overrides: What its options say of the job.
-    """
-
-    arguments: Sequence[str]
-    overrides: Options
-
-
-def logged_command(text: str | None) -> LoggedCommand | None:
-    """Read a command; None for anything but `batchgen run` with options that it has."""
-    if text is None or visible(text) != text:
-        return None
-    try:
-        program, name, *arguments = shlex.split(text)
-        if (program, name) != ("batchgen", "run"):
-            return None
-        context = run_command.make_context("run", [*arguments])
-    except (ValueError, click.ClickException, click.exceptions.Exit):
-        return None
-    return LoggedCommand((name, *arguments), overrides_of(context.params))

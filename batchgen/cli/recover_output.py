@@ -1,4 +1,4 @@
-"""The report of a recovery, as sentences and as JSON."""
+"""The report of a recovery, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from batchgen.cli.formatting import counted, money_lines, rows_line
+from batchgen.cli.formatting import counted, either, money_lines, rows_line
 from batchgen.cli.json_fields import folder_fields
 from batchgen.cli.json_writer import moment_text
 from batchgen.ledger import Totals
@@ -15,7 +15,7 @@ from batchgen.runner.recover import RecoveryReport
 
 
 def lines_of(folder: Path, report: RecoveryReport, run_command: str) -> Iterator[str]:
-    """Yield the sentences of a recovery's report."""
+    """Yield the lines of a recovery's report."""
     totals = _totals(report)
     yield f"{folder}: a new ledger (run.db) is built; nothing was sent"
     if report.moved_aside:
@@ -47,10 +47,11 @@ def _purchase_lines(report: RecoveryReport) -> Iterator[str]:
     if report.log_attempts:
         yield f"run.log: {counted(report.log_attempts, 'purchase')} beyond that"
     if report.tasks:
-        whose = "purchase that a provider accepted has its image"
-        if report.tasks != 1:
-            whose = "purchases that a provider accepted have their images"
-        yield f"{report.tasks} {whose} still to come: the next run asks for that"
+        have = either(report.tasks, "has its image", "have their images")
+        yield (
+            f"{counted(report.tasks, 'purchase')} that a provider accepted {have} "
+            "still to come: the next run asks for that"
+        )
     if report.guessed_urls:
         urls = " and ".join(sorted(report.guessed_urls))
         yield f"no file says where they were bought; asked is {urls}, as the job has it"
@@ -59,10 +60,10 @@ def _purchase_lines(report: RecoveryReport) -> Iterator[str]:
 def _gap_lines(report: RecoveryReport, totals: Totals) -> Iterator[str]:
     """Yield what is missing or unknown."""
     if report.priced_by_list:
-        them = "its" if report.priced_by_list == 1 else "their"
+        its = either(report.priced_by_list, "its", "their")
         yield (
             f"{counted(report.priced_by_list, 'newer image')}: nothing tells what the "
-            f"provider charged; {them} price is the price list's"
+            f"provider charged; {its} price is the price list's"
         )
     if report.unpriced_images:
         yield (
@@ -70,34 +71,37 @@ def _gap_lines(report: RecoveryReport, totals: Totals) -> Iterator[str]:
             "knows: no amount above holds that"
         )
     if report.foreign_images:
-        many = report.foreign_images != 1
+        they_stay = either(report.foreign_images, "it stays", "they stay")
         yield (
             f"{counted(report.foreign_images, 'image')} of rows that SOURCE does not "
-            f"hold: {'they stay' if many else 'it stays'} in images.zip, and "
-            f"{'are' if many else 'is'} in no table"
+            f"hold: {they_stay} in images.zip, and "
+            f"{either(report.foreign_images, 'is', 'are')} in no table"
         )
     if report.damaged_images:
         places = counted(report.damaged_images, "damaged place")
         yield f"{places} in images.zip: what stood there cannot be read any more"
     if report.missing_images:
-        many = report.missing_images != 1
-        were, are, them = ("were", "are", "them") if many else ("was", "is", "it")
+        were = either(report.missing_images, "was bought is", "were bought are")
+        them = either(report.missing_images, "it", "them")
         yield (
-            f"{counted(report.missing_images, 'image')} that {were} bought {are} not "
-            f"in images.zip: put the file back, or buy {them} again with --rebuy"
+            f"{counted(report.missing_images, 'image')} that {were} not in images.zip: "
+            f"put the file back, or buy {them} again with --rebuy"
         )
     if report.lost_tasks:
-        many = report.lost_tasks != 1
+        they = either(report.lost_tasks, "it", "they")
         yield (
             f"{counted(report.lost_tasks, 'accepted task')} whose number no file "
-            f"names: {'they cannot' if many else 'it cannot'} be asked for, and "
-            f"{'stand' if many else 'stands'} as at risk"
+            f"names: {they} cannot be asked for, and "
+            f"{either(report.lost_tasks, 'stands', 'stand')} as at risk"
         )
     if report.lost_answers:
-        many = len(report.lost_answers) != 1
+        answers = either(
+            len(report.lost_answers),
+            "an answer to a request",
+            "answers to requests",
+        )
         yield (
-            f"{', '.join(report.lost_answers)}: {'answers' if many else 'an answer'} "
-            f"to {'requests' if many else 'a request'} whose row no file names; the "
+            f"{', '.join(report.lost_answers)}: {answers} whose row no file names; the "
             "price stands as at risk"
         )
     yield from _unknown_lines(report, totals)

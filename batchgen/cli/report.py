@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from batchgen.addresses.characters import visible_line
+from batchgen.api.folders import Folder, Outputs
 from batchgen.cli.carry_on import folder_of
-from batchgen.cli.formatting import cause_lines, counted, money_lines, rows_line
+from batchgen.cli.formatting import cause_lines, counted, either, money_lines, rows_line
 from batchgen.cli.messages import write_error
-from batchgen.errors import ArchiveDamaged, LedgerLocked
+from batchgen.errors import ArchiveDamaged
 from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import dollars, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.report.archive_verification import Damage, Verification, verify
 from batchgen.report.compaction import CompactionResult, compact
-from batchgen.runner.folder import RunFolder, open_folder, read_ledger, require_run
+from batchgen.runner.folder import RunFolder, open_folder, require_run
 from batchgen.runner.resume import recover
 from batchgen.runner.row_causes import causes_among
-from batchgen.storage.outputs import are_fresh, write_outputs, write_tables_beside
+from batchgen.storage.outputs import are_fresh, write_outputs
 
 
 @click.command("report")
@@ -53,19 +53,18 @@ def command(run: Path, *, html: bool, compact: bool, verify: bool) -> None:
 
     While the run works, only the tables are written: the ZIP is the run's to finish.
     """
-    folder = folder_of(run)
-    require_run(folder)
+    path = folder_of(run)
+    folder = Folder.named(path)
+    require_run(path)
     if compact:
-        _compact(folder)
+        _compact(path)
     elif not verify:
-        try:
-            _write_all(folder)
-        except LedgerLocked:
-            _write_tables(folder)
+        _show_outputs(folder, folder.write_outputs())
     if html:
-        _write_page(folder)
+        page = folder.write_page()
+        click.echo(f"report: {page} ({page.stat().st_size / 1e6:,.1f} MB)")
     if verify:
-        verify_archive(folder)
+        verify_archive(path)
 
 
 def _compact(folder: Path) -> None:
@@ -79,37 +78,16 @@ def _compact(folder: Path) -> None:
         click.echo(f"archive: {folder / ARCHIVE}")
 
 
-def _write_all(folder: Path) -> None:
-    with open_folder(folder, None, None) as opened:
-        adopted = recover(opened.ledger, opened.archive, now_micros())
-        write_outputs(opened.ledger, opened.archive, folder)
-        _show_totals(folder, opened.ledger)
-        if adopted:
-            click.echo(f"{counted(adopted, 'image')} stored just before a stop: kept")
-        click.echo(f"archive: {folder / ARCHIVE}")
-
-
-def _write_tables(folder: Path) -> None:
-    ledger = read_ledger(folder)
-    try:
-        written = write_tables_beside(ledger, folder)
-        _show_totals(folder, ledger, is_running=True)
-        what = "the ZIP" if written else "its outputs"
-        click.echo(f"the run is working: it finishes {what} itself")
-    finally:
-        ledger.close()
-
-
-def _write_page(folder: Path) -> None:
-    # Only here: what draws the page costs every other report its time to load.
-    from batchgen.report.page import write_page
-
-    ledger = read_ledger(folder)
-    try:
-        path = write_page(ledger, folder, datetime.now(UTC))
-    finally:
-        ledger.close()
-    click.echo(f"report: {path} ({path.stat().st_size / 1e6:,.1f} MB)")
+def _show_outputs(folder: Folder, outputs: Outputs) -> None:
+    with folder.reading() as ledger:
+        _show_totals(folder.path, ledger, is_running=outputs.is_running)
+    if outputs.is_running:
+        what_is_left = "the ZIP" if outputs.has_tables else "its outputs"
+        click.echo(f"the run is working: it finishes {what_is_left} itself")
+        return
+    if adopted := outputs.adopted_images:
+        click.echo(f"{counted(adopted, 'image')} stored just before a stop: kept")
+    click.echo(f"archive: {folder.path / ARCHIVE}")
 
 
 def _show_totals(folder: Path, ledger: Reader, *, is_running: bool = False) -> None:
@@ -133,28 +111,28 @@ ProgressCallback = Callable[[int, int], None]
 
 def compact_archive(folder: RunFolder) -> None:
     """Compact the ZIP and say what came of it."""
-    done = compact(folder, progress_lines("compacting"))
-    click.echo(_compaction_line(done))
-    if done.removed_superseded:
-        superseded = counted(done.removed_superseded, "image")
+    result = compact(folder, progress_lines("compacting"))
+    click.echo(_compaction_line(result))
+    if result.removed_superseded:
+        superseded = counted(result.removed_superseded, "image")
         click.echo(
             f"among them {superseded} of rows that you changed or removed: should such "
             "a row come back, it is bought again only with --rebuy"
         )
-    if not done.is_plan_whole:
+    if not result.is_plan_whole:
         click.echo(
             "the manifest was not read to its end, so images of rows that it may have "
             "lost were kept; `batchgen run` reads it"
         )
 
 
-def _compaction_line(done: CompactionResult) -> str:
-    if not done.removed and not done.freed_bytes:
-        return f"nothing to compact: the ZIP holds {_images(done.images)}, all in use"
-    removed = counted(done.removed, "image")
+def _compaction_line(result: CompactionResult) -> str:
+    if not result.removed and not result.freed_bytes:
+        return f"nothing to compact: the ZIP holds {_images(result.images)}, all in use"
+    removed = counted(result.removed, "image")
     return (
-        f"compacted: {done.freed_bytes:,} bytes are free again "
-        f"({removed} without a row removed, {_images(done.images)} kept)"
+        f"compacted: {result.freed_bytes:,} bytes are free again "
+        f"({removed} without a row removed, {_images(result.images)} kept)"
     )
 
 
@@ -200,7 +178,6 @@ def _damage_line(damage: Damage) -> str:
 
 
 def _damaged_words(archive: Path, verification: Verification) -> str:
-    verb = "is" if verification.damaged_count == 1 else "are"
     price = f"about {dollars(verification.estimate, pretend=verification.rehearsed)}"
     if verification.unpriced:
         price += (
@@ -208,7 +185,7 @@ def _damaged_words(archive: Path, verification: Verification) -> str:
         )
     return (
         f"{archive}: {verification.damaged_count} of {_images(verification.images)} "
-        f"{verb} damaged. "
+        f"{either(verification.damaged_count, 'is', 'are')} damaged. "
         "Restore the file from a copy and verify that; or buy these images again "
         f"({price}): write the ids of their rows into a file, one a line, then "
         "`batchgen retry RUN --status succeeded --ids FILE`. Nothing was changed"
@@ -216,17 +193,19 @@ def _damaged_words(archive: Path, verification: Verification) -> str:
 
 
 def _images(count: int) -> str:
-    return f"{count:,} image" if count == 1 else f"{count:,} images"
+    return f"{count:,} {either(count, 'image', 'images')}"
 
 
 def progress_lines(verb: str) -> ProgressCallback:
     """Return what writes a line to stderr now and then, if it takes long."""
     due_at = time.monotonic() + SILENT_S
 
-    def show_progress(done: int, total: int) -> None:
+    def show_progress(done_bytes: int, total_bytes: int) -> None:
         nonlocal due_at
         if time.monotonic() >= due_at:
             due_at = time.monotonic() + EVERY_S
-            write_error(f"{verb}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+            write_error(
+                f"{verb}: {done_bytes / 1e6:,.0f} of {total_bytes / 1e6:,.0f} MB"
+            )
 
     return show_progress

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import click
 
+from batchgen.api.folders import Folder
 from batchgen.cli.carry_on import address_notes, amount, carry_on_command, folder_of
-from batchgen.cli.formatting import NO_MONEY, cause_lines, counted
+from batchgen.cli.formatting import NO_MONEY, cause_lines, counted, either
 from batchgen.errors import UsageError
-from batchgen.ledger import Ledger
+from batchgen.ledger import Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.outstanding import outstanding_after_retry
 from batchgen.ledger.selection import rows_named, stale_children
 from batchgen.manifest.wording import refuse_irregular
 from batchgen.model import Status, dollars, to_usd
 from batchgen.output.spreadsheet_cells import plain_cell
-from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.required_budget import required_after_retry
-from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow
 from batchgen.runner.row_causes import Cause, causes_of
 
 
@@ -55,41 +55,46 @@ def command(
     With --ids, only those rows; with --status, too, those of them that have it.
     Attempts made so far no longer count against --max-attempts.
     """
-    folder = folder_of(run)
-    read_ledger(folder).close()
+    folder = Folder.named(folder_of(run))
+    with folder.reading():
+        pass  # a folder that cannot be read is told before a wrong selection
     if ids is None and REJECT in statuses:
         raise UsageError(
             f"--status {REJECT} gives up images that were paid for: say which by --ids"
         )
     selection = None if ids is None else read_selection(ids)
-    with open_folder(folder, None, None) as opened, opened.ledger.transaction():
-        selected, others = _causes(opened.ledger, statuses, selection)
-        marked_rows = mark_rows(
-            opened.ledger, statuses, selection, with_children=with_children
-        )
-        stale = len(stale_children(opened.ledger))
-    verb = "is" if marked_rows == 1 else "are"
-    click.echo(f"{counted(marked_rows, 'row')} {verb} marked to be tried again")
+    with folder.reading() as ledger:
+        selected, others = _causes(ledger, statuses, selection)
+    marked_rows = folder.retry(
+        status=statuses, ids=selection, with_children=with_children
+    )
+    click.echo(f"{counted(marked_rows, 'row', 'is')} marked to be tried again")
     _show_causes(selected, others)
-    if stale:
-        stays = (
-            "was made from an image that is"
-            if stale == 1
-            else ("were made from images that are")
-        )
-        click.echo(
-            f"{counted(stale, 'row')} {stays} bought again, and "
-            f"{'stays as it is' if stale == 1 else 'stay as they are'}; to make "
-            f"{'that row' if stale == 1 else 'those'} anew, too, add --with-children"
-        )
+    _show_children(folder)
     if marked_rows:
         _show_price(folder)
     if selection is not None and REJECT not in statuses:
         _show_unmarked(folder, selection)
 
 
+def _show_children(folder: Folder) -> None:
+    """Say which rows keep images that were made from images which are bought again."""
+    with folder.reading() as ledger:
+        count = len(stale_children(ledger))
+    if not count:
+        return
+    origin = either(
+        count, "was made from an image that is", "were made from images that are"
+    )
+    fate = either(count, "stays as it is", "stay as they are")
+    click.echo(
+        f"{counted(count, 'row')} {origin} bought again, and {fate}; to make "
+        f"{either(count, 'that row', 'those')} anew, too, add --with-children"
+    )
+
+
 def _causes(
-    ledger: Ledger, statuses: tuple[str, ...], selection: list[SelectedRow] | None
+    ledger: Reader, statuses: tuple[str, ...], selection: list[SelectedRow] | None
 ) -> tuple[list[Cause], list[Cause]]:
     """Return why the rows to be marked did not succeed, and why others did not.
 
@@ -109,7 +114,7 @@ def _causes(
     for cause in causes_of(ledger, EVERY_ROW):
         if cause.status in statuses if statuses else cause.retry_helps:
             selected.append(cause)
-        elif not statuses and cause.status is not Status.INVALID:
+        elif not statuses and cause.status not in (Status.INVALID, Status.PENDING):
             others.append(cause)
     return selected, others
 
@@ -121,41 +126,30 @@ def _show_causes(selected: list[Cause], others: list[Cause]) -> None:
     if not others:
         return
     count = sum(cause.rows for cause in others)
-    verb = "is" if count == 1 else "are"
     statuses = sorted({cause.status for cause in others})
     options = " and ".join(f"--status {status}" for status in statuses)
     click.echo(
-        f"{counted(count, 'row')} {verb} not marked, because trying again will not "
+        f"{counted(count, 'row', 'is')} not marked, because trying again will not "
         f"help; {options} would mark all rows of that status all the same:"
     )
     for line in cause_lines(others):
         click.echo(f"  {line}")
 
 
-def _show_unmarked(folder: Path, selection: list[SelectedRow]) -> None:
-    ledger = read_ledger(folder)
-    try:
-        rows = set(rows_named(ledger, {entry.id for entry in selection}).values()) - {
-            None
-        }
-        whole = sum(ledger.status(row) == REJECT for row in rows if row is not None)
-    finally:
-        ledger.close()
-    if whole:
-        verb = (
-            "succeeded and stays as it is"
-            if whole == 1
-            else "succeeded and stay as they are"
-        )
+def _show_unmarked(folder: Folder, selection: list[SelectedRow]) -> None:
+    with folder.reading() as ledger:
+        rows = {*rows_named(ledger, {entry.id for entry in selection}).values()}
+        succeeded = sum(ledger.status(row) == REJECT for row in rows if row is not None)
+    if succeeded:
+        they_stay = either(succeeded, "stays as it is", "stay as they are")
         click.echo(
-            f"{counted(whole, 'row')} {verb}; to give up images and buy others, add "
-            f"--status {REJECT}"
+            f"{counted(succeeded, 'row')} succeeded and {they_stay}; to give up "
+            f"images and buy others, add --status {REJECT}"
         )
 
 
-def _show_price(folder: Path) -> None:
-    ledger = read_ledger(folder)
-    try:
+def _show_price(folder: Folder) -> None:
+    with folder.reading() as ledger:
         rest = outstanding_after_retry(ledger)
         price = dollars(to_usd(rest.estimate), pretend=ledger.is_rehearsal)
         if rest.unpriced:
@@ -173,8 +167,6 @@ def _show_price(folder: Path) -> None:
             click.echo(f"to do it:\n  {run_command}")
             for note in address_notes(run_command):
                 click.echo(f"  ({note})")
-    finally:
-        ledger.close()
 
 
 def read_selection(path: Path) -> list[SelectedRow]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import anyio
 import click
 
 from batchgen.admission.reference_uploads import UNTRIED
+from batchgen.api.runs import run_to_end
 from batchgen.budget import limits_of
 from batchgen.checks.findings import Cost
 from batchgen.cli.carry_on import current_arguments, current_command
@@ -40,14 +42,12 @@ from batchgen.runner.config import RunOptions, RunResult
 from batchgen.runner.credentials import known_keys
 from batchgen.runner.folder import REHEARSAL_SUFFIX
 from batchgen.runner.handle import RunHandle
-from batchgen.runner.loop import run_loop
 from batchgen.runner.notices import network_problems, notices_of
 from batchgen.runner.session import (
     Caller,
     Crash,
     Session,
     open_session,
-    plain_errors,
 )
 from batchgen.wire import check_base_url
 
@@ -89,18 +89,17 @@ def _run(session: Session, display: Display) -> RunResult:
     gc.freeze()  # without it, collecting modules and classes takes 7 % of a run's CPU
     sys.setswitchinterval(SWITCH_S)
 
-    async def run_and_show() -> RunResult:
+    @asynccontextmanager
+    async def observe(session: Session) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, session)
             # After the signals: the engine writes notices before its first wait.
-            tasks.start_soon(display.show, session.progress)
-            result = await session.run()
+            tasks.start_soon(display, session.progress)
+            yield
             tasks.cancel_scope.cancel()
-        return result
 
     try:
-        with plain_errors(session.config.log):
-            return run_loop(run_and_show)
+        return run_to_end(session, observe)
     except Crash as crash:
         raise Crash(f"{crash}; carry on:\n  {current_command()}") from crash
     except StorageError as error:
@@ -214,7 +213,7 @@ def _unknown_model_lines(job: Job) -> Iterator[str]:
 
 def real_run_needs(job: Job, *, may_spend: bool) -> Iterator[str]:
     """Yield what a real run needs besides: keys and consent."""
-    set_keys = known_keys()
+    set_keys = known_keys(job.providers)
     for name in job.providers:
         variable = key_variable(name)
         if name in set_keys:
@@ -266,10 +265,10 @@ def warnings_from_plan(job: Job, ledger: Reader) -> list[str]:
             continue
         unpriced += planned.images
         if limits:
-            words = unpriced_message(
+            message = unpriced_message(
                 price_key, elsewhere=_elsewhere(job, price_key.provider)
             )
-            sentences.append(f"{STOP}: row {planned.position}: {words}")
+            sentences.append(f"{STOP}: row {planned.position}: {message}")
     if limits.run is not None and cost.expected > limits.run:
         sentences.append(
             f"{STOP} at the budget: its images cost about {dollars(cost.expected)}, "
@@ -290,5 +289,4 @@ def warnings_from_plan(job: Job, ledger: Reader) -> list[str]:
 
 def _elsewhere(job: Job, provider: str) -> str | None:
     url = job.terms_of(provider).base_url
-    is_own = is_own_address(url, PROVIDERS[provider].defaults)
-    return None if is_own else url
+    return None if is_own_address(url, PROVIDERS[provider].defaults) else url

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batchgen.cli.carry_on import current_command
-from batchgen.cli.formatting import counted, still_being_made
+from batchgen.cli.formatting import counted, either, still_being_made
 from batchgen.cli.messages import write_notice
 from batchgen.ledger import OpenAttempts
 from batchgen.model import State, dollars
@@ -79,17 +79,14 @@ def stopping_line(stop: Stop) -> str:
     if not stop.requests:
         return "stopping: no request waits for an answer"
     requests = f"{counted(stop.requests, 'request')} already sent"
-    verb = "is" if stop.requests == 1 else "are"
-    which = "that one" if stop.requests == 1 else "those"
+    those_are = either(stop.requests, "that one is", "those are")
     if not stop.grace_s:
-        return (
-            f"stopping: not waiting for {requests}; whether {which} {verb} charged "
-            "is unknown"
-        )
+        doubt = f"whether {those_are} charged is unknown"
+        return f"stopping: not waiting for {requests}; {doubt}"
     key = "Ctrl-C again" if stop.reason == "SIGINT" else "Ctrl-C"
     return (
         f"stopping: waiting up to {stop.grace_s:g} s for {requests}. {key} stops now; "
-        f"whether {which} {verb} charged is then unknown"
+        f"whether {those_are} charged is then unknown"
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from batchgen.addresses.characters import visible_line
 from batchgen.admission.learned_limits import describe_learned_limits
+from batchgen.api.folders import Folder
 from batchgen.budget import (
     DAY_MICROS,
     ColumnValue,
@@ -32,7 +33,7 @@ from batchgen.ledger import Reader, Totals
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.resuming import bookmark_of
 from batchgen.model import State, Status, dollars, now_micros
-from batchgen.runner.folder import is_locked, read_ledger
+from batchgen.runner.folder import is_locked
 from batchgen.runner.manifest_edits import rebuy_of
 from batchgen.runner.row_causes import causes_among
 
@@ -45,11 +46,8 @@ GROUPS_SHOWN = 5
 def command(run: Path, *, as_json: bool) -> None:
     """Say where RUN stands: a run folder, or the SOURCE that it belongs to."""
     folder = folder_of(run)
-    ledger = read_ledger(folder)
-    try:
+    with Folder.named(folder).reading() as ledger:
         click.echo(_as_json(folder, ledger) if as_json else _as_text(folder, ledger))
-    finally:
-        ledger.close()
 
 
 def _as_text(folder: Path, ledger: Reader) -> str:

@@ -12,6 +12,7 @@ from batchgen.cli.formatting import (
     cause_lines,
     counted,
     counted_rows,
+    either,
     money_lines,
     quoted,
     retry_line,
@@ -109,7 +110,7 @@ def _cut_line(job: Job, cut: CutReading) -> str:
     file = shown(job.manifest)
     if not cut.rows:
         return f"stopped before rows of {file} were read; the same command begins anew"
-    rows = f"{counted_rows(cut.rows)} of it {'is' if cut.rows == 1 else 'are'} read"
+    rows = f"{counted_rows(cut.rows)} of it {either(cut.rows, 'is', 'are')} read"
     return (
         f"stopped while reading {file}: {rows}; the same command carries on from there"
     )
@@ -146,7 +147,7 @@ def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
     totals = result.totals
     rows = totals.rows if totals else {}
     count = sum(rows.values())
-    whole = count == rows.get(Status.SUCCEEDED, 0)
+    is_complete = count == rows.get(Status.SUCCEEDED, 0)
     for variable in sorted(result.missing_keys):
         write_error(f"tasks of an earlier run wait for their key: set {variable}")
     for name, address in sorted(result.unnamed_places):
@@ -156,7 +157,7 @@ def finish(job: Job, result: RunResult, causes: Sequence[Cause] = ()) -> int:
             "run folder names: no key is sent there. If the address is right, add "
             f"--base-url {option}"
         )
-    code = _code(result, whole=whole)
+    code = _code(result, is_complete=is_complete)
     for line in _reasons(result):
         write_error(f"batchgen: {line}")
     if result.cut is not None:
@@ -208,7 +209,7 @@ def _reasons(result: RunResult) -> list[str]:
     return lines
 
 
-def _code(result: RunResult, *, whole: bool) -> int:
+def _code(result: RunResult, *, is_complete: bool) -> int:
     stopped_all = result.provider_count and len(result.stopped) == result.provider_count
     gone = any(isinstance(stopped, WRONG_JOB) for stopped in result.stopped)
     error = result.error
@@ -223,4 +224,4 @@ def _code(result: RunResult, *, whole: bool) -> int:
         return 5
     if isinstance(error, BudgetReached):
         return 4
-    return 0 if whole else 3
+    return 0 if is_complete else 3

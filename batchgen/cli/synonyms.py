@@ -100,9 +100,9 @@ def option_hint(option: str, command: click.Command) -> str | None:
             f"it stands in the table, in a column `{column}`, or in the job file under "
             "[options]"
         )
-    near = get_close_matches(typed, own, n=1, cutoff=0.75)
-    if near:
-        return f"did you mean {own[near[0]]}?"
+    nearest_options = get_close_matches(typed, own, n=1, cutoff=0.75)
+    if nearest_options:
+        return f"did you mean {own[nearest_options[0]]}?"
     for name in ("run", "check", "report", "retry", "costs", "reconcile"):
         if typed in map(_plain, _options_of_other(name)):
             return f"it is an option of `batchgen {name}`"
@@ -120,9 +120,9 @@ def command_hint(word: str, names: Sequence[str]) -> str:
     for synonyms, hint in _COMMANDS:
         if plain in synonyms.split():
             return hint if " by itself" in hint else f"did you mean {hint}?"
-    near = get_close_matches(plain, names, n=1)
-    if near:
-        return f"did you mean batchgen {near[0]}?"
+    nearest_names = get_close_matches(plain, names, n=1)
+    if nearest_names:
+        return f"did you mean batchgen {nearest_names[0]}?"
     return f"choose from {', '.join(names)}; batchgen -h tells what they do"
 
 
@@ -145,8 +145,7 @@ def _options_of_other(name: str) -> Iterator[str]:
 
 def no_key_here() -> str:
     """Return the message that a key belongs in the environment."""
-    command_line = " ".join(sys.argv[1:])
-    typed = re.search(r"--provider[ =]([a-z]+)", command_line)
+    typed = re.search(r"--provider[ =]([a-z]+)", " ".join(sys.argv[1:]))
     name = typed[1] if typed and typed[1] in PROVIDERS else "gemini"
     return (
         "a key never stands on the command line, where other users of this machine "

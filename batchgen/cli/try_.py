@@ -20,41 +20,53 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batchgen.addresses import is_local, is_url
+from batchgen.api.folders import Folder
 from batchgen.cli.carry_on import replace_current_command
 from batchgen.cli.curl import command_of, entry_at, problem_of
 from batchgen.cli.display import choose_display
 from batchgen.cli.formatting import NO_MONEY, may_have_been_charged, money_lines
 from batchgen.cli.messages import write_error, write_result
-from batchgen.cli.option_types import FolderType
 from batchgen.cli.options import (
     overrides_of,
     read_job,
     rehearsal_options,
     run_options_of,
+    setting_options,
 )
 from batchgen.cli.run_job import launch
 from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.members import directory_images
-from batchgen.ledger.results import result_slices
 from batchgen.manifest.reference_cell import split_references
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, ResultRow, Status, dollars
 from batchgen.output import ARCHIVE
-from batchgen.output.archive import Archive
 from batchgen.providers import PROVIDERS
 from batchgen.runner.access import base_url_of
 from batchgen.runner.config import RunResult
-from batchgen.runner.folder import LEDGER, read_ledger
+from batchgen.runner.folder import LEDGER
 from batchgen.runner.job_checks import check_zero_budget
 
 JOB = "job.toml"
 MANIFEST = "prompt.parquet"
+ROW = "0"
+"""Id of the only row: a table without ids names its rows by position."""
+
 FOLDER = Path("out/try")
 NAME_CHARACTERS = 40
 
-_SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "price")
+_TEXTS = {
+    "model": "Model; the provider's own by default.",
+    "base_url": "Where the provider is.",
+    "aspect_ratio": "The provider's own by default.",
+    "resolution": "512, 1K, 2K or 4K; the provider's own by default.",
+    "out": "A new folder for it.",
+    "max_cost": "Spend at most this.",
+    "price": "Price of one image.",
+}
+"""Settings that are options here, too, and what `-h` says of them."""
+
+_IN_JOB = ("provider", *(name for name in _TEXTS if name not in ("out", "base_url")))
 """Options that the job file states unchanged."""
 
 
@@ -66,10 +78,7 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     required=True,
     help="Who makes the image.",
 )
-@click.option("--model", help="Model; the provider's own by default.")
-@click.option("--base-url", multiple=True, metavar="URL", help="Where the provider is.")
-@click.option("--aspect-ratio", metavar="W:H", help="The provider's own by default.")
-@click.option("--resolution", help="512, 1K, 2K or 4K; the provider's own by default.")
+@setting_options(_TEXTS)
 @click.option(
     "--reference",
     "references",
@@ -77,9 +86,6 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     metavar="FILE|URL",
     help="An image to go by; may be given again.",
 )
-@click.option("--out", type=FolderType(), metavar="DIR", help="A new folder for it.")
-@click.option("--max-cost", metavar="USD", help="Spend at most this.")
-@click.option("--price", metavar="USD", help="Price of one image.")
 @click.option("--yes", is_flag=True, help="Consent to spend without a budget.")
 @rehearsal_options
 @click.pass_context
@@ -202,7 +208,7 @@ def _write_job(
     base_url: str | None = None,
 ) -> None:
     """Write the job file with which the purchase can be carried on."""
-    settings = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    settings = {name: options[name] for name in _IN_JOB if options[name] is not None}
     settings = {"manifest": MANIFEST, "n": 1} | settings
     if base_url is not None:
         settings["base_url"] = base_url
@@ -242,39 +248,36 @@ def _end(
     requested_job: Job,
 ) -> int:
     """Show the result; `requested_job` is the job before a rehearsal changed it."""
-    with closing(read_ledger(job.out)) as ledger:
-        first_slice = next(result_slices(ledger, ARCHIVE), None)
-        if first_slice is not None:
-            row = first_slice[0][0]
-            if row.status is Status.SUCCEEDED:
-                write_result("\n".join([*_success(row, ledger, job.out), ""]))
-                write_result(_curl(requested_job, is_rehearsal=rehearsed is not None))
-            else:
-                _show_failure(row, result)
+    folder = Folder.named(job.out)
+    if folder.status.rows:
+        row = folder.row(ROW)
+        if row.status is Status.SUCCEEDED:
+            write_result("\n".join([*_success(row, folder), ""]))
+            write_result(_curl(requested_job, is_rehearsal=rehearsed is not None))
+        else:
+            _show_failure(row, result)
     show_real_run(rehearsed)
     return finish(job, result, causes_in(job, result))
 
 
-def _success(row: ResultRow, ledger: Reader, folder: Path) -> Iterator[str]:
-    image = next(directory_images(ledger))
-    with Archive(folder / ARCHIVE, ledger.meta.archive_end) as archive:
-        data = archive.read(image.place)
-    file = folder / Path(image.name).name
+def _success(row: ResultRow, folder: Folder) -> Iterator[str]:
+    image, is_rehearsal = folder.image(row.id), folder.status.is_rehearsal
+    file, content = folder.path / Path(image.name).name, image.content
     try:
-        file.write_bytes(data)
+        file.write_bytes(content)
     except OSError as error:
-        reason = f"{error.strerror or error}; the image is safe in {folder / ARCHIVE}"
-        raise StorageError(f"{file}: {reason}") from error
+        safe = f"the image is safe in {folder.path / ARCHIVE}"
+        raise StorageError(f"{file}: {error.strerror or error}; {safe}") from error
     size = f"{image.width_px}x{image.height_px}"
-    yield f"file: {shown(file)} ({size}, {image.media_type}, {len(data):,} bytes)"
+    yield f"file: {shown(file)} ({size}, {image.media_type}, {len(content):,} bytes)"
     cost = "unknown" if row.cost_usd is None else dollars(row.cost_usd)
     basis = row.cost_basis.replace("_", " ")
-    if ledger.is_rehearsal:
+    if is_rehearsal:
         yield f"pretend cost: {cost} ({basis}; {NO_MONEY})"
     else:
         yield f"cost: {cost} ({basis})"
     if row.at_risk_usd:
-        more = dollars(row.at_risk_usd, pretend=ledger.is_rehearsal)
+        more = dollars(row.at_risk_usd, pretend=is_rehearsal)
         yield may_have_been_charged(more, row.at_risk_attempts)
     time = "unknown" if row.latency_s is None else f"{row.latency_s:.1f} s"
     yield f"time: {time}"

@@ -91,7 +91,7 @@ def job_from(
 
 
 def _names(known_providers: Collection[str] | None) -> Collection[str]:
-    return tuple(PROVIDERS) if known_providers is None else known_providers
+    return PROVIDERS if known_providers is None else known_providers
 
 
 def _load(source: Path, upper: SettingsLayer, names: Collection[str]) -> Job:

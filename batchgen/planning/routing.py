@@ -99,15 +99,27 @@ class Router:
             providers=job_providers,
             all_providers=providers,
             prices=prices,
-            capabilities={
-                name: _capabilities_of(provider, job.terms_of(name), today)
-                for name, provider in providers.items()
-            },
+            capabilities=_CapabilitiesByName(job, providers, today),
             inspector=Inspector(job.manifest.parent, job.images_folder),
             round_robin=(
                 WeightedRoundRobin(weights) if job.route == "fastest" else None
             ),
         )
+
+
+class _CapabilitiesByName(dict[str, Capabilities]):
+    """Computed by name: a provider that no row asks for may be slow to load."""
+
+    def __init__(
+        self, job: Job, providers: Mapping[str, Provider], today: date
+    ) -> None:
+        super().__init__()
+        self._job, self._providers, self._today = job, providers, today
+
+    def __missing__(self, name: str) -> Capabilities:
+        terms = self._job.terms_of(name)
+        self[name] = _capabilities_of(self._providers[name], terms, self._today)
+        return self[name]
 
 
 def _capabilities_of(provider: Provider, terms: Terms, today: date) -> Capabilities:
@@ -200,7 +212,7 @@ def _capable_providers(request: ImageRequest, router: Router) -> list[str]:
     """Return the providers, of all, that support a request with all its options."""
     return [
         name
-        for name in router.all_providers
+        for name, _ in router.all_providers.items()
         if not _missing_options(name, request, router)
         and _obstacle(name, request, router) is None
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from batchgen.providers.registry import Registry
+from batchgen.providers.registry import Registry, variable_of
 
 PROVIDERS = Registry(
     MappingProxyType(
@@ -30,4 +30,4 @@ def key_variable(name: str) -> str:
     """Return the environment variable that holds a provider's key."""
     provider = PROVIDERS.get(name)
     variable = provider and provider.defaults.key_variable
-    return variable or f"{name.upper().replace('-', '_')}_API_KEY"
+    return variable or variable_of(name)

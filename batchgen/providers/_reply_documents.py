@@ -47,12 +47,11 @@ def _merge(documents: list[dict[str, Json]]) -> dict[str, Json]:
             pieces: list[Json] = [
                 piece for document in documents for piece in objects(document.get(key))
             ]
-            whole = _chat(pieces) if key == "choices" else pieces
-            return {**_merge_fields(documents), key: whole}
+            joined = _chat(pieces) if key == "choices" else pieces
+            return {**_merge_fields(documents), key: joined}
     with_image = [document for document in documents if images_in(document)]
     with_error = [document for document in documents if document.get("error")]
-    last = (with_image or with_error or documents)[-1]
-    return {**_merge_fields(documents), **last}
+    return _merge_fields(documents) | (with_image or with_error or documents)[-1]
 
 
 def _merge_fields(documents: list[dict[str, Json]]) -> dict[str, Json]:

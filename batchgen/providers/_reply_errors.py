@@ -234,9 +234,9 @@ def _describe_page(body: Json) -> str:
     return f"an HTML page ({name}) came" if name else "an HTML page came"
 
 
-def _wrong_address(provider: str, what: str) -> WrongAddress:
+def _wrong_address(provider: str, event: str) -> WrongAddress:
     return WrongAddress(
-        provider, f"{what} where the API should answer: is the base URL right?"
+        provider, f"{event} where the API should answer: is the base URL right?"
     )
 
 

@@ -166,8 +166,7 @@ class Task:
         if policy_reason("; ".join((text, self.state, *codes))):
             return self._error(Refused, text)
         matches = (self.error_types.get(code) for code in codes)
-        error_type = next(filter(None, matches), GenerationFailed)
-        return self._error(error_type, text)
+        return self._error(next(filter(None, matches), GenerationFailed), text)
 
     def _error_of_items(self) -> Json:
         """Return the error of a finished task's items, where they have any."""
@@ -187,8 +186,7 @@ class Task:
         error = purchase_error(self.provider, reply, delivered, is_documented=False)
         if not isinstance(error, ReplyMalformed):
             return error
-        text = f"no task id; {message_of(reply.body)}"
-        return self._error(ReplyMalformed, text)
+        return self._error(ReplyMalformed, f"no task id; {message_of(reply.body)}")
 
     def _images(self) -> tuple[Link | Blob, ...]:
         """Return its images, at the documented places or under usual names."""

@@ -11,12 +11,14 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.model import (
+from batchgen.providers.kit import (
     BASE64_KEYS,
     Balance,
     Call,
     Capabilities,
+    Defaults,
     Delivered,
+    Endpoint,
     ImageRequest,
     Json,
     OptionRule,
@@ -27,19 +29,21 @@ from batchgen.model import (
     ReferenceRules,
     Reply,
     as_urls,
+    balance_in,
     by_resolution,
+    fields,
+    images_in,
+    join_documents,
+    number,
+    purchase_error,
+    states_no_image,
+    text_of,
 )
-from batchgen.providers._balance import balance_in
-from batchgen.providers._decoding import fields, number, states_no_image, text_of
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._reply_images import images_in
-from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "aimlapi"
 READ_ON = date(2026, 11, 20)
-# Charges vary from request to request (the two documented ones by 3 %), so a
-# reservation keeps this margin above what is expected [assumed].
+# Charges differ between requests (the two documented ones by 3 %), so a reservation
+# has this margin above the expected price [assumed].
 CEILING_FACTOR = Decimal("1.5")
 MODEL = "google/nano-banana-2"
 
@@ -55,9 +59,9 @@ def _price(expected: str, page: str) -> Price:
     )
 
 
-# No price list is published for this model. 1K: the dearer of the two examples,
-# 185,093 credits (the other: 178,975). 2K and 4K: as much above Google's list price
-# as 1K is, 1.33 times [assumed].
+# No price list is published for this model. 1K: the higher of the two examples, 185,093
+# credits (the other: 178,975). 2K and 4K: 1.33 times Google's list price, as 1K is
+# [assumed].
 PRICES = by_resolution(
     {
         "1K": _price("0.0925", "docs.aimlapi.com, example reply of the model's page"),
@@ -85,8 +89,8 @@ class AimlApi:
         resolutions=("1K", "2K", "4K"),
         default_resolution="1K",
         images_per_request=1,  # [assumed]: the schema has no number of images
-        # "URLs or local Base64 encoded images" in fields of format uri: a data URI
-        # is both, bare base64 is not tried [assumed].
+        # The page allows "URLs or local Base64 encoded images" in fields of format uri:
+        # a data URI is both. Base64 without one is not used [assumed].
         references=ReferenceRules(max_count=5, carriers=("link", "inline")),
         options=MappingProxyType({"web_search": OptionRule()}),
     )
@@ -112,11 +116,12 @@ class AimlApi:
         endpoint: Endpoint,
         references: Sequence[Payload] = (),
     ) -> Call:
-        """Return the request that buys one image; defaults are left out of it."""
+        """Return the request that buys one image; it does not repeat the defaults."""
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
         if references:
             body["image_urls"] = as_urls(references)
-        # Beside a reference it is sent in any case: Google's default is its ratio.
+        # With a reference it is always sent: Google's default is then the ratio of the
+        # reference.
         if request.aspect_ratio not in ({None} if references else {None, "1:1"}):
             body["aspect_ratio"] = request.aspect_ratio
         if request.resolution not in (None, "1K"):
@@ -134,8 +139,8 @@ class AimlApi:
     def decode(self, reply: Reply) -> Delivered:
         """Read the answer; any 2xx can be a success (200 and 201 are documented).
 
-        A failed request is never charged. No code is documented for a refusal: its
-        words decide [assumed]. `data` may be null; what that means is not said.
+        A failed request is never charged. No code is documented for a refusal: its text
+        decides [assumed]. `data` may be null; the meaning of that is not documented.
         """
         reply = join_documents(reply)
         body = fields(reply.body)
@@ -156,12 +161,14 @@ class AimlApi:
         )
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
-        """Return the request that asks for the balance."""
-        url = endpoint.at("/v2/billing")
-        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
+        return Call(
+            method="GET",
+            url=endpoint.at("/v2/billing"),
+            headers=self.defaults.headers(endpoint),
+        )
 
     def decode_balance(self, reply: Reply) -> Balance:
-        """Read the balance, which is in the currency that stands beside it."""
+        """Read the balance; another field states its currency."""
         body = fields(reply.body)
         currency = text_of(body.get("currency")).lower() or "usd"
         return balance_in(NAME, reply, body.get("current_balance"), currency)
@@ -174,6 +181,6 @@ def _usage(body: Json) -> Mapping[str, Decimal]:
 
 
 def _request_id(reply: Reply) -> str | None:
-    """Return the id by which the provider's list of transactions knows the call."""
+    """Return the id of the call in the provider's list of transactions."""
     inference_id = reply.headers.get("x-inference-id")
     return text_of(inference_id or fields(reply.body).get("requestId")) or None

@@ -11,33 +11,37 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
-from batchgen.errors import ModelGone
-from batchgen.model import (
+from batchgen.providers.kit import (
     BASE64_KEYS,
     Attachment,
     Balance,
     Blob,
     Call,
     Capabilities,
+    Defaults,
     Delivered,
+    Endpoint,
     ImageRequest,
+    ModelGone,
     OptionRule,
     Payload,
     PriceList,
     RateList,
     ReferenceRules,
     Reply,
+    balance_in,
+    fields,
+    images_in,
+    join_documents,
+    message_of,
+    number,
+    purchase_error,
+    text_of,
 )
-from batchgen.providers._balance import balance_in
-from batchgen.providers._decoding import fields, message_of, number, text_of
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._reply_images import images_in
-from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "apiai"
-# The path of the tool's page; newer documents have /api/process/<slug>, and may have
-# dropped this one [assumed].
+# The path of the tool's page. Newer documents have /api/process/<slug>; this path may
+# be gone [assumed].
 PATH = "/api/workflow/nano-banana-2-2"
 MOVED = (
     "the tool may have moved to /api/process/<slug>: set `endpoint` of "
@@ -54,7 +58,7 @@ class ApiAi:
     name = NAME
     defaults = Defaults(
         base_url="https://apiai.me",
-        model="nano-banana-2-2",  # the path is what chooses it; it is not sent
+        model="nano-banana-2-2",  # chosen by the path; it is not sent
         rpm=None,
         concurrency=1,
         reply_timeout_s=600.0,
@@ -68,12 +72,12 @@ class ApiAi:
     capabilities = Capabilities(
         aspect_ratios=("1:1", "3:4", "4:3", "9:16", "16:9"),
         resolutions=("512", "1K", "2K", "4K"),
-        default_resolution="1K",  # not documented: encode always says it
+        default_resolution="1K",  # not documented: encode always states it
         images_per_request=1,  # [assumed]: no field for a number of images
         references=ReferenceRules(
             max_count=14,  # [assumed] as Google's own; not documented
             carriers=("part",),
-            # 50 MB for the body as a whole: the other fields count, too.
+            # 50 MB for the whole body, the other fields included.
             max_total_bytes=49_000_000,
         ),
         options=MappingProxyType(
@@ -90,7 +94,7 @@ class ApiAi:
             }
         ),
     )
-    prices: PriceList = ()  # published nowhere; X-Cost tells
+    prices: PriceList = ()  # not published; the header X-Cost states the charge
     rates: RateList = MappingProxyType({})
 
     def encode(
@@ -102,8 +106,8 @@ class ApiAi:
     ) -> Call:
         """Return the request that buys one image.
 
-        No default is documented (the page gives examples), so what the row states is
-        sent, and the resolution always: it decides the price.
+        No defaults are documented (the page has only examples), so everything that the
+        row states is sent. The resolution is always sent: it decides the price.
         """
         return Call(
             method="POST",
@@ -121,18 +125,18 @@ class ApiAi:
         for name in self.capabilities.options:
             match request.options.get(name, ""):
                 case "":
-                    pass  # a placeholder must be left out
+                    pass  # an empty field must not be sent
                 case str(text):
                     yield name, text
                 case value:
                     yield name, f"{value:.15g}"
 
     def decode(self, reply: Reply) -> Delivered:
-        """Read the answer: the bytes of an image are the one documented success.
+        """Read the answer: the only documented success is the bytes of an image.
 
-        No status is tabulated. An error's words stand in `error`, `error.message`,
-        `message` or plain text, a code beside them in `code`; Google's reason is among
-        the words.
+        Statuses are not documented. The text of an error is in `error`,
+        `error.message`, `message` or is the whole body, its code is in `code`; the text
+        contains Google's reason.
         """
         reply = join_documents(reply)
         body, is_success = reply.body, 200 <= reply.status < 300
@@ -143,7 +147,7 @@ class ApiAi:
         )
         if delivered.images:
             return delivered
-        # Words on a success: the tool ran and made no image [assumed].
+        # A success with a text: the tool ran and made no image [assumed].
         is_documented = isinstance(body, Blob) or bool(text_of(fields(body)))
         error = purchase_error(NAME, reply, delivered, is_documented=is_documented)
         if code := text_of(fields(body).get("code")):
@@ -153,17 +157,19 @@ class ApiAi:
         raise error
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
-        """Return the request that asks for the balance."""
-        url = endpoint.at("/api/account/balance")
-        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
+        return Call(
+            method="GET",
+            url=endpoint.at("/api/account/balance"),
+            headers=self.defaults.headers(endpoint),
+        )
 
     def decode_balance(self, reply: Reply) -> Balance:
-        """Read the balance: the account is in dollars, the field's name [assumed]."""
+        """Read the balance, in dollars; the name of its field is [assumed]."""
         return balance_in(NAME, reply, fields(reply.body).get("balance"))
 
 
 def _parts(references: Sequence[Payload]) -> Iterator[tuple[str, Attachment]]:
-    """Yield the files, all under one name: their order is what tells them apart."""
+    """Yield the files, all with the same name: only their order differs."""
     for reference in references:
         if isinstance(reference, Attachment):
             yield "image", reference

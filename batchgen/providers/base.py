@@ -66,23 +66,23 @@ class Defaults:
     """Facts and defaults of a provider; a job can replace most of them.
 
     Attributes:
-        base_url: None where the provider documents none: the user must give it.
-        rpm: Purchase requests per minute; None where no limit is documented.
+        base_url: None if the provider documents none: the user must state it.
+        rpm: Purchase requests per minute; None if no limit is documented.
         concurrency: Purchases between SENT and DELIVERED.
         reply_timeout_s: Longest silence while a purchase request waits.
-        source: Where these were read; says `assumed` where no page states them.
-        failed_tasks: Whether a task that failed is `free`; `unknown` where no page
-            says so, and its price is then at risk.
-        failed_tasks_source: Where that was read, and when.
-        failures_are_free: Whether the provider documents that a request that fails,
-            a timeout included, is not charged; the page and day stand beside it.
-        empty_polls: Polls of a completed task without a result after which it has
-            none; more than 1 where results are known to come a moment later.
+        source: Page and day of these facts; `assumed` for those that no page states.
+        failed_tasks: `free` if a failed task is not charged; `unknown` if no page says
+            so, and its price is then at risk.
+        failed_tasks_source: Page and day of that.
+        failures_are_free: Whether the provider documents that a failed request, a
+            timeout included, is not charged; a comment names page and day.
+        empty_polls: How many polls of a completed task must lack a result before it has
+            none; more than 1 if results can arrive after the state.
         key_variable: The environment variable that holds the key; None for
             `NAME_API_KEY`.
         key_header: The header that carries the key.
         key_prefix: Text before the key there.
-        unread_variables: Other variables in which people keep the same key. They are
+        unread_variables: Other variables in which users keep the same key. They are
             not read; the message about a missing key says so.
     """
 
@@ -119,9 +119,9 @@ class Provider(Protocol):
     """Encode a request and decode its reply; pure.
 
     Attributes:
-        prices: Of one image, by resolution; empty where none is published.
-        rates: Of one unit in which replies report what was charged (`credit`), by unit:
-            a list for each, since they may differ by model.
+        prices: Of one image, by resolution; empty if none are published.
+        rates: Prices of the units in which replies report the charge (`credit`), by
+            unit; they may differ by model.
     """
 
     name: str
@@ -143,8 +143,8 @@ class Provider(Protocol):
             request: What to buy; options that the provider lacks are not sent.
             model: As it is sent, never None.
             endpoint: Address and key.
-            references: `request.references` in the form in which they are sent: each
-                by one of the carriers that the capabilities name.
+            references: `request.references` in the form in which they are sent: links,
+                base64 or files, as the carriers of the capabilities allow.
         """
         ...
 
@@ -152,7 +152,7 @@ class Provider(Protocol):
         """Read the answer to a purchase.
 
         Raises:
-            AttemptError: it bought nothing, or that is unknown.
+            AttemptError: it bought nothing, or nobody knows.
         """
         ...
 
@@ -166,7 +166,7 @@ class PollSchedule:
         every_s: Wait between polls at the start.
         factor: The wait is multiplied by it after each poll.
         longest_s: Longest wait.
-        deadline_s: Age at which a task is held, and left to later runs.
+        deadline_s: Age at which a task becomes `held`; later runs poll it again.
     """
 
     first_s: float

@@ -14,50 +14,51 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
-from batchgen.errors import (
-    AttemptError,
-    Charge,
-    GenerationFailed,
-    NoImage,
-    Refused,
-    RequestInvalid,
-)
-from batchgen.model import (
+from batchgen.providers.kit import (
     PIXELS_AT_1K,
     RESOLUTIONS,
     Accepted,
+    AttemptError,
     Call,
     Capabilities,
+    Charge,
+    Defaults,
     Delivered,
+    Endpoint,
+    GenerationFailed,
     ImageRequest,
     Json,
     Next,
+    NoImage,
     OptionRule,
     Payload,
+    PollSchedule,
     Price,
     PriceList,
     RateList,
     ReferenceRules,
+    Refused,
     Reply,
+    RequestInvalid,
     Running,
+    Task,
     as_urls,
-)
-from batchgen.providers._decoding import (
     fields,
+    images_of_plain_body,
+    join_documents,
     message_of,
     objects,
+    poll_error,
+    purchase_error,
     stated_message,
+    tasks_in,
     text_of,
 )
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
-from batchgen.providers.base import Defaults, Endpoint, PollSchedule
 
 NAME = "fal"
 MODEL = "fal-ai/nano-banana-2"
 HANDLE = re.compile(r"[!-~]{1,500}")
-# Types of errors after which the same request fails again; any other may pass.
+# Types of errors after which the same request fails again; after any other it may work.
 KINDS: Mapping[str, type[AttemptError]] = MappingProxyType(
     {
         "content_policy_violation": Refused,
@@ -121,7 +122,7 @@ class Fal:
         *(_price("2K", "0.12"), _price("4K", "0.16")),
     )
     rates: RateList = MappingProxyType({})
-    # [assumed]: no page says how often a status may be asked for.
+    # [assumed]: no page says how often a status may be requested.
     polling = PollSchedule(first_s=3.0, every_s=2.0, factor=1.25, longest_s=15.0)
 
     def encode(
@@ -165,11 +166,9 @@ class Fal:
         return _task(reply).read_submit(reply)
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
-        """Return the request for a task's status."""
-        if "/" in handle:
-            return self._get(handle, endpoint)
-        # The reply to the submit had no URL: this is the one that the documents show.
-        return self._get(f"{_task_path(handle)}/status", endpoint)
+        """Return the request for a task's status; its URL may be the documented one."""
+        is_url = "/" in handle
+        return self._get(handle if is_url else f"{_task_path(handle)}/status", endpoint)
 
     def decode_poll(
         self, reply: Reply, endpoint: Endpoint
@@ -188,13 +187,12 @@ class Fal:
         return _task(reply).read_poll(reply)
 
     def _get(self, url: str, endpoint: Endpoint) -> Call:
-        """Return a request to the endpoint's own host alone: it carries the key."""
+        """Return a request to the endpoint's own host: others must not get the key."""
         parts, base = urlsplit(url), urlsplit(endpoint.base_url)
         if (parts.scheme, parts.netloc) != (base.scheme, base.netloc):
             query = f"?{parts.query}" if parts.query else ""
             url = endpoint.at("/" + parts.path.lstrip("/") + query)
-        headers = self.defaults.headers(endpoint)
-        return Call(method="GET", url=url, headers=headers)
+        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
 
 
 def _task_path(request_id: str) -> str:
@@ -202,7 +200,7 @@ def _task_path(request_id: str) -> str:
 
 
 def _result_url(body: Mapping[str, Json]) -> str | None:
-    """Return where the result is; None for what is no status of a completed task."""
+    """Return the URL of the result; None if a body is no status of a completed task."""
     if text_of(body.get("status")).upper() != "COMPLETED" or "images" in body:
         return None
     if url := text_of(body.get("response_url")):
@@ -212,7 +210,7 @@ def _result_url(body: Mapping[str, Json]) -> str | None:
 
 
 def _task(reply: Reply) -> Task:
-    """Return the task of a reply; a result names neither its id nor a status."""
+    """Return the task of a reply; a result states neither its id nor a status."""
     task, *other_documents = tasks_in(reply.body)
     request_id = task.get("request_id")
     document = {"id": request_id, **task} if request_id else task
@@ -221,16 +219,16 @@ def _task(reply: Reply) -> Task:
     return Task(
         provider=NAME,
         document=document,
-        # The other places are those of other services [assumed].
+        # Other services use the other two places [assumed].
         results=[task.get(key) for key in ("images", "results", "output")],
         other_documents=tuple(other_documents),
     )
 
 
 def _result_error(reply: Reply) -> Running:
-    """Raise why a task failed, or why it could not be asked for.
+    """Raise why a task failed, or why its state could not be read.
 
-    Only the errors of a task itself have a type.
+    Only errors of the task itself have a type.
     """
     details = objects(fields(reply.body).get("detail"))
     types = [kind for detail in details if (kind := text_of(detail.get("type")))]

@@ -12,37 +12,45 @@ from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.errors import AttemptError, RequestInvalid
-from batchgen.model import (
+from batchgen.providers.kit import (
     BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
     Accepted,
     Attachment,
+    AttemptError,
     Call,
     Capabilities,
+    Defaults,
     Delivered,
+    Endpoint,
     ImageRequest,
     Link,
     OptionRule,
     Payload,
+    PollSchedule,
     PriceList,
     RateList,
     ReferenceRules,
     Reply,
+    RequestInvalid,
     Running,
+    Task,
     as_urls,
+    fields,
+    images_of_plain_body,
+    join_documents,
+    message_of,
+    poll_error,
+    purchase_error,
+    tasks_in,
+    text_of,
+    upload_link,
 )
-from batchgen.providers._decoding import fields, message_of, text_of
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
-from batchgen.providers._uploads import upload_link
-from batchgen.providers.base import Defaults, Endpoint, PollSchedule
 
 NAME = "foxapi"
-# An error's type says more than its status; `invalid_request_error` says nothing
-# that 4xx does not.
+# The type of an error is more exact than its status; `invalid_request_error` is not in
+# the list, because it adds nothing to 4xx.
 STATUS_OF_TYPE = MappingProxyType(
     {
         "authentication_error": 401,
@@ -52,8 +60,8 @@ STATUS_OF_TYPE = MappingProxyType(
         "server_error": 500,
     }
 )
-# Codes of failed tasks after which the same request fails again; the list is from
-# the older of two versions of the page, so an unknown code may be asked again.
+# Codes of failed tasks after which the same request fails again. The list is from the
+# older of two versions of the page, so requests with another code may be sent again.
 INVALID = ("invalid_image_url", "file_too_large", "unsupported_format")
 ADVICE = (
     "no channel serves all optional fields of this row: leave out output_format, "
@@ -68,16 +76,16 @@ class FoxApi:
     defaults = Defaults(
         base_url="https://api.foxapi.cc",
         model="gemini-3.1-flash-image-preview",
-        rpm=None,  # a limit per key exists, its number is not published
+        rpm=None,  # there is a limit for each key; its value is not published
         concurrency=16,
         reply_timeout_s=60.0,
         source="docs.foxapi.cc, read 2026-11-20; concurrency and timeout assumed",
-        empty_polls=2,  # a client saw results that came a moment later
+        empty_polls=2,  # a client saw results arrive a moment after the state
     )
     capabilities = Capabilities(
         aspect_ratios=(*PIXELS_AT_1K, "auto"),
         resolutions=RESOLUTIONS,
-        default_resolution="1K",  # not documented: encode always says it
+        default_resolution="1K",  # not documented: encode always states it
         images_per_request=1,  # [assumed]: no field for a number of images
         references=ReferenceRules(max_count=14, carriers=("link", "upload")),
         options=MappingProxyType(
@@ -88,11 +96,11 @@ class FoxApi:
             }
         ),
     )
-    prices: PriceList = ()  # published nowhere
+    prices: PriceList = ()  # not published
     rates: RateList = MappingProxyType({})
-    # [assumed]: nothing is said about polling.
+    # [assumed]: polling is not documented.
     polling = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)
-    upload_life_s = 72 * 3600.0  # with auto_cleanup; a client's word
+    upload_life_s = 72 * 3600.0  # with auto_cleanup; stated by a client
 
     def encode(
         self,
@@ -103,9 +111,9 @@ class FoxApi:
     ) -> Call:
         """Return the request that submits one task.
 
-        What the row leaves open is left out, since each optional field narrows the
-        channels that can serve it. The resolution is the exception: it decides the
-        price, and its default is not documented.
+        Fields that the row does not state are not sent, because each optional field
+        excludes some channels. The resolution is the exception: it decides the price,
+        and its default is not documented.
         """
         resolution = request.resolution or self.capabilities.default_resolution
         body: dict[str, object] = {
@@ -117,7 +125,7 @@ class FoxApi:
             case "auto" if references:
                 body["aspect_ratio"] = "match_input_image"
             case None | "auto":
-                pass  # without an image to match, the choice is the provider's
+                pass  # without an image to match, the provider chooses
             case ratio:
                 body["aspect_ratio"] = ratio
         if references:
@@ -128,37 +136,33 @@ class FoxApi:
             body["google_search"] = True
         if request.options.get("image_search"):
             body["image_search"] = True
-        url = endpoint.at(endpoint.path("/v1/images/generations"))
         return Call(
             method="POST",
-            url=url,
+            url=endpoint.at(endpoint.path("/v1/images/generations")),
             headers=self.defaults.headers(endpoint),
             json=body,
             blob_keys=BASE64_KEYS,
         )
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
-        """Read the answer to a submit."""
         reply = join_documents(reply)
         if not 200 <= reply.status < 300:
             raise _submit_error(reply)
         return _task(reply).read_submit(_stating_type(reply))
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
-        """Return the request that asks how a task stands.
+        """Return the request for the state of a task.
 
-        Without `sync_upstream`, which can show a completed task without its results.
+        `sync_upstream` is not used: with it, a completed task can lack its results.
         """
-        url = endpoint.at(f"/v1/tasks/{quote(handle, safe='')}")
         return Call(
             method="GET",
-            url=url,
+            url=endpoint.at(f"/v1/tasks/{quote(handle, safe='')}"),
             headers=self.defaults.headers(endpoint),
             blob_keys=BASE64_KEYS,
         )
 
     def decode_poll(self, reply: Reply, endpoint: Endpoint) -> Delivered | Running:  # noqa: ARG002  one request is enough here
-        """Read the answer to a poll."""
         reply = join_documents(reply)
         if images := images_of_plain_body(reply):
             return Delivered(images=images)
@@ -167,22 +171,25 @@ class FoxApi:
         return _task(reply).read_poll(_stating_type(reply))
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
-        """Return the request that uploads one image, to be deleted after its life."""
-        url = endpoint.at("/v1/files/upload/stream")
-        text_fields = (("file_name", image.name), ("auto_cleanup", "true"))
-        form = (("file", image), *text_fields)
-        headers = self.defaults.headers(endpoint)
-        return Call(method="POST", url=url, headers=headers, form=form)
+        """Return the request that uploads one image; the provider deletes it later."""
+        return Call(
+            method="POST",
+            url=endpoint.at("/v1/files/upload/stream"),
+            headers=self.defaults.headers(endpoint),
+            form=(
+                *(("file", image), ("file_name", image.name)),
+                ("auto_cleanup", "true"),
+            ),
+        )
 
     def decode_upload(self, reply: Reply) -> Link:
-        """Read where the image is now."""
         return upload_link(NAME, _by_type(reply), fields(reply.body).get("url"))
 
 
 def _task(reply: Reply) -> Task:
-    """Return the task of a reply; its links stand in one of two documented places.
+    """Return the task of a reply; its links are in one of two documented places.
 
-    It may lie one level further in, as at sister gateways [assumed].
+    The task may be one level deeper, as at similar gateways [assumed].
     """
     task, *other_documents = tasks_in(reply.body)
     return Task(
@@ -196,7 +203,7 @@ def _task(reply: Reply) -> Task:
 
 
 def _stating_type(reply: Reply) -> Reply:
-    """Return a reply whose error states the status that its type stands for."""
+    """Return a reply whose error states the status that its type means."""
     body = fields(reply.body)
     error = fields(body.get("error"))
     if (status := STATUS_OF_TYPE.get(text_of(error.get("type")))) is None:
@@ -205,7 +212,7 @@ def _stating_type(reply: Reply) -> Reply:
 
 
 def _by_type(reply: Reply) -> Reply:
-    """Return an error with the status that its type stands for."""
+    """Return an error reply with the status that the error's type means."""
     kind = text_of(fields(fields(reply.body).get("error")).get("type"))
     return replace(reply, status=STATUS_OF_TYPE.get(kind, reply.status))
 

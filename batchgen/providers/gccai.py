@@ -14,44 +14,54 @@ from decimal import Decimal
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.errors import AttemptError, Refused, ReplyMalformed, RequestInvalid
-from batchgen.model import (
+from batchgen.providers._stated_errors import stated_status
+from batchgen.providers.kit import (
     BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
     Accepted,
     Attachment,
+    AttemptError,
     Balance,
     Call,
     Capabilities,
+    Defaults,
     Delivered,
+    Endpoint,
     ImageRequest,
     Link,
     OptionRule,
     Payload,
+    PollSchedule,
     PriceList,
     RateList,
     ReferenceRules,
+    Refused,
     Reply,
+    ReplyMalformed,
+    RequestInvalid,
     Running,
+    Task,
     as_urls,
+    balance_in,
+    fields,
+    images_of_plain_body,
+    join_documents,
+    number,
+    poll_error,
+    purchase_error,
+    tasks_in,
+    text_of,
+    upload_link,
 )
-from batchgen.providers._balance import balance_in
-from batchgen.providers._decoding import fields, number, text_of
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._stated_errors import stated_status
-from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
-from batchgen.providers._uploads import upload_link
-from batchgen.providers.base import Defaults, Endpoint, PollSchedule
 
 NAME = "gccai"
-MOST_CREDITS = Decimal(1_000_000)  # more for one task is a broken number [assumed]
+MAX_CREDITS = Decimal(1_000_000)  # more for one task is an error [assumed]
 STATUS = re.compile("[45][0-9]{2}")
-# 200 is documented; the others are successes at its like [assumed], where something
-# came with them.
+# 200 is documented. At similar services the others mean success, too, if the reply has
+# data [assumed].
 SUCCESS, SUCCESSES_ELSEWHERE = "200", frozenset({"0", "success", "succeed", "ok"})
-# Types of errors at a sister gateway (docs.apimp.ai); this one's are not documented.
+# Types of errors at a similar gateway (docs.apimp.ai); gccai documents none.
 STATUS_OF_TYPE = {"insufficient_credits_error": 402, "permission_denied_error": 403}
 KINDS: Mapping[str, type[AttemptError]] = MappingProxyType(
     {
@@ -68,7 +78,7 @@ class Gccai:
 
     name = NAME
     defaults = Defaults(
-        base_url=None,  # on no page; it may or may not be APIMart's
+        base_url=None,  # not documented; it may or may not be APIMart's
         model="gemini-3.1-flash-image-preview",
         rpm=None,  # not published
         concurrency=16,
@@ -95,11 +105,11 @@ class Gccai:
             }
         ),
     )
-    prices: PriceList = ()  # published nowhere
-    rates: RateList = MappingProxyType({})  # nor what a credit is worth
+    prices: PriceList = ()  # not published
+    rates: RateList = MappingProxyType({})  # the price of a credit is not published
     # Clients wait 10 s and then ask every 3 to 5 s; the rest is assumed.
     polling = PollSchedule(first_s=10.0, every_s=4.0, factor=1.25, longest_s=15.0)
-    upload_life_s = 24 * 3600.0  # [assumed]: as long as the links of its images
+    upload_life_s = 24 * 3600.0  # [assumed]: as long as links of generated images
 
     def encode(
         self,
@@ -124,39 +134,35 @@ class Gccai:
             body["google_search"] = True
         if request.options.get("image_search"):
             body["google_image_search"] = True
-        url = endpoint.at(endpoint.path("/v1/images/generations"))
         return Call(
             method="POST",
-            url=url,
+            url=endpoint.at(endpoint.path("/v1/images/generations")),
             headers=self.defaults.headers(endpoint),
             json=body,
             blob_keys=BASE64_KEYS,
         )
 
     def decode(self, reply: Reply) -> Delivered | Accepted:
-        """Read the answer to a submit; a 200 whose `code` is another is an error.
+        """Read the answer to a submit; a 200 with another `code` is an error.
 
-        A task that came beside such a code is kept, unless the code states an error.
+        A task in the same reply is accepted, unless the code states an error.
         """
         reply = join_documents(reply)
         task = _task(reply)
-        is_told = stated_status(reply.body) is not None and not task.state
-        if _is_error(reply) and (task.id is None or is_told or reply.status >= 300):
+        is_stated = stated_status(reply.body) is not None and not task.state
+        if _is_error(reply) and (task.id is None or is_stated or reply.status >= 300):
             raise _submit_error(reply)
         return task.read_submit(reply)
 
     def encode_poll(self, handle: str, endpoint: Endpoint) -> Call:
-        """Return the request that asks how a task stands."""
-        url = endpoint.at(f"/v1/tasks/{quote(handle, safe='')}")
         return Call(
             method="GET",
-            url=f"{url}?language=en",
+            url=endpoint.at(f"/v1/tasks/{quote(handle, safe='')}?language=en"),
             headers=self.defaults.headers(endpoint),
             blob_keys=BASE64_KEYS,
         )
 
     def decode_poll(self, reply: Reply, endpoint: Endpoint) -> Delivered | Running:  # noqa: ARG002  one request is enough here
-        """Read the answer to a poll."""
         reply = join_documents(reply)
         if images := images_of_plain_body(reply):
             return Delivered(images=images)
@@ -167,25 +173,28 @@ class Gccai:
         return task.read_poll(reply)
 
     def encode_upload(self, image: Attachment, endpoint: Endpoint) -> Call:
-        """Return the request that uploads one image."""
-        url = endpoint.at("/v1/uploads/images")
-        form = [("file", image)]  # [assumed]: the part's name stands nowhere
-        headers = self.defaults.headers(endpoint)
-        return Call(method="POST", url=url, headers=headers, form=form)
+        return Call(
+            method="POST",
+            url=endpoint.at("/v1/uploads/images"),
+            headers=self.defaults.headers(endpoint),
+            form=[("file", image)],  # [assumed]: the part's name is not documented
+        )
 
     def decode_upload(self, reply: Reply) -> Link:
-        """Read where the image is now."""
         return upload_link(NAME, _as_error(reply), fields(reply.body).get("url"))
 
     def encode_balance(self, endpoint: Endpoint) -> Call:
-        """Return the request that asks for the account's balance, not the key's."""
-        url = endpoint.at("/v1/user/balance")
-        return Call(method="GET", url=url, headers=self.defaults.headers(endpoint))
+        """Return the request for the balance of the account, not of the key."""
+        return Call(
+            method="GET",
+            url=endpoint.at("/v1/user/balance"),
+            headers=self.defaults.headers(endpoint),
+        )
 
     def decode_balance(self, reply: Reply) -> Balance:
-        """Read the balance in credits: of what currency the other number is, none says.
+        """Read the balance in credits; the currency of the other number is unknown.
 
-        A key without a quota may stand in the place of an account's number.
+        In place of the account's number there may be a key without a quota.
         """
         body = fields(reply.body)
         if body.get("unlimited_quota") is True:
@@ -196,7 +205,7 @@ class Gccai:
 def _task(reply: Reply) -> Task:
     """Return the task of a reply, whose `data` is an object or a list.
 
-    No page shows a list of several, even for several images: then all are kept.
+    No page shows a list of several tasks; if there are several, all are kept.
     """
     task, *other_documents = tasks_in(reply.body)
     cost = number(task.get("credits_cost")) or number(task.get("cost"))
@@ -205,14 +214,14 @@ def _task(reply: Reply) -> Task:
         document=task,
         results=fields(task.get("result")).get("images"),
         estimate=task.get("estimated_time"),
-        usage={"credit": cost} if cost and cost <= MOST_CREDITS else {},
+        usage={"credit": cost} if cost and cost <= MAX_CREDITS else {},
         error_types=KINDS,
         other_documents=tuple(other_documents),
     )
 
 
 def _code(reply: Reply) -> str | None:
-    """Return the code in a body, which is a number or a text; None if it has none."""
+    """Return the code in a body, a number or a text; None if there is none."""
     body = fields(reply.body)
     code = body.get("code", fields(body.get("error")).get("code"))
     exact = number(code)
@@ -230,7 +239,7 @@ def _is_error(reply: Reply) -> bool:
 
 
 def _is_success(reply: Reply) -> bool:
-    """Say whether the code in a body is one of a success, or there is none."""
+    """Return whether the code in a body means success, or there is none."""
     code = _code(reply)
     if code in SUCCESSES_ELSEWHERE:
         return bool(fields(reply.body).get("data"))
@@ -238,7 +247,7 @@ def _is_success(reply: Reply) -> bool:
 
 
 def _as_error(reply: Reply) -> Reply:
-    """Return an error with the status that its type, itself or its code stands for."""
+    """Return an error reply with the status of its type, its code, or itself."""
     code, status = _code(reply), reply.status
     if status < 300 and code is not None and not _is_success(reply):
         status = int(code) if STATUS.fullmatch(code) else 400
@@ -246,17 +255,17 @@ def _as_error(reply: Reply) -> Reply:
 
 
 def _submit_error(reply: Reply) -> AttemptError:
-    """Return why a submit was not taken; under a 200, only some codes are free."""
+    """Return why a submit was not accepted; under a 200, only some codes are free."""
     delivered = Delivered(images=())
     error = purchase_error(NAME, _stating(reply), delivered, is_documented=False)
     kind = KINDS.get(_type(reply))
     if kind is None and isinstance(error, ReplyMalformed) and _code(reply) is not None:
-        kind = RequestInvalid  # a code that says nothing: it was not taken
+        kind = RequestInvalid  # an unknown code: the request was not accepted
     return error if kind is None else kind(NAME, error.message, error.charge)
 
 
 def _stating(reply: Reply) -> Reply:
-    """Return an error that states what its type stands for, in its body under a 200."""
+    """Return an error reply that states the status of its type; a 200 in its body."""
     status = STATUS_OF_TYPE.get(_type(reply))
     if status is None:
         return reply

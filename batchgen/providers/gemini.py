@@ -13,37 +13,7 @@ from datetime import date
 from types import MappingProxyType
 from urllib.parse import quote
 
-from batchgen.errors import (
-    AttemptError,
-    Charge,
-    CredentialRejected,
-    NoImage,
-    Refused,
-    ReplyMalformed,
-)
-from batchgen.model import (
-    BASE64_KEYS,
-    PIXELS_AT_1K,
-    RESOLUTIONS,
-    Blob,
-    Call,
-    Capabilities,
-    Delivered,
-    ImageRequest,
-    Inline,
-    Json,
-    Link,
-    ModelLimits,
-    OptionRule,
-    OptionValue,
-    Payload,
-    PriceList,
-    RateList,
-    ReferenceRules,
-    Reply,
-    Shutdown,
-)
-from batchgen.providers._decoding import fields, message_of, objects, text_of
+from batchgen.model import Inline, OptionValue
 from batchgen.providers._gemini_prices import (
     FORMER,
     LITE,
@@ -56,10 +26,42 @@ from batchgen.providers._gemini_prices import (
 from batchgen.providers._google import error_of, in_camel_case, usage_of
 from batchgen.providers._reasons import blames_account, policy_reason
 from batchgen.providers._reply_charges import with_charge
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_images import images_at, images_in
+from batchgen.providers._reply_images import images_at
 from batchgen.providers._text_images import images_in_text
-from batchgen.providers.base import Defaults, Endpoint
+from batchgen.providers.kit import (
+    BASE64_KEYS,
+    PIXELS_AT_1K,
+    RESOLUTIONS,
+    AttemptError,
+    Blob,
+    Call,
+    Capabilities,
+    Charge,
+    CredentialRejected,
+    Defaults,
+    Delivered,
+    Endpoint,
+    ImageRequest,
+    Json,
+    Link,
+    ModelLimits,
+    NoImage,
+    OptionRule,
+    Payload,
+    PriceList,
+    RateList,
+    ReferenceRules,
+    Refused,
+    Reply,
+    ReplyMalformed,
+    Shutdown,
+    fields,
+    images_in,
+    join_documents,
+    message_of,
+    objects,
+    text_of,
+)
 
 NAME = "gemini"
 # Levels above `minimal` think in text that is charged; how long, no page says. Google's

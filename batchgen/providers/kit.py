@@ -1,4 +1,4 @@
-"""All names that the file of a provider needs, for providers of other packages.
+"""All names that the file of a provider needs, here and in other packages.
 
 These names are stable, even if their modules move.
 """
@@ -35,31 +35,53 @@ from batchgen.model import (
     ImageRequest,
     Json,
     Link,
+    ModelLimits,
     Next,
     OptionRule,
     Payload,
+    PixelLimits,
     Price,
     PriceList,
     RateList,
     ReferenceRules,
     Reply,
     Running,
+    Shutdown,
     as_urls,
+    by_resolution,
+    pixel_size,
 )
-from batchgen.providers._balance import balance_in
+from batchgen.providers._balance import (
+    balance_in,
+)
 from batchgen.providers._decoding import (
+    describe,
     fields,
     message_of,
     number,
     objects,
     stated_message,
+    states_no_image,
     text_of,
 )
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._reply_images import images_in
-from batchgen.providers._tasks import Task, images_of_plain_body, poll_error, tasks_in
-from batchgen.providers._uploads import upload_link
+from batchgen.providers._reply_documents import (
+    join_documents,
+)
+from batchgen.providers._reply_errors import (
+    purchase_error,
+)
+from batchgen.providers._reply_images import (
+    images_in,
+)
+from batchgen.providers._tasks import (
+    Task,
+    images_of_plain_body,
+    poll_error,
+    tasks_in,
+)
+from batchgen.providers._uploads import (
+    upload_link,
+)
 from batchgen.providers.base import (
     BalanceProvider,
     Defaults,
@@ -93,12 +115,14 @@ __all__ = [
     "Json",
     "Link",
     "ModelGone",
+    "ModelLimits",
     "Next",
     "NoImage",
     "OptionRule",
     "OutOfCredit",
     "OutcomeUnknown",
     "Payload",
+    "PixelLimits",
     "PollSchedule",
     "Price",
     "PriceList",
@@ -112,6 +136,7 @@ __all__ = [
     "ReplyMalformed",
     "RequestInvalid",
     "Running",
+    "Shutdown",
     "Task",
     "TaskLost",
     "TaskProvider",
@@ -119,6 +144,8 @@ __all__ = [
     "UploadProvider",
     "as_urls",
     "balance_in",
+    "by_resolution",
+    "describe",
     "fields",
     "images_in",
     "images_of_plain_body",
@@ -126,9 +153,11 @@ __all__ = [
     "message_of",
     "number",
     "objects",
+    "pixel_size",
     "poll_error",
     "purchase_error",
     "stated_message",
+    "states_no_image",
     "tasks_in",
     "text_of",
     "upload_link",

@@ -13,46 +13,43 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.errors import (
-    AttemptError,
-    Charge,
-    NoImage,
-    Refused,
-    ReplyMalformed,
-    RequestInvalid,
-)
-from batchgen.model import (
+from batchgen.providers._reasons import error_type_in
+from batchgen.providers._stated_errors import stated_status
+from batchgen.providers.kit import (
     BASE64_KEYS,
     PIXELS_AT_1K,
     RESOLUTIONS,
+    AttemptError,
     Call,
     Capabilities,
+    Charge,
+    Defaults,
     Delivered,
+    Endpoint,
     ImageRequest,
     Json,
+    NoImage,
     OptionRule,
     Payload,
     Price,
     PriceList,
     RateList,
     ReferenceRules,
+    Refused,
     Reply,
+    ReplyMalformed,
+    RequestInvalid,
     as_urls,
     by_resolution,
-)
-from batchgen.providers._decoding import (
     describe,
     fields,
+    images_in,
+    join_documents,
     number,
+    purchase_error,
     stated_message,
     text_of,
 )
-from batchgen.providers._reasons import error_type_in
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._reply_images import images_in
-from batchgen.providers._stated_errors import stated_status
-from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "nanobananaapi"
 GENERATE, EDIT = "/v1/images/generate", "/v1/images/edit"
@@ -61,19 +58,19 @@ MODEL = "gemini-3.1-flash-image-preview"
 MODELS = MappingProxyType(
     {"512": f"{MODEL}-512", "1K": MODEL, "2K": f"{MODEL}-2k", "4K": f"{MODEL}-4k"}
 )
-# Words that name a refusal here when nothing else explains the error [assumed].
+# These words mean a refusal if nothing else explains the error [assumed].
 POLICY = re.compile(r"\b(?:policy|safety)\b", re.IGNORECASE)
 
 
 def _price(usd: str) -> Price:
-    # "~$0.04": $0.01 for a credit, less in the larger bundles.
+    # "~$0.04": $0.01 for a credit; a credit costs less in larger bundles.
     return Price(
         expected=Decimal(usd),
         ceiling=Decimal(usd),
         page="nanobananaapi.dev, page of the model",
         read_on=date(2026, 11, 20),
         models=frozenset(MODELS.values()),
-        # What service_tier "priority" costs is documented nowhere.
+        # The price of service_tier "priority" is not documented.
         tiers=frozenset({None}),
     )
 
@@ -128,7 +125,8 @@ class NanoBananaApi:
         body: dict[str, object] = {"model": model, "prompt": request.prompt}
         if request.n > 1:
             body["num"] = request.n
-        # Beside a reference it is sent in any case: Google's default is its ratio.
+        # With a reference it is always sent: Google's default is then the ratio of the
+        # reference.
         if request.aspect_ratio not in ({None} if references else {None, "1:1"}):
             body["image_size"] = request.aspect_ratio
         if request.options.get("service_tier", "default") != "default":
@@ -148,11 +146,11 @@ class NanoBananaApi:
         )
 
     def decode(self, reply: Reply) -> Delivered:
-        """Read the answer: `code` 0 is the success, whatever the status says more.
+        """Read the answer: `code` 0 means success.
 
-        A link that came beside another code, or without any, is taken all the same,
-        unless the code states an error. Fewer links than asked for are what came, in
-        their natural order [assumed].
+        A link with another code, or without a code, is accepted, unless the code states
+        an error. If there are fewer links than were requested, they are the first
+        images, in order [assumed].
         """
         reply = join_documents(reply)
         body = fields(reply.body)
@@ -169,7 +167,7 @@ class NanoBananaApi:
 
 
 def _path(endpoint: Endpoint, references: Sequence[Payload]) -> str:
-    """Return where a request goes: with references to edit, if the job says `edit`."""
+    """Return the path of a request: with references `edit`, if the job says so."""
     match endpoint.choice:
         case None | "generate":
             return GENERATE
@@ -180,31 +178,30 @@ def _path(endpoint: Endpoint, references: Sequence[Payload]) -> str:
 
 
 def _error(reply: Reply, delivered: Delivered) -> AttemptError:
-    """Return the error of a status, or else of a `code`, that is no success.
+    """Return the error of a status, or of a `code`, that is no success.
 
-    No list of codes was found, so the words decide [assumed]. Refunds are not
-    documented: a `code` under a status of success is free only where its words say
-    that no work was begun.
+    There is no list of codes, so the text decides [assumed]. Refunds are not
+    documented: a `code` with a status of success is free only if its text says that no
+    work was begun.
     """
     body = fields(reply.body)
-    places = body.get("data")
+    data = body.get("data")
     is_success = number(body.get("code")) == 0 or text_of(body.get("code")) == "0"
     is_documented = (
-        not _names_something(places)
+        not _names_something(data)
         if is_success
         else bool(stated_message(body) or "code" in body)
     )
     error = purchase_error(NAME, reply, delivered, is_documented=is_documented)
-    is_open = reply.status in (200, 201, 400, 422) and isinstance(reply.body, dict)
+    may_refuse = reply.status in (200, 201, 400, 422) and isinstance(reply.body, dict)
     is_vague = isinstance(error, NoImage | ReplyMalformed | RequestInvalid)
     is_vague = is_vague and error_type_in(error.message) is None
-    if is_open and is_vague and POLICY.search(error.message):
+    if may_refuse and is_vague and POLICY.search(error.message):
         return Refused(NAME, error.message, Charge.UNKNOWN)
     return error
 
 
-def _names_something(places: Json) -> bool:
-    """Say whether something stands where a link belongs, though it is none."""
-    value = fields(places).get("url") if isinstance(places, dict) else places
-    items = value if isinstance(value, list) else [value]
-    return any(items)
+def _names_something(data: Json) -> bool:
+    """Return whether the place of links has a value that is no link."""
+    value = fields(data).get("url") if isinstance(data, dict) else data
+    return any(value) if isinstance(value, list) else bool(value)

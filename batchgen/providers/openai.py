@@ -15,14 +15,16 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from batchgen.errors import AttemptError
-from batchgen.model import (
+from batchgen.providers.kit import (
     BASE64_KEYS,
     PIXELS_AT_1K,
     Attachment,
+    AttemptError,
     Call,
     Capabilities,
+    Defaults,
     Delivered,
+    Endpoint,
     ImageRequest,
     Json,
     ModelLimits,
@@ -35,28 +37,31 @@ from batchgen.model import (
     ReferenceRules,
     Reply,
     Shutdown,
+    fields,
+    images_in,
+    join_documents,
+    number,
     pixel_size,
+    purchase_error,
+    states_no_image,
+    text_of,
 )
-from batchgen.providers._decoding import fields, number, states_no_image, text_of
-from batchgen.providers._reply_documents import join_documents
-from batchgen.providers._reply_errors import purchase_error
-from batchgen.providers._reply_images import images_in
-from batchgen.providers.base import Defaults, Endpoint
 
 NAME = "openai"
 MODEL, SNAPSHOT = "gpt-image-2", "gpt-image-2-2026-04-21"
 READ_ON = date(2026, 11, 30)
-# OpenAI's page of gpt-image-2 as xairouter.com and llmreference.com quote it; its page
-# of gpt-image-2.6-sunburst says the same of that model.
+# From OpenAI's page of gpt-image-2, as xairouter.com and llmreference.com quote it; its
+# page of gpt-image-2.6-sunburst has the same prices.
 PAGE = "OpenAI's model pages, as quoted by others"
 USD_PER_MILLION = {"input_token": "5", "image_input_token": "8", "output_token": "30"}
 PRICED = frozenset({MODEL, SNAPSHOT, "gpt-image-2.6-sunburst"})
-# Of 1024x1024, by quality: estimates that robotsatlas.com quotes, and litellm's table
-# of another seller has the same ends. Other ratios at 1K cost less, larger sizes and
-# other qualities are on no page.
+# For 1024x1024, by quality: estimates that robotsatlas.com quotes; litellm's table of
+# another seller has the same lowest and highest. Other ratios at 1K cost less. Larger
+# sizes and other qualities have no published price.
 LIST_USD = {"low": "0.006", "medium": "0.053", "high": "0.211"}
-# Those are the image's tokens alone. A prompt has at most 32,000 characters (OpenAI's
-# reference), some 8,000 tokens; an input image of high fidelity some 6,240 [assumed].
+# These prices are only for the tokens of the image. A prompt has at most 32,000
+# characters (OpenAI's reference), about 8,000 tokens; an input image of high fidelity
+# has about 6,240 [assumed].
 CEILING_FACTOR, PROMPT_USD = Decimal("1.5"), Decimal("0.04")
 REFERENCE_USD = Decimal("0.05")
 NO_EDITS = "this server has no edit endpoint: rows with references cannot run here"
@@ -69,8 +74,8 @@ LIMITS = ModelLimits(
         max_pixels=8_294_400,
     )
 )
-# A code says more than its status: an empty balance comes as 429. Refusals
-# (moderation_blocked, content_policy_violation) are known by their words.
+# A code is more exact than the status: an empty balance has status 429. Refusals
+# (moderation_blocked, content_policy_violation) are recognized by their text.
 STATUS_OF_CODE = MappingProxyType(
     {
         "invalid_api_key": 401,
@@ -139,15 +144,15 @@ class OpenAi:
         source="assumed: limits depend on the account's tier",
     )
     capabilities = Capabilities(
-        # The shape says width and height alone, so all that Google's table has can be
-        # said; what fits is the server's, and at OpenAI the model's: see `LIMITS`. The
-        # size `auto` is not offered: it would choose the number of pixels, and so the
-        # price, too.
+        # A request states only width and height, so it can state each ratio of Google's
+        # table; the server, at OpenAI the model, decides which it supports: see
+        # `LIMITS`. The size `auto` is not offered: it would also choose the number of
+        # pixels, and so the price.
         aspect_ratios=tuple(PIXELS_AT_1K),
         resolutions=("512", "1K", "2K", "4K"),
         default_resolution="1K",
-        # 10 are documented. Four at 4K come as 108 MB of base64, and a reply that is
-        # larger than the wire reads would be paid for and lost.
+        # 10 are documented. Four at 4K are 108 MB of base64; a reply larger than the
+        # wire's limit would be paid for and lost.
         images_per_request=4,
         # 25 MB a file for gpt-image-1, 50 MB in newer copies of the reference.
         references=ReferenceRules(
@@ -173,7 +178,7 @@ class OpenAi:
     )
     prices: PriceList = (
         *(_price(usd, usd, usd, quality) for quality, usd in LIST_USD.items()),
-        # Where the model chooses, it may choose any.
+        # If the model chooses the quality, it may choose any.
         _price(LIST_USD["low"], LIST_USD["medium"], LIST_USD["high"], None),
     )
     rates: RateList = MappingProxyType(
@@ -189,34 +194,32 @@ class OpenAi:
     ) -> Call:
         """Return the request: JSON to generations, with references a form to edits.
 
-        `response_format` is left out: the gpt-image models refuse it.
+        `response_format` is not sent: the gpt-image models reject it.
         """
         body = dict(_fields(request, model))
-        headers = self.defaults.headers(endpoint)
-        blob_keys = BASE64_KEYS
         if not references:
             return Call(
                 method="POST",
                 url=endpoint.at(endpoint.path("/v1/images/generations")),
-                headers=headers,
+                headers=self.defaults.headers(endpoint),
                 json=body,
-                blob_keys=blob_keys,
+                blob_keys=BASE64_KEYS,
             )
-        texts = [(name, str(value)) for name, value in body.items()]
-        parts = [
-            ("image[]", image) for image in references if isinstance(image, Attachment)
-        ]
+        images = [image for image in references if isinstance(image, Attachment)]
         return Call(
             method="POST",
             url=endpoint.at("/v1/images/edits"),
-            headers=headers,
-            form=[*texts, *parts],
-            blob_keys=blob_keys,
+            headers=self.defaults.headers(endpoint),
+            form=[
+                *((name, str(value)) for name, value in body.items()),
+                *(("image[]", image) for image in images),
+            ],
+            blob_keys=BASE64_KEYS,
             not_found=NO_EDITS,
         )
 
     def decode(self, reply: Reply) -> Delivered:
-        """Read the answer: base64 or links, whichever the server gives."""
+        """Read the answer: the server chooses between base64 and links."""
         reply = join_documents(reply)
         body = fields(reply.body)
         is_success = 200 <= reply.status < 300
@@ -241,8 +244,8 @@ def _fields(request: ImageRequest, model: str) -> Iterator[tuple[str, str | int]
     if output_format != "png":
         yield "output_format", output_format.replace("jpg", "jpeg")
     for name in ("quality", "background", "moderation"):
-        if (word := request.options.get(name, "auto")) != "auto":
-            yield name, str(word)
+        if (value := request.options.get(name, "auto")) != "auto":
+            yield name, str(value)
     if (percent := request.options.get("output_compression")) is not None:
         yield "output_compression", int(percent)
 
@@ -257,9 +260,9 @@ def _size(request: ImageRequest) -> str | None:
 
 
 def _usage(body: Mapping[str, Json]) -> Mapping[str, Decimal]:
-    """Return the tokens; none unless both numbers came, since a half is no bill.
+    """Return the tokens; none if one of the two numbers is missing: half is no bill.
 
-    Images that are sent have a rate of their own, and so would words in the answer.
+    Images that are sent have their own rate, and so has text in the answer.
     """
     usage = fields(body.get("usage"))
     tokens_in = number(usage.get("input_tokens"))
@@ -277,18 +280,18 @@ def _usage(body: Mapping[str, Json]) -> Mapping[str, Decimal]:
 
 
 def _part(
-    usage: Mapping[str, Json], details: str, name: str, whole: Decimal
+    usage: Mapping[str, Json], details: str, name: str, total: Decimal
 ) -> Decimal:
-    """Return how many of some tokens are of one kind; 0 where that is not told."""
+    """Return how many of some tokens are of one kind; 0 if that is not stated."""
     count = number(fields(usage.get(details)).get(name))
-    return Decimal(0) if count is None else min(count, whole)
+    return Decimal(0) if count is None else min(count, total)
 
 
 def _error(reply: Reply, delivered: Delivered) -> AttemptError:
     body = fields(reply.body)
     error = fields(body.get("error"))
     code = text_of(error.get("code")) or text_of(error.get("type"))
-    # A 5xx is the server's own trouble, whatever it calls it: only its words tell more.
+    # A 5xx is a fault of the server, whatever its code says: only its text is used.
     if reply.status < 300 and code in STATUS_OF_CODE:
         reply = replace(reply, body={**body, "code": STATUS_OF_CODE[code]})
     elif reply.status < 500:

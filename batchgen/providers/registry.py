@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,7 +21,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")  # part of file names and variables
 
 
 class Registry(Mapping[str, Provider]):
-    """Providers by name, without those of packages that cannot be used.
+    """Providers by name; those of packages are loaded by name, when they are needed.
+
+    Names alone load nothing. One whose package then turns out to be unusable is not in
+    the registry, and neither in `items` nor in `values`.
 
     Args:
         built_in: `module:Class` of batchgen's own, by name.
@@ -43,9 +46,14 @@ class Registry(Mapping[str, Provider]):
             _checked(provider)
         except _UnusableProvider as error:
             raise SpecError(f"cannot add {provider!r}: {error}") from error
-        name = provider.name
-        if name in self._built_in or not _NAME.fullmatch(name):
-            reason = "is batchgen's own" if name in self._built_in else "cannot be"
+        name, reason = provider.name, None
+        if name in self._built_in:
+            reason = "is batchgen's own"
+        elif not _NAME.fullmatch(name):
+            reason = "cannot be"
+        elif (other := self._other_with_key_of(name)) is not None:
+            reason = _shared_key(name, other)
+        if reason is not None:
             raise SpecError(f"cannot add a provider: the name {name!r} {reason}")
         self._added[name] = self._providers[name] = provider
 
@@ -62,14 +70,23 @@ class Registry(Mapping[str, Provider]):
         return name in self._built_in or super().__contains__(name)
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._built_in
-        yield from self._added
-        for name in self._entries:
-            if name not in (*self._built_in, *self._added) and name in self:
-                yield name
+        names = dict.fromkeys((*self._built_in, *self._added, *self._entries))
+        return (name for name in names if name not in self._problems)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def items(self) -> ItemsView[str, Provider]:
+        """Load every provider."""
+        return {name: self[name] for name in [*self] if name in self}.items()
+
+    def values(self) -> ValuesView[Provider]:
+        """Load every provider."""
+        return dict(self.items()).values()
+
+    def is_loaded_or_own(self, name: str) -> bool:
+        """Say whether `name` is a provider that needs no package to be loaded."""
+        return name in self._built_in or name in self._providers
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -126,11 +143,31 @@ class Registry(Mapping[str, Provider]):
         names = Counter(other.name for other in self._every_entry)
         if names[entry.name] > 1:
             raise _UnusableProvider("several packages bring a provider of this name")
+        if (other := self._other_with_key_of(entry.name)) is not None:
+            raise _UnusableProvider(f"the name {_shared_key(entry.name, other)}")
         loaded = entry.load()
         provider = _checked(loaded() if isinstance(loaded, type) else loaded)
         if provider.name != entry.name:
             raise _UnusableProvider(f"the provider calls itself {provider.name!r}")
         return provider
+
+    def _other_with_key_of(self, name: str) -> str | None:
+        """Return an earlier provider whose key would be in the same variable."""
+        for other in dict.fromkeys((*self._built_in, *self._added, *self._entries)):
+            if other == name:
+                return None
+            if variable_of(other) == variable_of(name):
+                return other
+        return None
+
+
+def variable_of(name: str) -> str:
+    """Return the variable of a provider's key, unless its `Defaults` name another."""
+    return f"{name.upper().replace('-', '_')}_API_KEY"
+
+
+def _shared_key(name: str, other: str) -> str:
+    return f"would take its key from {variable_of(name)}, as `{other}` does: rename one"
 
 
 class _UnusableProvider(Exception):
@@ -144,17 +181,22 @@ def _checked(provider: object) -> Provider:
     if not isinstance(provider, Provider):
         missing = [name for name in _MEMBERS if not hasattr(provider, name)]
         raise _UnusableProvider(f"the provider lacks {', '.join(missing)}")
-    if not isinstance(provider.name, str):
-        raise _UnusableProvider("`name` is no text")
-    if not isinstance(provider.defaults, Defaults):
-        raise _UnusableProvider("`defaults` is no batchgen Defaults")
-    if not isinstance(provider.capabilities, Capabilities):
-        raise _UnusableProvider("`capabilities` is no batchgen Capabilities")
-    if not _are_prices(provider.prices):
-        raise _UnusableProvider("`prices` is no list of batchgen Prices")
-    rates = provider.rates
-    if not isinstance(rates, Mapping) or not all(map(_are_prices, rates.values())):
-        raise _UnusableProvider("`rates` has no list of batchgen Prices for each unit")
+    rates = provider.rates.values() if isinstance(provider.rates, Mapping) else [None]
+    for is_right, problem in (
+        (isinstance(provider.name, str), "`name` is no text"),
+        (isinstance(provider.defaults, Defaults), "`defaults` is no batchgen Defaults"),
+        (
+            isinstance(provider.capabilities, Capabilities),
+            "`capabilities` is no batchgen Capabilities",
+        ),
+        (_are_prices(provider.prices), "`prices` is no list of batchgen Prices"),
+        (
+            all(map(_are_prices, rates)),
+            "`rates` has no list of batchgen Prices for each unit",
+        ),
+    ):
+        if not is_right:
+            raise _UnusableProvider(problem)
     return provider
 
 

@@ -11,7 +11,11 @@ from batchgen.errors import SpecError, UsageError
 from batchgen.model import Job, PriceList
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers import PROVIDERS, key_variable
-from batchgen.runner.credentials import key_problem, known_keys
+from batchgen.runner.credentials import (
+    key_problem,
+    known_keys,
+    reachable_providers,
+)
 from batchgen.wire import check_base_url, is_loopback_host
 
 
@@ -34,7 +38,8 @@ def prices_of(job: Job) -> dict[str, PriceList]:
     A provider's list holds only at the provider's own address.
     """
     prices: dict[str, PriceList] = {}
-    for name, provider in PROVIDERS.items():
+    for name in reachable_providers(job.providers):
+        provider = PROVIDERS[name]
         terms = job.terms_of(name)
         is_own = is_own_address(terms.base_url, provider.defaults)
         prices[name] = (*terms.prices, *(provider.prices if is_own else ()))
@@ -52,7 +57,7 @@ def read_keys(job: Job, explicit: Mapping[str, str] | None = None) -> dict[str, 
         SpecError: the key of one of the job's providers is missing, or cannot be a
             key; the text names the variable.
     """
-    keys = known_keys() | dict(explicit or {})
+    keys = known_keys(job.providers) | dict(explicit or {})
     for name in job.providers:
         variable = key_variable(name)
         if name not in keys:

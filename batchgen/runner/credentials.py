@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from batchgen.providers import PROVIDERS, key_variable
+from batchgen.providers.registry import variable_of
 
 MIN_KEY_LENGTH = 16
 """Characters; a shorter word is no secret: a server on this machine may want one."""
@@ -23,10 +24,21 @@ _PLACEHOLDER = re.compile(
 _KEY = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w-]{24,}", re.ASCII)
 
 
-def known_keys() -> dict[str, str]:
+def reachable_providers(chosen: Collection[str] = ()) -> Iterator[str]:
+    """Yield the providers that a run may need: the chosen ones, and those with a key.
+
+    The package of another provider is not loaded, which may take long.
+    """
+    for name in PROVIDERS:
+        is_chosen = name in chosen or PROVIDERS.is_loaded_or_own(name)
+        if (is_chosen or os.environ.get(variable_of(name))) and name in PROVIDERS:
+            yield name
+
+
+def known_keys(chosen: Collection[str] = ()) -> dict[str, str]:
     """Read the keys that are set in the environment; nothing else reads them there."""
     keys = {}
-    for name in PROVIDERS:
+    for name in reachable_providers(chosen):
         key = os.environ.get(key_variable(name), "").strip()
         if key:
             keys[name] = key

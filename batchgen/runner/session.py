@@ -174,15 +174,6 @@ def plain_errors(log: logging.Logger) -> Iterator[None]:
         raise plain_error(BaseExceptionGroup("", [error]), log) from error
 
 
-@contextmanager
-def storage_errors() -> Iterator[None]:
-    """Raise `StorageError` in place of errors of the file system."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(message_for(error)) from error
-
-
 def plain_error(
     group: BaseExceptionGroup[BaseException], log: logging.Logger
 ) -> BatchgenError:

@@ -23,10 +23,10 @@ from batchgen.verify.customer import Customer
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a check ended.
+    """The result of a check.
 
     Attributes:
-        problem: How it failed; None where it passed.
+        problem: Why the check failed; None if it passed.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Result:
 
 
 def has_sandbox(provider: str) -> bool:
-    """Say whether there is a sandbox at which a provider can be verified."""
+    """Return whether there is a sandbox for a provider, which verification needs."""
     return provider in all_services()
 
 
 def verify(provider: str) -> Iterator[Result]:
-    """Run each check of a provider that has a sandbox, and yield how it ended.
+    """Run each check of a provider that has a sandbox, and yield its result.
 
     Raises:
         SandboxFailed: The sandbox did not start.
@@ -50,31 +50,31 @@ def verify(provider: str) -> Iterator[Result]:
     with tempfile.TemporaryDirectory(prefix="batchgen-verify-") as name:
         while checks:
             # After a failed check, the next one gets a new sandbox.
-            with start_sandbox(Path(name) / f"{len(checks)}", latency=0.0) as bank:
-                yield from _until_one_fails(checks, Path(name), bank, provider)
+            with start_sandbox(Path(name) / f"{len(checks)}", latency=0.0) as sandbox:
+                yield from _until_one_fails(checks, Path(name), sandbox, provider)
 
 
 def _until_one_fails(
-    checks: deque[Check], folder: Path, bank: SandboxProcess, provider: str
+    checks: deque[Check], folder: Path, sandbox: SandboxProcess, provider: str
 ) -> Iterator[Result]:
     problem = None
     while checks and problem is None:
         check, started_at = checks.popleft(), time.monotonic()
-        place = folder / f"{len(checks)}-run"
-        place.mkdir()
-        problem = _problem_of(check, place, bank, provider)
+        check_folder = folder / f"{len(checks)}-run"
+        check_folder.mkdir()
+        problem = _problem_of(check, check_folder, sandbox, provider)
         yield Result(check.name, problem, time.monotonic() - started_at)
 
 
 def _problem_of(
-    check: Check, folder: Path, bank: SandboxProcess, provider: str
+    check: Check, folder: Path, sandbox: SandboxProcess, provider: str
 ) -> str | None:
     try:
         with short_waits():
-            anyio.run(check.run, Customer(folder, bank, provider))
+            anyio.run(check.run, Customer(folder, sandbox, provider))
     except (CheckFailed, BatchgenError, TimeoutError) as error:
         return str(error) or type(error).__name__
     except Exception as error:  # noqa: BLE001 - a fault of the provider is a result
         return f"unexpected {type(error).__name__}: {error}"
-    unmet = bank.faults()["queued"]
-    return f"no request met the faults {unmet}" if unmet else None
+    unused = sandbox.faults()["queued"]
+    return f"no request had the faults {unused}" if unused else None

@@ -12,13 +12,13 @@ from batchgen.output.plain_tables import Record, read_records
 
 
 class CheckFailed(Exception):
-    """A check of a provider failed; the text says how."""
+    """A check of a provider failed; the text says why."""
 
 
-def expect(what: str, actual: object, expected: object) -> None:
+def expect(name: str, actual: object, expected: object) -> None:
     """Raise CheckFailed if a value differs from the expected one."""
     if actual != expected:
-        raise CheckFailed(f"{what}: {actual!r}, not {expected!r}")
+        raise CheckFailed(f"{name}: {actual!r}, not {expected!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Books:
 
     @property
     def statuses(self) -> Counter[str]:
-        """How many rows have each status."""
+        """Number of rows of each status."""
         return Counter(row["status"] for row in self.rows)
 
     @property
@@ -49,7 +49,7 @@ class Books:
 
     @property
     def at_risk(self) -> int:
-        """What may have been charged besides, by the result table."""
+        """Possible further charges, by the result table."""
         return _sum(row["at_risk_usd"] for row in self.rows)
 
     @property

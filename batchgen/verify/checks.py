@@ -17,17 +17,17 @@ from batchgen.sandbox.faults import DOWNLOAD_FAULTS, Fault
 from batchgen.sandbox.services import all_services
 from batchgen.verify.books import Books, CheckFailed, expect
 from batchgen.verify.customer import Customer
-from batchgen.verify.outcomes import EXPECTED, ExpectedMember, expected_of
+from batchgen.verify.outcomes import EXPECTED, ExpectedRow, expected_of
 from batchgen.verify.requests import REQUEST_CHECKS
 
 RUNS = 4
-"""Several, because some errors have more than one shape."""
+"""More than one, because some errors have several shapes."""
 LINKS = 6
-"""Several, because now and then a reply has base64 in place of a link."""
+"""More than one, because some replies have base64 in place of a link."""
 STOPS = frozenset(fault for fault in EXPECTED if EXPECTED[fault].is_rejected)
 ONE_PURCHASE = frozenset(EXPECTED) - STOPS - DOWNLOAD_FAULTS
-HELD = ExpectedMember(status="held", error="outcome_unknown", bill=("lost",), at_risk=1)
-TASK_LOST = ExpectedMember(
+HELD = ExpectedRow(status="held", error="outcome_unknown", bill=("lost",), at_risk=1)
+TASK_LOST = ExpectedRow(
     status="held", error="task_lost", unknown=frozenset({"delivered"}), at_risk=1
 )
 
@@ -39,10 +39,10 @@ class Check:
     """One thing that a provider must do.
 
     Attributes:
-        name: For people, and for the tests.
+        name: For users, and for the tests.
         run: Runs the check with a customer that has bought nothing yet.
-        codes: Exit codes of its runs, in their order; empty where the check does not
-            depend on them.
+        codes: Exit codes of its runs, in order; empty if the check does not depend on
+            them.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Check:
 
 
 def checks_of(provider: str) -> Iterator[Check]:
-    """Yield the checks of a provider; its sandbox says which faults it has."""
+    """Yield the checks of a provider: its sandbox decides which faults there are."""
     service: Any = all_services()[provider]
     faults: frozenset[Fault] = service.faults
     for work in REQUEST_CHECKS:
         yield Check(_name_of(work), work)
     for fault in sorted(faults & ONE_PURCHASE):
         expected = expected_of(service, fault)
-        run = partial(go_wrong_once, fault=fault, expected=expected)
+        run = partial(fail_once, fault=fault, expected=expected)
         yield Check(f"fault {fault}", run, (expected.code,))
     for fault in sorted(faults & STOPS):
         expected = expected_of(service, fault)
@@ -68,13 +68,13 @@ def checks_of(provider: str) -> Iterator[Check]:
         expected = expected_of(service, fault)
         run = partial(fail_downloads, fault=fault, expected=expected)
         yield Check(f"download {fault}", run, (expected.code,) * 2)
-    risky = expected_of(service, Fault.NO_IMAGE).at_risk
-    yield Check("no image, twice", partial(bring_no_image, at_risk=risky))
+    at_risk = expected_of(service, Fault.NO_IMAGE).at_risk
+    yield Check("no image, twice", partial(reply_without_image, at_risk=at_risk))
     yield Check("slow answers", wait_for_slow_answers)
     yield Check("unknown outcomes held", hold_unknown)
     if Fault.TASK_UNKNOWN in faults:
         yield Check("lost task held", hold_lost_task)
-    yield Check("storm", weather_storm)
+    yield Check("storm", survive_storm)
 
 
 def _name_of(work: Work) -> str:
@@ -82,8 +82,8 @@ def _name_of(work: Work) -> str:
     return name.replace("_", " ")
 
 
-def check_row(customer: Customer, books: Books, expected: ExpectedMember) -> None:
-    """Compare the books of one row with what is expected, to the nano-dollar."""
+def check_row(customer: Customer, books: Books, expected: ExpectedRow) -> None:
+    """Compare the books of one row with the expected ones, to the nano-dollar."""
     (row,) = books.rows
     ceiling_usd = Decimal(customer.tariff[customer.cheapest]["ceiling_usd"])
     expect("status", row["status"], expected.status)
@@ -94,8 +94,8 @@ def check_row(customer: Customer, books: Books, expected: ExpectedMember) -> Non
     expect("purchase requests", len(books.requests), expected.requests)
     expect("attempts", row["attempts"], expected.attempts)
     expect("bill", tuple(entry["status"] for entry in books.bill), expected.bill)
-    surely = [entry for entry in books.bill if entry["status"] not in expected.unknown]
-    expect("spent", books.spent, sum(entry["amount_nano_usd"] for entry in surely))
+    certain = [entry for entry in books.bill if entry["status"] not in expected.unknown]
+    expect("spent", books.spent, sum(entry["amount_nano_usd"] for entry in certain))
     expect("attempts at risk", row["at_risk_attempts"], expected.at_risk)
     expect("at risk", books.at_risk, expected.at_risk * to_nano(ceiling_usd))
     is_charged = row["cost_basis"] in ("reported", "price_list")
@@ -103,25 +103,23 @@ def check_row(customer: Customer, books: Books, expected: ExpectedMember) -> Non
 
 
 def check_all_paid(books: Books) -> None:
-    """Check that everything on the bill is spent, and nothing at risk."""
+    """Check that everything on the bill is spent, and nothing is at risk."""
     expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
 
 
-async def go_wrong_once(
-    customer: Customer, *, fault: Fault, expected: ExpectedMember
-) -> None:
-    """Buy one image whose first request, or first poll, goes wrong."""
+async def fail_once(customer: Customer, *, fault: Fault, expected: ExpectedRow) -> None:
+    """Buy one image; its first request, or its first poll, has a fault."""
     customer.write([customer.row(f"a jug, {fault}")])
-    customer.bank.queue_fault(customer.provider, fault)
+    customer.sandbox.queue_fault(customer.provider, fault)
     await customer.run()
     check_row(customer, customer.read_books(), expected)
 
 
-async def stop(customer: Customer, *, fault: Fault, expected: ExpectedMember) -> None:
-    """Refuse key, credit or model: little is sent, and rows stay pending."""
+async def stop(customer: Customer, *, fault: Fault, expected: ExpectedRow) -> None:
+    """Reject key, credit or model: few requests are sent, and rows stay pending."""
     rows = [customer.row(f"a fork {number}, {fault}") for number in range(3)]
     customer.write(rows)
-    customer.bank.queue_fault(customer.provider, fault, RUNS * expected.requests)
+    customer.sandbox.queue_fault(customer.provider, fault, RUNS * expected.requests)
     for number in range(1, RUNS + 1):
         outcome = await customer.run()
         expect("stops", [error.kind for error in outcome.stopped], [expected.error])
@@ -142,12 +140,12 @@ async def stop(customer: Customer, *, fault: Fault, expected: ExpectedMember) ->
 
 
 async def fail_downloads(
-    customer: Customer, *, fault: Fault, expected: ExpectedMember
+    customer: Customer, *, fault: Fault, expected: ExpectedRow
 ) -> None:
-    """Let a link fail: nothing is bought again for it."""
+    """Fail a download: no image is bought again."""
     prompts = [f"a dish {number}, {fault}" for number in range(LINKS)]
     customer.write([customer.row(prompt) for prompt in prompts])
-    customer.bank.queue_fault(customer.provider, fault)
+    customer.sandbox.queue_fault(customer.provider, fault)
     for _ in range(2):
         await customer.run(terms={"concurrency": LINKS})
         books = customer.read_books()
@@ -159,36 +157,35 @@ async def fail_downloads(
         expect("succeeded", books.statuses["succeeded"], LINKS - len(lost))
 
 
-async def bring_no_image(customer: Customer, *, at_risk: int) -> None:
-    """Bring no image, twice: the row is bought again once at most."""
+async def reply_without_image(customer: Customer, *, at_risk: int) -> None:
+    """Reply without an image, twice: the row is bought again at most once."""
     customer.write([customer.row("an empty plate")])
-    customer.bank.queue_fault(customer.provider, Fault.NO_IMAGE, 2)
+    customer.sandbox.queue_fault(customer.provider, Fault.NO_IMAGE, 2)
     await customer.run()
     await customer.run()
     books = customer.read_books()
     (row,) = books.rows
     expect("status and error", (row["status"], row["error"]), ("failed", "no_image"))
-    counts = (len(books.requests), row["attempts"])
-    expect("requests and attempts", counts, (2, 2))
+    expect("requests and attempts", (len(books.requests), row["attempts"]), (2, 2))
     expect("bill", {entry["status"] for entry in books.bill}, {"no_image"})
     expect("attempts at risk", row["at_risk_attempts"], 2 * at_risk)
     expect("spent", books.spent, 0 if at_risk else books.billed)
 
 
 async def wait_for_slow_answers(customer: Customer) -> None:
-    """Hold all answers back for a while."""
+    """Delay all answers."""
     rows = 3
     customer.write([customer.row(f"a slow cup {number}") for number in range(rows)])
-    customer.bank.queue_fault(customer.provider, Fault.SLOW, rows)
+    customer.sandbox.queue_fault(customer.provider, Fault.SLOW, rows)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: customer.run(terms={"concurrency": rows}))
         with anyio.fail_after(60):
-            while await anyio.to_thread.run_sync(customer.bank.faults) != {
+            while await anyio.to_thread.run_sync(customer.sandbox.faults) != {
                 "queued": [],
                 "held": rows,
             }:
                 pass
-        customer.bank.release()
+        customer.sandbox.release()
     books = customer.read_books()
     expect("statuses", books.statuses, {"succeeded": rows})
     expect("purchase requests", len(books.requests), rows)
@@ -196,18 +193,18 @@ async def wait_for_slow_answers(customer: Customer) -> None:
 
 
 async def hold_unknown(customer: Customer) -> None:
-    """Hold a row whose outcome nobody knows, since the job says so."""
+    """Lose a reply: the row becomes `held`, as the job says."""
     customer.write([customer.row("a vase")])
-    customer.bank.queue_fault(customer.provider, Fault.LOST_REPLY)
+    customer.sandbox.queue_fault(customer.provider, Fault.LOST_REPLY)
     await customer.run(on_unknown="hold")
     await customer.run(on_unknown="hold")
     check_row(customer, customer.read_books(), HELD)
 
 
 async def hold_lost_task(customer: Customer) -> None:
-    """Hold a row whose task stays unknown; the books name what the bill names."""
+    """Keep a task unknown: the row becomes `held`; both books have the task's id."""
     customer.write([customer.row("a lamp")])
-    customer.bank.queue_fault(customer.provider, Fault.TASK_UNKNOWN, 3)
+    customer.sandbox.queue_fault(customer.provider, Fault.TASK_UNKNOWN, 3)
     await customer.run()
     books = customer.read_books()
     ids = [attempt["request_id"] for attempt in books.attempts]
@@ -215,12 +212,12 @@ async def hold_lost_task(customer: Customer) -> None:
     check_row(customer, books, TASK_LOST)
 
 
-async def weather_storm(customer: Customer) -> None:
-    """Let faults follow one another; one row may meet two unknown outcomes."""
+async def survive_storm(customer: Customer) -> None:
+    """Have several faults in turn; one row may have two unknown outcomes."""
     rows = [customer.row(f"a storm glass {number}") for number in range(8)]
     customer.write(rows)
     for fault in ("server_error", "lost_reply", "throttle", "no_image", "cut_body"):
-        customer.bank.queue_fault(customer.provider, fault)
+        customer.sandbox.queue_fault(customer.provider, fault)
     await customer.run(terms={"concurrency": 8}, max_unknown=2)
     books = customer.read_books()
     expect("statuses", books.statuses, {"succeeded": len(rows)})

@@ -32,15 +32,15 @@ Hook = Callable[[Provider], Provider]
 
 def quick(provider: Provider) -> Provider:
     """Return a copy of a provider whose tasks are polled without much waiting."""
-    twin = copy(provider)
+    quick_provider = copy(provider)
     if isinstance(provider, TaskProvider):
-        vars(twin)["polling"] = QUICK
-    return twin
+        vars(quick_provider)["polling"] = QUICK
+    return quick_provider
 
 
 def never_ask(estimate: Estimate) -> None:
-    """Refuse to ask: what is bought at a sandbox costs nothing."""
-    raise SpecError(f"consent was given, yet it was asked for: {estimate}")
+    """Raise: a run that has consent must not ask for it."""
+    raise SpecError(f"the run asked for consent that it had: {estimate}")
 
 
 @dataclass
@@ -49,17 +49,17 @@ class Customer:
 
     Attributes:
         folder: Of the manifest; the run folder is in it.
-        bank: The sandbox; what it did for others before does not count.
-        twin: Returns a replacement of the provider.
+        sandbox: What it did for others before does not count.
+        replace_provider: Returns the provider that the runs use in place of ours.
         tariff: Of the sandbox, for this provider.
         prices: The prices of a rehearsal, from the tariff.
-        outcomes: The result of each run, in their order.
+        outcomes: The result of each run, in order.
     """
 
     folder: Path
-    bank: SandboxProcess
+    sandbox: SandboxProcess
     provider: str
-    twin: Hook = quick
+    replace_provider: Hook = quick
     tariff: Tariff = field(init=False)
     prices: PriceList = field(init=False)
     outcomes: list[RunResult] = field(init=False, default_factory=list)
@@ -67,10 +67,10 @@ class Customer:
     _requests_before: int = field(init=False)
 
     def __post_init__(self) -> None:
-        document = self.bank.tariff()
+        document = self.sandbox.tariff()
         self.tariff = document[self.provider]
         self.prices = prices_from(document, self.provider)
-        entries = self.bank.bill(self.provider)["entries"]
+        entries = self.sandbox.bill(self.provider)["entries"]
         self._billed_before = frozenset(entry["id"] for entry in entries)
         self._requests_before = 0
         self._requests_before = len(self.requests())
@@ -86,7 +86,7 @@ class Customer:
         return self.folder / "out"
 
     def row(self, prompt: str, **columns: Any) -> Record:
-        """Return a small image's row."""
+        """Return the row of a small image."""
         small = {"aspect_ratio": "1:1", "resolution": self.cheapest, "n": 1}
         return {"id": prompt, "prompt": prompt, **small, **columns}
 
@@ -97,7 +97,7 @@ class Customer:
     def job(self, terms: Mapping[str, Any], **settings: Any) -> Job:
         """Return a job; `terms` are the provider's."""
         at = Terms(
-            base_url=self.bank.provider_url(self.provider),
+            base_url=self.sandbox.provider_url(self.provider),
             **{"concurrency": 1, **terms},
         )
         source = self.folder / MANIFEST
@@ -117,7 +117,7 @@ class Customer:
 
     async def run_job(self, job: Job) -> RunResult:
         """Run a job to its end, as a rehearsal does."""
-        provider = self.twin(PROVIDERS[self.provider])
+        provider = self.replace_provider(PROVIDERS[self.provider])
         config = RunConfig(
             providers={**PROVIDERS, self.provider: provider},
             keys=dict.fromkeys(PROVIDERS, KEY),
@@ -139,7 +139,7 @@ class Customer:
 
     def requests(self) -> list[Record]:
         """Return the purchase requests of this customer, oldest first."""
-        requests = self.bank.requests()
+        requests = self.sandbox.requests()
         ours = [entry for entry in requests if entry["provider"] == self.provider]
         return ours[self._requests_before :]
 
@@ -158,5 +158,5 @@ class Customer:
 
     def bill(self) -> list[Record]:
         """Return the bill of this customer, oldest entry first."""
-        entries = self.bank.bill(self.provider)["entries"]
+        entries = self.sandbox.bill(self.provider)["entries"]
         return [entry for entry in entries if entry["id"] not in self._billed_before]

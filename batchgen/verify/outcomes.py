@@ -1,4 +1,4 @@
-"""How a row of one image ends after one fault: one line for each fault."""
+"""The expected end of a row of one image after one fault, for each fault."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from types import MappingProxyType
 from batchgen.sandbox.faults import Fault
 
 LOST = frozenset({"lost"})
-"""Lines of the bill whose charge only the provider can know."""
+"""Statuses on the bill of charges that only the provider can know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedMember:
-    """How a row ends after one fault.
+class ExpectedRow:
+    """The expected end of a row after one fault.
 
     Attributes:
-        error: In the table; None where the row succeeds.
-        requests: Purchases that arrived at the provider.
-        attempts: Requests without those that were surely rejected unprocessed.
+        error: In the table; None if the row succeeds.
+        requests: Purchase requests that reach the provider.
+        attempts: The same, without those that the provider certainly did not process.
         bill: Statuses of the bill's lines for the row, in order.
         unknown: Statuses of lines that the ledger cannot know.
         at_risk: Attempts whose price is at risk.
@@ -43,21 +43,21 @@ class ExpectedMember:
         return self.status == "pending"
 
 
-FINE = ExpectedMember()
-REJECTED = ExpectedMember(requests=2)
-"""Sent again: a request that was surely rejected unprocessed is no attempt."""
-FAILED_FIRST = ExpectedMember(requests=2, attempts=2)
+FINE = ExpectedRow()
+REJECTED = ExpectedRow(requests=2)
+"""Sent again: a request that was certainly not processed is no attempt."""
+FAILED_FIRST = ExpectedRow(requests=2, attempts=2)
 LOST_FIRST = replace(FAILED_FIRST, at_risk=1)
 CHARGED_AND_LOST = replace(LOST_FIRST, bill=("lost", "delivered"))
-UNREADABLE = ExpectedMember(
+UNREADABLE = ExpectedRow(
     status="failed", error="reply_malformed", bill=("lost",), at_risk=1, code=3
 )
-STOPPED = ExpectedMember(status="pending", attempts=0, bill=(), code=5)
+STOPPED = ExpectedRow(status="pending", attempts=0, bill=(), code=5)
 NO_IMAGE = replace(
     LOST_FIRST, bill=("no_image", "delivered"), unknown=LOST | {"no_image"}
 )
 
-EXPECTED: Mapping[Fault, ExpectedMember] = MappingProxyType(
+EXPECTED: Mapping[Fault, ExpectedRow] = MappingProxyType(
     {
         Fault.THROTTLE: REJECTED,
         Fault.THROTTLE_SILENT: REJECTED,
@@ -67,39 +67,39 @@ EXPECTED: Mapping[Fault, ExpectedMember] = MappingProxyType(
         Fault.LOST_REPLY: CHARGED_AND_LOST,
         Fault.CUT_BODY: CHARGED_AND_LOST,
         Fault.MALFORMED: UNREADABLE,
-        Fault.HTML_PAGE: REJECTED,  # from a server before the service
+        Fault.HTML_PAGE: REJECTED,  # from a server in front of the service
         Fault.WRONG_KEY: replace(STOPPED, error="credential_rejected"),
         Fault.NO_CREDIT: replace(STOPPED, error="out_of_credit"),
-        # One row's 404 may be its own: a second row must meet the same.
+        # A 404 may concern one row alone: a second row must get the same.
         Fault.MODEL_GONE: replace(STOPPED, error="model_gone", code=1, requests=2),
-        Fault.GENERATION_FAILED: LOST_FIRST,  # whether it is charged, nobody says
+        Fault.GENERATION_FAILED: LOST_FIRST,  # whether it is charged is unknown
         Fault.NO_IMAGE: NO_IMAGE,
-        Fault.SMALLER_IMAGE: ExpectedMember(warns=True),
+        Fault.SMALLER_IMAGE: ExpectedRow(warns=True),
         Fault.TASK_UNKNOWN: FINE,
         Fault.CUT_DOWNLOAD: FINE,
         Fault.EXPIRED_LINK: FINE,
-        Fault.GONE_LINK: ExpectedMember(status="failed", error="link_lost", code=3),
+        Fault.GONE_LINK: ExpectedRow(status="failed", error="link_lost", code=3),
     }
 )
 ELSEWHERE = frozenset(
     {Fault.REFUSAL, Fault.FEWER_IMAGES, Fault.UPLOAD_FAILED, Fault.SLOW}
 )
-"""Faults that other checks cover: they need other rows, or more rows."""
+"""Faults of other checks: they need other rows, or more rows."""
 
 
-def expected_of(service: object, fault: Fault) -> ExpectedMember:
-    """Return how a row ends after a fault.
+def expected_of(service: object, fault: Fault) -> ExpectedRow:
+    """Return the expected end of a row after a fault.
 
     Args:
         service: The class of the sandbox's service.
-        fault: One that it can have.
+        fault: One that the service can have.
     """
     place = getattr(service, "states_charge", None)
     if fault is Fault.NO_IMAGE and place is not None:
         # A reply without an image still states its charge.
         return replace(NO_IMAGE, at_risk=0, unknown=LOST)
     if fault is Fault.MALFORMED and place == "headers":
-        # Half an image is no broken document: its headers state the charge.
+        # Half an image is no malformed document: the headers state the charge.
         return replace(
             UNREADABLE, error="image_rejected", at_risk=0, unknown=frozenset()
         )

@@ -1,4 +1,4 @@
-"""Requests that a provider must support: everything that its capabilities name."""
+"""The requests that a provider must support: everything in its capabilities."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSALS = 8
 
 
 def values_of(name: str, rule: OptionRule) -> list[Any]:
-    """Return valid values of an option; first None, for no value."""
+    """Return valid values of an option; the first is None, for no value."""
     if rule.choices:
         return [None, *rule.choices]
     if type_of_option[name] is bool:
@@ -42,7 +42,7 @@ def values_of(name: str, rule: OptionRule) -> list[Any]:
 
 
 def rates_of(customer: Customer) -> dict[str, Decimal]:
-    """Return the price of a credit, where replies state credits without a price."""
+    """Return the price of a credit, if replies state credits without a price."""
     usd = customer.tariff[customer.cheapest].get("usd_per_credit")
     return {} if usd is None else {"credit": Decimal(usd)}
 
@@ -69,8 +69,7 @@ async def deliver_all_that_can_be_asked_for(customer: Customer) -> None:
     books = customer.read_books()
     problems = [row["message"] for row in books.rows if row["status"] != "succeeded"]
     expect("rows that failed", problems, [])
-    warnings = [row["warning"] for row in books.rows if row["warning"]]
-    expect("warnings", warnings, [])
+    expect("warnings", [row["warning"] for row in books.rows if row["warning"]], [])
     parts = [-(-row["n"] // capabilities.images_per_request) for row in rows]
     expect("purchase requests", len(books.requests), sum(parts))
     expect("spent and at risk", (books.spent, books.at_risk), (books.billed, 0))
@@ -118,9 +117,8 @@ def _check_files(expected: Record, row: Record) -> None:
 
 
 async def take_a_refusal_as_final(customer: Customer) -> None:
-    """Refuse prompts in all shapes of a refusal: none is sent again."""
-    rows = [customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)]
-    customer.write(rows)
+    """Refuse prompts in every shape of a refusal: no prompt is sent again."""
+    customer.write([customer.row(f"REFUSE-ME {number}") for number in range(REFUSALS)])
     for _ in range(2):
         await customer.run(terms={"concurrency": REFUSALS})
         books = customer.read_books()

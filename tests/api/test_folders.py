@@ -6,10 +6,12 @@ import zipfile
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import batchgen
 from batchgen import Folder, RunProgress, Status
+from batchgen.runner.folder import open_folder
 from batchgen.sandbox import SandboxProcess
 from tests.api.conftest import KEYS, job_at, products
 
@@ -111,3 +113,28 @@ def test_money_of_a_rehearsal_is_marked() -> None:
     assert folder.status.is_rehearsal
     assert folder.costs()["rehearsed"].to_list() == [True]
     assert folder.costs()["cost_usd"].sum() > Decimal(0)
+
+
+def test_outputs_and_page_are_written_anew(folder: Folder) -> None:
+    table = folder.path / "results.parquet"
+    table.unlink()
+
+    outputs = folder.write_outputs()
+    page = folder.write_page()
+
+    assert outputs == batchgen.Outputs()
+    assert folder.results().equals(pl.read_parquet(table))
+    assert "sku-1" in page.read_text("utf-8")
+
+
+def test_a_run_that_works_on_the_folder_finishes_the_zip_itself(folder: Folder) -> None:
+    folder.retry(status="succeeded", ids=["sku-1"])
+    table = folder.path / "results.parquet"
+    table.unlink()
+
+    with open_folder(folder.path, None, None):
+        outputs = folder.write_outputs()
+
+    assert outputs == batchgen.Outputs(is_running=True)
+    statuses = pl.read_parquet(table)["status"].to_list()
+    assert statuses == ["succeeded", "pending", "succeeded"]

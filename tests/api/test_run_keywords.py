@@ -24,6 +24,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"rehearse": True, "latency": float("nan")}, "`latency`"),
     ({"on_progress": 3}, "`on_progress`: give a function"),
     ({"on_notice": 3}, "`on_notice`: give a function"),
+    ({"confirm": True}, "`confirm`: give a function that takes an Estimate"),
     ({"handle": "x"}, "`handle`: give a RunHandle"),
     ({"keys": KEY}, "`keys`: write the keys by provider"),
     ({"keys": {"aimlap": KEY}}, "`keys`: unknown provider `aimlap`: did you mean"),

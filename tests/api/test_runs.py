@@ -55,6 +55,30 @@ def test_money_is_spent_with_consent_alone(
     assert len(sandbox.requests()) == before + 3
 
 
+def test_a_function_can_be_asked_for_consent(
+    sandbox: SandboxProcess, frame: pl.DataFrame
+) -> None:
+    before = len(sandbox.requests())
+    url = sandbox.provider_url("aimlapi")
+    job = batchgen.Job(frame, provider="aimlapi", base_url=url, out="out/cups")
+    estimates: list[batchgen.Estimate] = []
+
+    def fail(_: batchgen.Estimate) -> bool:
+        raise ValueError("no terminal")
+
+    for unclear in (estimates.append, lambda _: "yes"):
+        with pytest.raises(batchgen.UsageError, match="Nothing was sent"):
+            batchgen.run(job, keys=KEYS, confirm=unclear)
+    with pytest.raises(ValueError, match="no terminal"):
+        batchgen.run(job, keys=KEYS, confirm=fail)
+    assert len(sandbox.requests()) == before
+
+    result = batchgen.run(job, keys=KEYS, confirm=lambda _: True)
+
+    assert result.is_complete
+    assert [(each.images, each.usd > 0) for each in estimates] == [(3, True)]
+
+
 def test_a_key_is_needed_and_comes_from_the_environment_too(
     sandbox: SandboxProcess, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

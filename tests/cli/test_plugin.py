@@ -172,3 +172,24 @@ def test_a_plugin_without_a_sandbox_says_so(
     assert "easel cannot be verified: its package brings no sandbox" in verified.message
     assert rehearsed.code == 1
     assert "easel cannot be rehearsed" in rehearsed.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("check", "m.csv"), ("curl", "m.csv", "--row", "0"), ("run", "m.csv", "--yes")],
+    ids=lambda words: words[0],
+)
+def test_a_package_is_not_loaded_for_a_job_of_other_providers(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    variables = broken(tmp_path, "odd", "open('loaded', 'x')\nclass Provider: ...")
+    (tmp_path / "m.csv").write_text("id,prompt\n1,a lamp\n")
+    options = ("--provider", "gemini", "--base-url", "http://127.0.0.1:9")
+
+    ended = batchgen(*words, *options, at=tmp_path, variables=variables)
+    was_loaded = (tmp_path / "loaded").exists()
+    batchgen("providers", at=tmp_path, variables=variables)
+
+    assert ended.code == (1 if words[0] == "run" else 0), ended
+    assert not was_loaded
+    assert (tmp_path / "loaded").exists()

@@ -107,7 +107,7 @@ def check_requests(
             value for _, value in said if isinstance(value, str) and value in prompts
         ]
         by_prompt[prompt].append(said)
-    uploads = {upload["id"]: upload["sha256"] for upload in customer.bank.uploads()}
+    uploads = {upload["id"]: upload["sha256"] for upload in customer.sandbox.uploads()}
     for row in rows:
         parts = by_prompt[row["prompt"]]
         assert len(parts) == -(-row["n"] // most), row

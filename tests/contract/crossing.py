@@ -126,7 +126,7 @@ async def cross(
 ) -> Figures:
     """Buy the rows that are chosen, check all that comes of it, return the figures."""
     rules = PROVIDERS[customer.provider].capabilities.references
-    references = make_references(customer.folder, customer.bank, rules.max_count)
+    references = make_references(customer.folder, customer.sandbox, rules.max_count)
     rows = choose(customer.provider, references)
     customer.write(rows)
     usual = {"concurrency": 16, "rates": rates_of(customer)}

@@ -50,7 +50,7 @@ def unsure_of(provider: str) -> list[Fault]:
 def bill_of(customer: Customer, *, days: int | None = 1) -> Bill:
     """Return what the provider exports; it covers some days around now, or no more."""
     path = customer.folder / "export.csv"
-    path.write_bytes(customer.bank.bill_as_csv(customer.provider))
+    path.write_bytes(customer.sandbox.bill_as_csv(customer.provider))
     mine = customer.books().bill
     names = {entry["id"] for entry in mine}
     lines = [entry for entry in read_bill(path, BillFormat()) if entry.id in names]

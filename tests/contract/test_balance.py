@@ -27,7 +27,7 @@ TELLING = [
 async def balance_of(customer: Customer, key: str = KEY) -> Balance:
     provider = PROVIDERS[customer.provider]
     assert isinstance(provider, BalanceProvider)
-    url = customer.bank.provider_url(customer.provider)
+    url = customer.sandbox.provider_url(customer.provider)
     call = provider.encode_balance(Endpoint(url, key))
     async with Wire(paid_hosts=False) as wire:
         reply = await wire.send(provider.name, call, reply_timeout_s=10)

@@ -32,10 +32,10 @@ async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
     )
     terms = replace(
         job.terms_of(customer.provider),
-        base_url=customer.bank.provider_url(customer.provider),
+        base_url=customer.sandbox.provider_url(customer.provider),
         rates=rates_of(customer),
     )
-    uploads = len(customer.bank.uploads())
+    uploads = len(customer.sandbox.uploads())
 
     await customer.run_job(replace(job, terms={customer.provider: terms}))
 
@@ -55,7 +55,7 @@ async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
 def _check_sketches(customer: Customer, named: list[str], before: int) -> None:
     """Each sketch that is named arrived whole: with its rows, or uploaded once."""
     digests = {sha256((SAMPLES / value).read_bytes()).hexdigest() for value in named}
-    uploaded = [upload["sha256"] for upload in customer.bank.uploads()[before:]]
+    uploaded = [upload["sha256"] for upload in customer.sandbox.uploads()[before:]]
     said = [
         str(value)
         for request in customer.requests()

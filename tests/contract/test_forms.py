@@ -64,7 +64,7 @@ def _places(value: Json, wanted: Json, place: str) -> Iterator[str]:
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_images_come_home_in_every_form_of_a_reply(customer: Customer) -> None:
     witness = Witness()
-    customer.twin = witness.twin
+    customer.replace_provider = witness.twin
     customer.write([customer.row(f"a teapot {number}") for number in range(ROWS)])
 
     await customer.run(terms={"concurrency": 16})

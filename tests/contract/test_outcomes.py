@@ -49,7 +49,7 @@ async def test_a_provider_passes_each_check_by_other_books_too(
 @pytest.mark.parametrize("provider", names_with(Fault.GONE_LINK))
 async def test_a_lost_link_is_bought_again_on_demand(customer: Customer) -> None:
     customer.write([customer.row(f"a pan {number}") for number in range(LINKS)])
-    customer.bank.queue_fault(customer.provider, "gone_link")
+    customer.sandbox.queue_fault(customer.provider, "gone_link")
     await customer.run(terms={"concurrency": LINKS})
 
     assert customer.retry("failed") == 1
@@ -69,7 +69,7 @@ async def test_a_storm_is_weathered(customer: Customer) -> None:
     rows = [customer.row(f"a storm glass {number}") for number in range(8)]
     customer.write(rows)
     for fault in ("server_error", "lost_reply", "throttle", "no_image", "cut_body"):
-        customer.bank.queue_fault(customer.provider, fault)
+        customer.sandbox.queue_fault(customer.provider, fault)
 
     # One row may meet both outcomes that nobody knows.
     await customer.run(terms={"concurrency": 8}, max_unknown=2)

@@ -38,7 +38,7 @@ async def test_images_that_a_reply_lacks_are_bought_and_no_others(
 ) -> None:
     count = min(3, PROVIDERS[customer.provider].capabilities.images_per_request)
     customer.write([customer.row("cups", n=count)])
-    customer.bank.queue_fault(customer.provider, "fewer_images")
+    customer.sandbox.queue_fault(customer.provider, "fewer_images")
 
     await customer.run()
 
@@ -68,14 +68,14 @@ async def test_an_upload_that_fails_buys_nothing_and_is_tried_again(
 ) -> None:
     rows = [customer.row(f"a mug {number}", references=[sketch]) for number in range(3)]
     customer.write(rows)
-    customer.bank.queue_fault(customer.provider, "upload_failed", 2)
-    before = len(customer.bank.uploads())
+    customer.sandbox.queue_fault(customer.provider, "upload_failed", 2)
+    before = len(customer.sandbox.uploads())
 
     await customer.run(terms={"references": "upload", "concurrency": 3})
 
     books = customer.books()
     assert books.statuses == {"succeeded": 3}
     assert len(books.requests) == 3
-    assert len(customer.bank.uploads()) == before + 1
+    assert len(customer.sandbox.uploads()) == before + 1
     assert (books.spent, books.at_risk) == (books.billed, 0)
     check_books(books)

@@ -25,7 +25,7 @@ async def test_spent_is_the_bill_once_it_is_settled_what_was_retired_included(
     customer: Customer,
 ) -> None:
     for fault in unsure_of(customer.provider):
-        customer.bank.queue_fault(customer.provider, fault)
+        customer.sandbox.queue_fault(customer.provider, fault)
 
     settled = await buy_and_settle(customer, ROWS)
 
@@ -49,7 +49,7 @@ async def test_a_run_without_faults_is_its_bill_line_by_line(
 
 @pytest.mark.parametrize("provider", ["aimlapi"])
 async def test_what_the_export_may_not_cover_stays_at_risk(customer: Customer) -> None:
-    customer.bank.queue_fault(customer.provider, "lost_before")
+    customer.sandbox.queue_fault(customer.provider, "lost_before")
     customer.write([customer.row(f"a vase {index}") for index in range(2)])
     await customer.run(max_unknown=1)
     before = customer.books()

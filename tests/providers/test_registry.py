@@ -51,3 +51,19 @@ class Rated(Fal):
 def test_what_is_no_provider_is_not_added(provider: Any, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Registry(MappingProxyType({})).add(provider)
+
+
+def test_two_names_never_share_the_variable_of_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = [EntryPoint("a_b", "x:A", GROUP), EntryPoint("a-b", "x:B", GROUP)]
+    monkeypatch.setattr(Registry, "_every_entry", entries)
+    registry = Registry(MappingProxyType({"f_al": FAL}))
+
+    class Alike(Fal):
+        name: Any = "f-al"
+
+    assert "as `a_b` does: rename one" in (registry.problem_of("a-b") or "")
+    assert "as `a_b` does" not in (registry.problem_of("a_b") or "")
+    with pytest.raises(SpecError, match="F_AL_API_KEY, as `f_al` does: rename one"):
+        registry.add(Alike())
