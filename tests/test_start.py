@@ -112,6 +112,9 @@ LATE = {
     "manifest.opening.open_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
     ),
+    "manifest.manifest._file_names: batchgen.manifest.file_name_template": (
+        "jinja2, for a template alone"
+    ),
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),

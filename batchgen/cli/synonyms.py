@@ -58,12 +58,16 @@ _OPTIONS: Sequence[tuple[str, str, str]] = (
     ("silent q no-progress", "quiet", "no progress is --quiet"),
     ("csv manifest input input-file i source file data table config c job", "",
      "the file stands without an option: batchgen run products.csv"),
-    ("image reference references ref ref-images image-url", "",
-     "reference images stand in the table, in a column `references`"),
+    ("image reference ref ref-images image-url image-column images-column",
+     "references", "columns with reference images are --references COLUMN[,COLUMN]"),
+    ("id-column key-column row-id sku name-column", "id",
+     "the column that names the rows is --id COLUMN"),
+    ("file-name file-names filenames name names naming image-name output-name",
+     "filename", "the name of the images is --filename TEMPLATE"),
     ("format output-format", "",
      "the format stands in a column `output_format`, or in the job under [options]"),
-    ("columns map mapping", "",
-     "columns are mapped in a job file, under [columns]"),
+    ("column map mapping rename", "columns",
+     "your name of a column is --columns NAME=COLUMN, such as prompt=Description"),
 )  # fmt: skip
 """Names, the equal option of batchgen (empty for none), and a hint."""
 

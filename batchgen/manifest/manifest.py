@@ -33,6 +33,7 @@ from batchgen.manifest.wording import listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
+    from batchgen.manifest.file_name_template import FileNameTemplate
     from batchgen.manifest.template import PromptTemplate
 
 _COUNTING_SLICE = 20_000
@@ -55,6 +56,7 @@ class Manifest:
             if job.prompt is None
             else _template(job.prompt, layout, shown(source.path))
         )
+        self._file_names = _file_names(job, layout, shown(source.path))
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.name_of)
         """Columns of the manifest that batchgen reads."""
@@ -74,6 +76,7 @@ class Manifest:
                 for name in layout.references
                 if name in self._images
             ),
+            *(self._file_names.notices if self._file_names else ()),
             *self._prompt_notices(),
         )
         self.user_schema: bytes = self._to_ipc(empty)
@@ -114,10 +117,13 @@ class Manifest:
     def _refuse_unreadable(self) -> None:
         """Refuse a table if a column that is needed cannot be read."""
         unreadable = self._source.unreadable
-        reader = RowReader(self._layout, self._template, self._job)
+        reader = self._reader()
         for name in reader.columns:
             if name in unreadable:
                 raise SpecError(unreadable[name])
+
+    def _reader(self) -> RowReader:
+        return RowReader(self._layout, self._template, self._job, self._file_names)
 
     def digest(self) -> str:
         """Return a SHA-256 of the file and of every setting that affects its rows.
@@ -136,6 +142,7 @@ class Manifest:
             "budget_by": sorted(job.max_cost_by),
             **({"options": dict(job.options)} if job.options else {}),
             **({"empty": job.empty} if job.empty == "skip" else {}),
+            **({"filename": job.filename} if job.filename else {}),
         }
         with foreign_errors(self.path), self.path.open("rb") as file:
             content = hashlib.sha256()
@@ -167,7 +174,7 @@ class Manifest:
             SpecError: the rest of the file cannot be read reliably. Slices that were
                 yielded before remain valid.
         """
-        reader = RowReader(self._layout, self._template, self._job)
+        reader = self._reader()
         candidates = self._id_candidates()
         for position, full_batch in self._batches(size):
             candidates.watch(full_batch.frame)
@@ -189,7 +196,7 @@ class Manifest:
         Raises:
             SpecError: the rest of the file cannot be read reliably.
         """
-        reader = RowReader(self._layout, self._template, self._job)
+        reader = self._reader()
         remaining = iter(positions)
         next_position = next(remaining, None)
         if next_position is None:
@@ -291,6 +298,14 @@ def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
     cells = cells_of(batch, reader.columns)
     for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
         yield reader.read(position + offset, line, row)
+
+
+def _file_names(job: Job, layout: Layout, where: str) -> FileNameTemplate | None:
+    if job.filename is None:
+        return None
+    from batchgen.manifest.file_name_template import FileNameTemplate
+
+    return FileNameTemplate(job.filename, layout.names, where)
 
 
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:

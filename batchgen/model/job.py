@@ -92,6 +92,7 @@ class Job:
         source: The job file or manifest that the user named.
         terms: Settings that hold for one provider, by its name.
         columns: The manifest's own name for a known column (`prompt`: `Description`).
+        filename: Template of file names; None for the column `filename`.
         max_cost: None for no budget; so are the other amounts.
         max_cost_by: US dollars for each value of a column of the manifest, by column;
             `*` stands for values that are not named.
@@ -109,6 +110,7 @@ class Job:
     terms: Mapping[str, Terms] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     prompt: str | None = None
+    filename: str | None = None
     aspect_ratio: str | None = None
     resolution: str | None = None
     n: int | None = None
