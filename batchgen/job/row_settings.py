@@ -63,7 +63,7 @@ class RowSettings(TypedDict, total=False):
         Mapping[str, str],
         Setting(
             value=TABLE,
-            meaning='your names of known columns, as a section `[columns]`: '
+            meaning="your names of known columns, as a section `[columns]`: "
             '`prompt = "Description"`; on the command line prompt=Description, once '
             "for each",
             default="none",

@@ -29,7 +29,7 @@ from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.row_reader import RowReader, stated_model
 from batchgen.manifest.table_source import Batch, TableSource
-from batchgen.manifest.wording import listed, shown
+from batchgen.manifest.wording import did_you_mean, listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
@@ -109,8 +109,9 @@ class Manifest:
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
-                    f"{shown(path)}: no column `{column}`, which [budget.by] names "
-                    f"(it has {listed(source.names)})"
+                    f"{shown(path)}: no column `{column}`, which [budget.by] names"
+                    f"{did_you_mean(column, source.names)} (it has "
+                    f"{listed(source.names)})"
                 )
         return cls(job, source, layout)
 

@@ -106,9 +106,7 @@ class PromptTemplate:
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, names, error.lineno)
             words = _explain(error.message or "", environment.filters)
-            raise SpecError(
-                f"{title}, line {error.lineno}: {words}{hint}"
-            ) from error
+            raise SpecError(f"{title}, line {error.lineno}: {words}{hint}") from error
         except _TOO_LARGE as error:
             raise SpecError(
                 f"{title}: it cannot be read, since something in it is nested too "

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cases.judge import open_service
 from tests.cases.server import Service
+from tests.cli.mistakes.column_options import COLUMN_OPTIONS
 from tests.cli.mistakes.commands import COMMANDS, UNKNOWN_OPTIONS
 from tests.cli.mistakes.folders import FOLDERS
 from tests.cli.mistakes.habits import HABITS
@@ -22,6 +23,7 @@ from tests.cli.mistakes.tables import TABLES
 MISTAKES = (
     *(*OPTIONS, *PROVIDERS, *COMMANDS, *UNKNOWN_OPTIONS),
     *(*KEYS, *JOB_FILES, *TABLES, *ROWS, *FOLDERS, *HABITS),
+    *COLUMN_OPTIONS,
 )
 
 
