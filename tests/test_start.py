@@ -17,6 +17,7 @@ TELLING = ("--help", "--version")
 LOADED = {
     "--help": "",
     "--version": "",
+    "init": "anyio httpx polars tenacity",
     "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",

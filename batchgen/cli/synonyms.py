@@ -75,6 +75,8 @@ _COMMANDS: Sequence[tuple[str, str]] = (
     ("start generate gen go execute exec buy create make process batch",
      "batchgen run SOURCE"),
     ("resume continue restart", _CARRIES_ON),
+    ("new setup wizard propose suggest scaffold job template",
+     "batchgen init TABLE"),
     ("validate verify lint dry-run estimate price plan preview",
      "batchgen check SOURCE"),
     ("rehearse simulate test demo mock", "batchgen run SOURCE --rehearse"),

@@ -17,6 +17,7 @@ from batchgen.runner.credentials import looks_like_a_key
 EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("run", "source"): "batchgen run products.csv --provider gemini --rehearse",
+        ("init", "table"): "batchgen init products.csv",
         ("check", "source"): "batchgen check products.csv --provider gemini",
         ("curl", "source"): "batchgen curl products.csv --provider gemini --row 0",
         ("curl", "row"): "--row 0 for the first row",
@@ -197,7 +198,7 @@ def _bad_usage(
 
 def _too_many_arguments(extra: str, command: click.Command | None) -> str:
     title, name = _title(command), command.name if command else None
-    what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE"}
+    what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE", "init": "TABLE"}
     what |= {"providers": "NAME", "help": "TOPIC"}
     one = what.get(name or "", "RUN")
     if any(map(looks_like_a_key, extra.split())):

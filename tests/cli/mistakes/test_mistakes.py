@@ -17,13 +17,14 @@ from tests.cli.mistakes.job_files import JOB_FILES
 from tests.cli.mistakes.keys import KEYS
 from tests.cli.mistakes.mistake import Mistake
 from tests.cli.mistakes.options import OPTIONS, PROVIDERS
+from tests.cli.mistakes.proposals import PROPOSALS
 from tests.cli.mistakes.rows import ROWS
 from tests.cli.mistakes.tables import TABLES
 
 MISTAKES = (
     *(*OPTIONS, *PROVIDERS, *COMMANDS, *UNKNOWN_OPTIONS),
     *(*KEYS, *JOB_FILES, *TABLES, *ROWS, *FOLDERS, *HABITS),
-    *COLUMN_OPTIONS,
+    *(*COLUMN_OPTIONS, *PROPOSALS),
 )
 
 
