@@ -17,7 +17,7 @@ TELLING = ("--help", "--version")
 LOADED = {
     "--help": "",
     "--version": "",
-    "init": "anyio httpx polars tenacity",
+    "init": "anyio httpx polars",
     "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",

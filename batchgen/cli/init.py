@@ -13,6 +13,7 @@ from batchgen.checks.dry_run import check_job
 from batchgen.checks.findings import Findings
 from batchgen.cli.formatting import counted, rows_line
 from batchgen.cli.messages import write_notice, write_result
+from batchgen.cli.signals import default_ctrl_c
 from batchgen.errors import BatchgenError, SpecError, UsageError
 from batchgen.job import job_from
 from batchgen.job.names import check_names
@@ -77,7 +78,8 @@ def command(
     if prompt is not None:
         proposal = _with_prompt(proposal, prompt)
     if not yes and sys.stdin.isatty():
-        proposal = _ask(proposal, place, asks_provider=provider is None)
+        with default_ctrl_c():  # polars has a handler of its own
+            proposal = _ask(proposal, place, asks_provider=provider is None)
     if proposal.prompt is None and "prompt" not in {*survey.names, *proposal.columns}:
         raise SpecError(_no_subject(survey))
     job = _job_of(proposal, place)

@@ -25,8 +25,8 @@ def job_text(proposal: Proposal, place: Path, price: str) -> str:
 
 def _lines(proposal: Proposal, place: Path, price: str) -> Iterator[str]:
     yield f"# A job for {proposal.table.name}, proposed by `batchgen init`."
-    yield "# Edit it freely; `batchgen help job-file` explains every key. What follows a"
-    yield "# number sign is not read."
+    yield "# Edit it freely: `batchgen help job-file` explains every key. What stands"
+    yield "# behind a number sign is not read."
     yield ""
     yield f"manifest = {_value(_relative(proposal.table, place))}"
     yield ""
