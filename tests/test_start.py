@@ -29,6 +29,7 @@ LOADED = {
     "try": "aiohttp anyio httpx polars pyarrow tenacity",
     "curl": "aiohttp anyio httpx polars tenacity",
     "providers": "rich",
+    "config": "",
     "sandbox": "PIL anyio starlette uvicorn",
     "help": "",
 }

@@ -30,12 +30,13 @@ HELP = {
     "try": "Make one image now; show file, cost, time and the curl command.",
     "curl": "Print the request of one row as a curl command; send nothing.",
     "providers": "Show what providers can do, their prices, keys and limits.",
+    "config": "Show your own defaults, and where each value comes from.",
     "sandbox": "Serve the sandbox on loopback, each provider under its name.",
     "help": "Show a page on results, money, recovery and more.",
 }
 
-_MODULES = {"try": "try_"}
-"""Modules of commands whose names are keywords of Python."""
+_MODULES = {"config": "own_defaults", "try": "try_"}
+"""Modules of commands whose names are keywords of Python, or of another module."""
 
 
 _COMMANDS_THAT_ACT: tuple[list[str], ...] = (

@@ -19,6 +19,7 @@ from batchgen.job import job_from
 from batchgen.job.names import check_names
 from batchgen.job.proposal import Proposal, likely_provider, propose
 from batchgen.job.proposal_text import job_text
+from batchgen.job.user_defaults import read_user_defaults
 from batchgen.job.values import read_money
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.survey import Survey, survey_table
@@ -74,7 +75,7 @@ def command(
     place = _place(table, out, overwrite=overwrite)
     survey = survey_table(table)
     _check_provider(provider)
-    proposal = propose(survey, likely_provider(provider))
+    proposal = propose(survey, likely_provider(provider or _default_provider()))
     if prompt is not None:
         proposal = _with_prompt(proposal, prompt)
     if not yes and sys.stdin.isatty():
@@ -119,6 +120,11 @@ def _check_provider(provider: str | None) -> None:
             check_names([provider], PROVIDERS, "provider")
         except ValueError as error:
             raise UsageError(f"--provider: {error}") from error
+
+
+def _default_provider() -> str | None:
+    defaults = read_user_defaults(PROVIDERS)
+    return next(iter(defaults.providers), None) if defaults else None
 
 
 def _no_subject(survey: Survey) -> str:

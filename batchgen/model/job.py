@@ -100,6 +100,7 @@ class Job:
         max_failures: None never stops a run because rows fail.
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
+        from_defaults: Names of settings that only the user's defaults state.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -132,6 +133,7 @@ class Job:
     memory_mb: int | None = None
     limit: int | None = None
     grace_s: float = 60.0
+    from_defaults: tuple[str, ...] = ()
     image_folder: Path | None = None
 
     @property

@@ -20,11 +20,12 @@ from tests.cli.mistakes.options import OPTIONS, PROVIDERS
 from tests.cli.mistakes.proposals import PROPOSALS
 from tests.cli.mistakes.rows import ROWS
 from tests.cli.mistakes.tables import TABLES
+from tests.cli.mistakes.user_defaults import USER_DEFAULTS
 
 MISTAKES = (
     *(*OPTIONS, *PROVIDERS, *COMMANDS, *UNKNOWN_OPTIONS),
     *(*KEYS, *JOB_FILES, *TABLES, *ROWS, *FOLDERS, *HABITS),
-    *(*COLUMN_OPTIONS, *PROPOSALS),
+    *(*COLUMN_OPTIONS, *PROPOSALS, *USER_DEFAULTS),
 )
 
 
