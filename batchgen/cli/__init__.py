@@ -9,7 +9,14 @@ import sys
 
 import click
 
+if sys.platform == "win32":  # before what Windows does not have is imported
+    sys.exit(
+        "batchgen: Windows is served through WSL, the Linux inside of it: run `wsl "
+        "--install` once, and install and use batchgen there"
+    )
+
 from batchgen import open_files
+from batchgen.cli.examples import epilog_of
 from batchgen.cli.standard_streams import (
     escape_output,
     finish_output,
@@ -61,6 +68,7 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"batchgen.cli.{_MODULES.get(name, name)}")
         command: click.Command = module.command
+        command.epilog = command.epilog or epilog_of(name)
         return command
 
     def resolve_command(
@@ -96,7 +104,8 @@ def cli() -> None:
 
     \b
     Try it for free:
-    batchgen run samples/catalog.csv --provider aimlapi --rehearse
+    batchgen init --sample
+    batchgen run sample.toml --rehearse
     """  # noqa: D301 - click's mark for lines that stay as they are
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from math import inf
@@ -108,12 +109,18 @@ def choose_display(*, quiet: bool, json_lines: bool) -> Display:
         return NoDisplay()
     if json_lines:
         return JsonLinesDisplay()
-    if not sys.stderr.isatty():
+    if not _may_draw():
         return LineDisplay()
     # Imported here: rich is needed in terminals only.
     from batchgen.cli.bar import BarDisplay
 
     return BarDisplay()
+
+
+def _may_draw() -> bool:
+    """Tell whether stderr is a terminal on which colours and motion are welcome."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stderr.isatty() and not is_plain
 
 
 def progress_fields(view: View, at: datetime) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -33,10 +34,12 @@ from batchgen.runner.job_checks import check_settings
 from batchgen.runner.shell_quoting import quoted_word
 
 _MAX_CHARACTERS = 300
+_SAMPLE = files("batchgen").joinpath("samples/products.csv")
+_SAMPLE_COPY = Path("sample.csv")
 
 
 @click.command("init")
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("table", required=False, type=click.Path(path_type=Path))
 @click.option("--provider", metavar="NAME", help="Who makes the images.")
 @click.option(
     "--prompt",
@@ -51,16 +54,20 @@ _MAX_CHARACTERS = 300
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: take what is proposed.")
 @click.option(
+    "--sample",
+    is_flag=True,
+    help="Write a small table, sample.csv, and a job for that: to try batchgen.",
+)
+@click.option(
     "--overwrite", is_flag=True, help="Replace a job file that is there already."
 )
 def command(
-    table: Path,
+    table: Path | None,
     *,
     provider: str | None,
     prompt: str | None,
     out: Path | None,
-    yes: bool,
-    overwrite: bool,
+    **words: bool,
 ) -> None:
     """Look at TABLE and write a job file for it: columns, prompt, names, provider.
 
@@ -71,14 +78,18 @@ def command(
     \b
     batchgen init products.csv
     batchgen init products.csv --provider gemini --yes
+    batchgen init --sample
     """  # noqa: D301 - click's mark for lines that stay as they are
-    place = _place(table, out, overwrite=overwrite)
+    table = _table(table, sample=words["sample"], overwrite=words["overwrite"])
+    place = _place(table, out, overwrite=words["overwrite"])
+    if words["sample"]:
+        table.write_bytes(_SAMPLE.read_bytes())
     survey = survey_table(table)
     _check_provider(provider)
     proposal = propose(survey, likely_provider(provider or _default_provider()))
     if prompt is not None:
         proposal = _with_prompt(proposal, prompt)
-    if not yes and sys.stdin.isatty():
+    if not (words["yes"] or words["sample"]) and sys.stdin.isatty():
         with default_ctrl_c():  # polars has a handler of its own
             proposal = _ask(proposal, place, asks_provider=provider is None)
     if proposal.prompt is None and "prompt" not in {*survey.names, *proposal.columns}:
@@ -89,6 +100,25 @@ def command(
     with replacing(place) as file:
         file.write(job_text(proposal, place, price).encode())
     write_result("\n".join(_summary(proposal, findings, price, place)))
+
+
+def _table(table: Path | None, *, sample: bool, overwrite: bool) -> Path:
+    """Return the table; with --sample it is a file that is still to be written."""
+    if not sample:
+        if table is None:
+            raise UsageError(
+                "TABLE is missing: write batchgen init products.csv, or batchgen init "
+                "--sample for a table to try"
+            )
+        return table
+    if table is not None:
+        raise UsageError("--sample brings a table of its own: leave TABLE out")
+    if _SAMPLE_COPY.exists() and not overwrite:
+        raise UsageError(
+            f"{_SAMPLE_COPY} is there already: go to another folder, or replace it "
+            "with --overwrite"
+        )
+    return _SAMPLE_COPY
 
 
 def _place(table: Path, out: Path | None, *, overwrite: bool) -> Path:

@@ -17,7 +17,6 @@ from batchgen.runner.credentials import looks_like_a_key
 EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
     {
         ("run", "source"): "batchgen run products.csv --provider gemini --rehearse",
-        ("init", "table"): "batchgen init products.csv",
         ("check", "source"): "batchgen check products.csv --provider gemini",
         ("curl", "source"): "batchgen curl products.csv --provider gemini --row 0",
         ("curl", "row"): "--row 0 for the first row",

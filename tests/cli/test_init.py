@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,20 @@ def test_in_a_terminal_it_asks_and_asks_again_after_a_mistake(folder: Path) -> N
     assert 'provider = "foxapi"' in text
     assert 'prompt = "A {{ Title }}"' in text
     assert "\nmax_cost = 5\n" in text
+
+
+def test_the_example_of_the_help_works_in_an_empty_folder(tmp_path: Path) -> None:
+    help_text = batchgen("--help", at=tmp_path).stdout
+    example = re.findall(r"^  batchgen (.+)$", help_text, re.MULTILINE)
+
+    assert example == ["init --sample", "run sample.toml --rehearse"]
+    for command in example:
+        assert batchgen(*command.split(), at=tmp_path).code == 0
+
+    assert table(tmp_path / "out/sample-rehearsal").height == 3
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("sample.csv", "sample.toml", "out"),
+    }
 
 
 def test_ctrl_c_at_a_question_writes_nothing(folder: Path) -> None:

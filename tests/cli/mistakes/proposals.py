@@ -10,7 +10,21 @@ PROPOSALS = (
         name="init-without-table",
         command="init",
         names=("TABLE", "missing"),
-        remedy=("batchgen init products.csv",),
+        remedy=("batchgen init products.csv", "--sample"),
+    ),
+    Mistake(
+        name="init-of-a-sample-and-a-table",
+        command="init m.csv --sample",
+        names=("--sample", "table of its own"),
+        remedy=("leave TABLE out",),
+        files=_TABLE,
+    ),
+    Mistake(
+        name="init-over-a-sample",
+        command="init --sample",
+        names=("sample.csv", "there already"),
+        remedy=("another folder", "--overwrite"),
+        files={"sample.csv": "mine\n"},
     ),
     Mistake(
         name="init-of-no-file",
