@@ -46,6 +46,9 @@ _MODULES = {"config": "own_defaults", "try": "try_"}
 """Modules of commands whose names are keywords of Python, or of another module."""
 
 
+_COMPLETION = "_BATCHGEN_COMPLETE"
+"""Set by a shell that asks what could be typed next; the name is click's."""
+
 _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     [],
     ["run"],
@@ -113,7 +116,8 @@ def main() -> None:
     """Run the command line; every error becomes one clear message."""
     prepare_streams()
     _start_quickly()
-    escape_output()
+    if _COMPLETION not in os.environ:  # a shell reads that, and click writes bytes
+        escape_output()
     _choose_output_format()
     code = _run()
     if (problem := finish_output()) is not None:

@@ -18,6 +18,7 @@ from batchgen.job.settings import SETTINGS
 from batchgen.job.user_defaults import defaults_path
 from batchgen.manifest.wording import shown
 from batchgen.model import Job
+from batchgen.providers import PROVIDERS
 from batchgen.runner.access import base_url_of, no_base_url
 from batchgen.runner.config import RunOptions
 from batchgen.runner.folder import REHEARSAL_SUFFIX
@@ -68,7 +69,16 @@ def _decorator(setting: Setting) -> Callable[[F], F]:
         multiple=setting.multiple,
         is_flag=is_flag,
         default=None,
+        shell_complete=_complete_providers if setting.name == "provider" else None,
     )
+
+
+def _complete_providers(
+    _context: click.Context, _parameter: click.Parameter, typed: str
+) -> list[str]:
+    """Return what the last of several providers could be, for the shell."""
+    before, comma, last = typed.rpartition(",")
+    return [f"{before}{comma}{name}" for name in PROVIDERS if name.startswith(last)]
 
 
 def _type_of(python_type: Any) -> Any:
