@@ -12,7 +12,7 @@ import click
 
 from batchgen.checks.dry_run import check_job
 from batchgen.checks.findings import Findings
-from batchgen.cli.formatting import counted, rows_line
+from batchgen.cli.formatting import counted, invalid_lines, rows_line
 from batchgen.cli.messages import write_notice, write_result
 from batchgen.cli.signals import default_ctrl_c
 from batchgen.errors import BatchgenError, SpecError, UsageError
@@ -25,7 +25,7 @@ from batchgen.job.values import read_money
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.survey import Survey, survey_table
 from batchgen.manifest.wording import shown
-from batchgen.model import Job, Status, dollars
+from batchgen.model import Job, dollars
 from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.providers._decoding import one_line
@@ -260,7 +260,8 @@ def _summary(
     yield from findings.notices
     yield rows_line(findings.totals)
     yield from _choices(proposal)
-    yield "finished prompts:"
+    if findings.prompts:
+        yield "finished prompts:"
     for example in findings.prompts:
         yield f"  row {example.row}: {one_line(example.prompt, _MAX_CHARACTERS)}"
     yield price
@@ -268,8 +269,7 @@ def _summary(
     if findings.duplicates.rows:
         rows = counted(findings.duplicates.rows, "row")
         yield f"the same image as in an earlier row: {rows}; `dedupe` buys such once"
-    if invalid := findings.totals.rows.get(Status.INVALID, 0):
-        yield f"left out: {counted(invalid, 'row')}; the first command below says why"
+    yield from invalid_lines(findings.invalid, shown(proposal.table))
     yield f"wrote {shown(place)}; nothing was sent"
     yield "next:"
     yield f"  batchgen check {name}"
@@ -286,6 +286,8 @@ def _choices(proposal: Proposal) -> Iterator[str]:
         yield "id: no column is unique and never empty; rows are known by their content"
     if proposal.more_images:
         yield f"more images, not sent: {', '.join(proposal.more_images)}"
+    for column in proposal.absent_images:
+        yield f"`{column}` is not used: the image files that it names are not there"
     if proposal.prompt is not None:
         yield f"prompt: {proposal.prompt}"
     if proposal.filename is not None:

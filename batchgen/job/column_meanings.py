@@ -78,9 +78,14 @@ def plain(name: str) -> str:
 
 
 def find_prompt(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
-    """Return the column that holds finished prompts, if there is one."""
-    likely = filter(_is_long, _named(columns, _LIKELY_PROMPTS))
-    return next(_named(columns, _PROMPTS), None) or next(likely, _only_text(columns))
+    """Return the column that holds finished prompts, if there is one.
+
+    A table that has nothing but one column of texts is a list of prompts.
+    """
+    named = next(_named(columns, _PROMPTS), None)
+    likely = next(filter(_is_long, _named(columns, _LIKELY_PROMPTS)), None)
+    only = columns[0] if len(columns) == 1 and _is_wordy(columns[0]) else None
+    return named or likely or only
 
 
 def find_title(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
@@ -148,6 +153,12 @@ def find_images(columns: Sequence[ColumnSurvey], folder: Path) -> list[ColumnSur
     return [column for column in columns if _holds_images(column, folder)]
 
 
+def are_there(column: ColumnSurvey, folder: Path) -> bool:
+    """Tell whether images of a column can be used: URLs, or files that exist."""
+    paths = [text for text in column.texts if not is_url(text)]
+    return not paths or any((folder / path).is_file() for path in paths)
+
+
 def _named(
     columns: Sequence[ColumnSurvey], names: Sequence[str]
 ) -> Iterator[ColumnSurvey]:
@@ -157,11 +168,6 @@ def _named(
         if column.texts:
             by_name.setdefault(plain(column.name), column)
     return (by_name[name] for name in names if name in by_name)
-
-
-def _only_text(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
-    """Return the column of a table that has nothing else: a list of prompts."""
-    return columns[0] if len(columns) == 1 and columns[0].texts else None
 
 
 def _is_wordy(column: ColumnSurvey) -> bool:

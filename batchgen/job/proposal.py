@@ -12,6 +12,7 @@ from typing import Any
 from batchgen.addresses import is_local
 from batchgen.job.column_meanings import (
     GERMAN,
+    are_there,
     find_description,
     find_details,
     find_group,
@@ -54,6 +55,7 @@ class Proposal:
         id_column: The column that names the rows; None where none can.
         columns: The table's names of known columns, where they differ.
         more_images: Columns with further reference images.
+        absent_images: Columns with names of image files that are not there.
         images_folder: Below which the reference images lie; None for the table's.
         prompt: None where a column holds it.
         longer_prompt: The same with the description; None without one.
@@ -69,6 +71,7 @@ class Proposal:
     longer_prompt: str | None = None
     filename: str | None = None
     more_images: Sequence[str] = ()
+    absent_images: Sequence[str] = ()
     images_folder: Path | None = None
     has_gaps: bool = False
     max_cost: str | None = None
@@ -98,9 +101,10 @@ def propose(survey: Survey, provider: str) -> Proposal:
     """
     columns = survey.columns
     folder = survey.path.resolve().parent
-    images = find_images(columns, folder)
-    others = [column for column in columns if column not in images]
-    row_id, prompt = find_id(others), find_prompt(others)
+    candidates = find_images(columns, folder)
+    images = [column for column in candidates if are_there(column, folder)]
+    others = [column for column in columns if column not in candidates]
+    row_id, prompt = find_id(others), find_prompt(columns)
     usable = [column for column in others if column is not row_id]
     title = prompt or find_title(usable)
     mapping = {
@@ -122,8 +126,11 @@ def propose(survey: Survey, provider: str) -> Proposal:
         columns=mapping,
         prompt=template,
         longer_prompt=longer,
-        filename=_file_name(others, row_id, None if prompt else title),
+        filename=None
+        if "filename" in survey.names
+        else _file_name(others, row_id, None if prompt else title),
         more_images=[column.name for column in images[1:]],
+        absent_images=[each.name for each in candidates if each not in images],
         images_folder=_images_folder(images[0], folder) if images else None,
         has_gaps=title is not None and title.filled < 1,
     )
@@ -177,7 +184,12 @@ def _file_name(
     if name is None:
         return None
     group = find_group([column for column in columns if column is not name])
-    parts = [] if group is None else [f"{{{{ {_expression(group)} | slug }}}}"]
+    parts = []
+    if group is not None:
+        value = _expression(group)
+        if group.filled < 1:
+            value += ' | default("other")'
+        parts.append(f"{{{{ {value} | slug }}}}")
     if row_id is None or parts:
         parts.append(f"{{{{ {_expression(name)} | slug }}}}")
     return "/".join(parts) or None

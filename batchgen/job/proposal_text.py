@@ -41,6 +41,7 @@ def _lines(proposal: Proposal, place: Path, price: str) -> Iterator[str]:
     yield from _money(proposal, price)
     yield from _images(proposal)
     yield from _columns(proposal)
+    yield from _absent_images(proposal)
     yield from _folder(proposal, place)
 
 
@@ -108,6 +109,12 @@ def _columns(proposal: Proposal) -> Iterator[str]:
         columns = [first, *proposal.more_images]
         yield "# All images of a row as references; a provider takes only some:"
         yield f"# references = [{', '.join(map(_value, columns))}]"
+
+
+def _absent_images(proposal: Proposal) -> Iterator[str]:
+    if proposal.absent_images and "references" not in proposal.columns:
+        yield "# This column names image files that are not there. Once they are:"
+        yield f"# references = {_value(proposal.absent_images[0])}"
 
 
 def _folder(proposal: Proposal, place: Path) -> Iterator[str]:

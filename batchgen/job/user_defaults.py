@@ -35,8 +35,10 @@ _WHY_NO_CONSENT = (
 def defaults_path() -> Path:
     """Return where the file of the user's defaults is, or would be."""
     base = os.environ.get("XDG_CONFIG_HOME", "").strip()
-    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    return folder / "batchgen" / "config.toml"
+    if not Path(base).is_absolute():  # as the XDG specification wants
+        # Unlike Path.home, it does not fail for a user without a home.
+        base = os.path.expanduser("~/.config")  # noqa: PTH111
+    return Path(base) / "batchgen" / "config.toml"
 
 
 def read_user_defaults(known_providers: Collection[str]) -> SettingsLayer | None:
@@ -68,8 +70,11 @@ def read_defaults_table(path: Path) -> dict[str, Any] | None:
         SpecError: it cannot be read, or is no TOML.
     """
     try:
-        if not path.exists() and not path.is_symlink():
-            return None
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        # A folder that may not be looked into belongs to somebody else, as after `su`.
+        return None
+    try:
         if path.is_file() and not path.read_bytes().strip():
             return {}
         return parse_toml(path)

@@ -140,6 +140,48 @@ def test_an_id_may_repeat_a_value_by_mistake_but_not_half_of_them(
     assert proposal_for(tmp_path, often).id_column is None
 
 
+def test_files_count_as_images_where_they_are_there(tmp_path: Path) -> None:
+    table = "Image,Name\nphotos/a.png,Cup\nphotos/b.png,Mug\n"
+
+    before = proposal_for(tmp_path, table)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/b.png").write_bytes(b"")
+    after = proposal_for(tmp_path, table)
+
+    assert ("references" in before.columns, before.absent_images) == (False, ["Image"])
+    assert (after.columns["references"], after.absent_images) == ("Image", [])
+    assert before.prompt is not None
+    assert "reference image" not in before.prompt
+    assert '# references = "Image"' in job_text(before, tmp_path / "j.toml", "nothing")
+
+
+def test_image_files_beside_the_folder_of_the_table_are_allowed(
+    tmp_path: Path,
+) -> None:
+    for name in ("list", "photos/front"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "photos/front/a.png").write_bytes(b"")
+    table = "Name,Photo\nCup,../photos/front/a.png\nMug,../photos/front/b.png\n"
+
+    proposal = proposal_for(tmp_path / "list", table)
+
+    assert proposal.images_folder == tmp_path / "photos/front"
+
+
+def test_a_group_that_rows_lack_and_a_column_of_names_are_heeded(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        f"S{number},cup,{'' if number == 3 else number % 4}" for number in range(20)
+    ]
+    table = "\n".join(["SKU,Name,Brand", *rows])
+    named = "SKU,Name,Brand,filename\n1,cup,A,x\n2,mug,B,y\n"
+
+    template = '{{ Brand | default("other") | slug }}/{{ SKU | slug }}'
+    assert proposal_for(tmp_path, table).filename == template
+    assert proposal_for(tmp_path, named).filename is None
+
+
 def test_rows_without_a_title_are_left_out(tmp_path: Path) -> None:
     assert proposal_for(tmp_path, SHOPIFY).settings()["empty"] == "skip"
     assert "empty" not in proposal_for(tmp_path, MERCHANT).settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -101,6 +102,38 @@ def test_a_price_names_the_file_that_states_it() -> None:
     write_defaults(DEFAULTS)
 
     assert load().terms["gemini"].prices[0].page == "config/batchgen/config.toml"
+
+
+def test_the_file_stands_in_the_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    for relative in ("", "not/absolute"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", relative)
+        assert defaults_path() == Path("/home/ann/.config/batchgen/config.toml")
+
+
+def test_a_user_without_a_home_has_no_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+
+    assert load('provider = "gemini"').from_defaults == ()
+
+
+def test_a_file_that_is_a_folder_or_leads_nowhere_is_refused(folder: Path) -> None:
+    path = defaults_path()
+    path.parent.mkdir(parents=True)
+    path.symlink_to("nowhere.toml")
+
+    with pytest.raises(SpecError, match="XDG_CONFIG_HOME"):
+        load('provider = "gemini"')
+
+
+def test_a_folder_of_somebody_else_is_not_ours(folder: Path) -> None:
+    (folder / "config").write_text("a file")
+
+    assert load('provider = "gemini"').from_defaults == ()
 
 
 def test_an_empty_file_adds_nothing() -> None:
