@@ -43,6 +43,8 @@ GERMAN = """Artikelnummer;Bezeichnung;Warengruppe;Farbe;Preis;Bild
 
 
 def proposal_for(folder: Path, table: str, provider: str = "gemini") -> Proposal:
+    (folder / "bilder").mkdir(exist_ok=True)
+    (folder / "bilder/1.png").write_bytes(b"")
     path = folder / "table.csv"
     path.write_text(table, encoding="utf-8")
     return propose(survey_table(path), provider)
