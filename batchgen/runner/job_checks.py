@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from batchgen.errors import BatchgenError, SpecError, UsageError
+from batchgen.job.user_defaults import defaults_path
 from batchgen.ledger import Reader
 from batchgen.manifest.wording import nearest, shown
 from batchgen.model import Capabilities, ImageRequest, Job
@@ -82,7 +83,10 @@ def _is_under_way(job: Job) -> bool:
 def _error_in(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
     if is_option:
         return UsageError(f"--{setting.replace('_', '-')}: {message}")
-    return SpecError(f"{shown(job.source)}, `{setting}`: {message}")
+    stated = {"providers" if setting == "base_url" else setting}
+    is_default = not stated.isdisjoint(job.from_defaults)
+    place = defaults_path() if is_default else job.source
+    return SpecError(f"{shown(place)}, `{setting}`: {message}")
 
 
 def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:

@@ -105,6 +105,13 @@ USER_DEFAULTS = (
         ("did you mean `gemini`?",),
     ),
     _mistake(
+        "address-without-its-path",
+        'provider = "gemini"\n[providers.gemini]\n'
+        'base_url = "https://generativelanguage.googleapis.com"\n',
+        ("`base_url`",),
+        ("https://generativelanguage.googleapis.com/v1beta",),
+    ),
+    _mistake(
         "folder-in-its-place",
         None,
         ("directory",),
