@@ -188,6 +188,24 @@ class Manifest:
             yield Slice(rows, self._to_ipc(batch.frame), reader.files_read())
         self.id_candidate = candidates.best()
 
+    def columns(self) -> dict[str, pl.DataType]:
+        """Return the columns that can be read, with their types."""
+        hidden = self._source.dropped | self._source.unreadable.keys()
+        schema = self._source.empty().schema
+        return {name: kind for name, kind in schema.items() if name not in hidden}
+
+    def frames(self, size: int) -> Iterator[pl.DataFrame]:
+        """Read all rows in order, as they stand in the table.
+
+        Args:
+            size: Maximum rows of a frame.
+
+        Raises:
+            SpecError: the rest of the file cannot be read reliably.
+        """
+        for _, batch in self._batches(size):
+            yield batch.frame
+
     def rows_at(self, positions: Iterable[int]) -> Iterator[Row]:
         """Read only some rows, in the way of `slices`.
 

@@ -11,9 +11,9 @@ import polars as pl
 from batchgen.manifest.cell_values import text_of
 from batchgen.manifest.embedded import holds_images
 from batchgen.manifest.frame_rows import as_rows
+from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.missing_values import is_missing
-from batchgen.manifest.opening import foreign_errors, open_source
-from batchgen.manifest.table_source import TableSource
+from batchgen.model import Job
 
 MAX_ROWS = 50_000
 """Rows that are looked at; a check reads all of them."""
@@ -46,7 +46,6 @@ class Survey:
 
     path: Path
     columns: tuple[ColumnSurvey, ...]
-    notices: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,27 +59,24 @@ def survey_table(path: Path) -> Survey:
     Raises:
         SpecError: the file is no table, has no rows, or cannot be read.
     """
-    with foreign_errors(path):
-        source = open_source(path, frozenset())
-        frames = list(_first_frames(source))
-    empty = source.empty()
-    hidden = source.dropped | source.unreadable.keys()
-    names = [name for name in source.names if name not in hidden]
+    # What the job asks for does not matter here: only its table is read.
+    job = Job(source=path, manifest=path, out=path.parent, providers=(), prompt="-")
+    manifest = Manifest.open(job)
+    frames = list(_first_frames(manifest))
     return Survey(
         path=path,
         columns=tuple(
-            _survey_of(name, frames, images=holds_images(empty.get_column(name).dtype))
-            for name in names
+            _survey_of(name, frames, images=holds_images(kind))
+            for name, kind in manifest.columns().items()
         ),
-        notices=source.notices,
     )
 
 
-def _first_frames(source: TableSource) -> Iterator[pl.DataFrame]:
+def _first_frames(manifest: Manifest) -> Iterator[pl.DataFrame]:
     rows = 0
-    for batch in source.batches(_BATCH_ROWS):
-        yield batch.frame
-        rows += batch.frame.height
+    for frame in manifest.frames(_BATCH_ROWS):
+        yield frame
+        rows += frame.height
         if rows >= MAX_ROWS:
             return
 
