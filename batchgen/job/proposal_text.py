@@ -35,6 +35,9 @@ def _lines(proposal: Proposal, place: Path, price: str) -> Iterator[str]:
     variable = key_variable(proposal.provider)
     yield f"# The key stands in the environment: export {variable}=your-key"
     yield f"provider = {_value(proposal.provider)}"
+    if PROVIDERS[proposal.provider].defaults.base_url is None:
+        yield "# It has no address of its own: write the one that you were given."
+        yield '# base_url = "https://api.example.com/v1"'
     yield ""
     yield from _prompt(proposal)
     yield from _file_name(proposal)

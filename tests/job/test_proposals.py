@@ -215,6 +215,15 @@ def test_lines_that_are_off_can_be_switched_on(tmp_path: Path) -> None:
         assert tomllib.loads(switched)
 
 
+def test_a_provider_without_an_address_is_given_a_line_for_it(tmp_path: Path) -> None:
+    texts = [
+        job_text(proposal_for(tmp_path, ETSY, provider), tmp_path / "j.toml", "nothing")
+        for provider in ("gccai", "gemini")
+    ]
+
+    assert ["# base_url = " in text for text in texts] == [True, False]
+
+
 @pytest.mark.parametrize(
     "title",
     ['Kid\'s "Title"', "Größe (\u00fc)", "a\\b", 'row["x"]', "{{ x }}"],
