@@ -20,7 +20,7 @@ from batchgen.job import job_from
 from batchgen.job.names import check_names
 from batchgen.job.proposal import Proposal, likely_provider, propose
 from batchgen.job.proposal_text import job_text
-from batchgen.job.user_defaults import read_user_defaults
+from batchgen.job.user_defaults import default_provider
 from batchgen.job.values import read_money
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.survey import Survey, survey_table
@@ -86,7 +86,7 @@ def command(
         table.write_bytes(_SAMPLE.read_bytes())
     survey = survey_table(table)
     _check_provider(provider)
-    proposal = propose(survey, likely_provider(provider or _default_provider()))
+    proposal = propose(survey, likely_provider(provider or default_provider()))
     if prompt is not None:
         proposal = _with_prompt(proposal, prompt)
     if not (words["yes"] or words["sample"]) and sys.stdin.isatty():
@@ -150,11 +150,6 @@ def _check_provider(provider: str | None) -> None:
             check_names([provider], PROVIDERS, "provider")
         except ValueError as error:
             raise UsageError(f"--provider: {error}") from error
-
-
-def _default_provider() -> str | None:
-    defaults = read_user_defaults(PROVIDERS)
-    return next(iter(defaults.providers), None) if defaults else None
 
 
 def _no_subject(survey: Survey) -> str:

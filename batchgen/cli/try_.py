@@ -35,6 +35,7 @@ from batchgen.cli.options import (
 from batchgen.cli.run_job import launch
 from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
+from batchgen.job.user_defaults import default_provider
 from batchgen.ledger import Reader
 from batchgen.ledger.listed_images import directory_images
 from batchgen.ledger.results import result_slices
@@ -64,6 +65,7 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
     "--provider",
     type=click.Choice(list(PROVIDERS)),
     required=True,
+    default=default_provider,
     help="Who makes the image.",
 )
 @click.option("--model", help="Model; the provider's own by default.")

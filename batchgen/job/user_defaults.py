@@ -20,6 +20,7 @@ from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
 from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import AT_PATH, KEYS, TERMS, keys_of
 from batchgen.manifest.wording import shown
+from batchgen.providers import PROVIDERS
 
 _CONSENT = "max_cost"
 _WHY_NOT = (
@@ -61,6 +62,16 @@ def read_user_defaults(known_providers: Collection[str]) -> SettingsLayer | None
         with origin.context("per_day", "budget"):
             raise ValueError("0 allows no purchase: give an amount, such as 10")
     return layer
+
+
+def default_provider() -> str | None:
+    """Return the first provider of the user's defaults; None if they name none.
+
+    Raises:
+        SpecError: as `read_user_defaults`.
+    """
+    defaults = read_user_defaults(PROVIDERS)
+    return next(iter(defaults.providers), None) if defaults else None
 
 
 def read_defaults_table(path: Path) -> dict[str, Any] | None:

@@ -122,6 +122,16 @@ def test_edited_limits_change_no_row_of_a_run_that_is_done(folder: Path) -> None
     assert "changed" not in ended.terminal
 
 
+def test_one_image_is_made_by_the_provider_of_the_defaults(folder: Path) -> None:
+    write_defaults(folder, 'provider = "gemini"\n')
+
+    ended = batchgen("try", "a lamp", "--rehearse", at=folder)
+
+    assert ended.code == 0, ended.stderr
+    (job,) = folder.glob("out/**/job.toml")
+    assert 'provider = "gemini"' in job.read_text()
+
+
 def test_init_proposes_the_provider_of_the_defaults(folder: Path) -> None:
     write_defaults(folder, 'provider = "foxapi"\n')
 
