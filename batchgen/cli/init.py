@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import ROUND_UP, Decimal
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,13 +20,13 @@ from batchgen.errors import BatchgenError, SpecError, UsageError
 from batchgen.job import job_from
 from batchgen.job.names import check_names
 from batchgen.job.proposal import Proposal, likely_provider, propose
-from batchgen.job.proposal_text import job_text
+from batchgen.job.proposal_text import Quote, job_text
 from batchgen.job.user_defaults import default_provider
 from batchgen.job.values import read_money
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.survey import Survey, survey_table
 from batchgen.manifest.wording import shown
-from batchgen.model import Job, dollars
+from batchgen.model import Job, dollars, to_usd
 from batchgen.output.whole import replacing
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.providers._decoding import one_line
@@ -34,6 +35,8 @@ from batchgen.runner.job_checks import check_settings
 from batchgen.runner.shell_quoting import quoted_word
 
 _MAX_CHARACTERS = 300
+_SMALL_USD = 10
+"""Below this a proposed budget is not rounded to whole dollars."""
 _SAMPLE = files("batchgen").joinpath("samples/products.csv")
 _SAMPLE_COPY = Path("sample.csv")
 
@@ -89,17 +92,21 @@ def command(
     proposal = propose(survey, likely_provider(provider or default_provider()))
     if prompt is not None:
         proposal = _with_prompt(proposal, prompt)
-    if not (words["yes"] or words["sample"]) and sys.stdin.isatty():
+    asks = not (words["yes"] or words["sample"]) and sys.stdin.isatty()
+    if asks:
         with default_ctrl_c():  # polars has a handler of its own
             proposal = _ask(proposal, place, asks_provider=provider is None)
     if proposal.prompt is None and "prompt" not in {*survey.names, *proposal.columns}:
         raise SpecError(_no_subject(survey))
     job = _job_of(proposal, place)
     findings = check_job(job, PROVIDERS, prices_of(job), max_listed=0)
-    price = _price(findings)
+    quote = _quote(findings)
+    if asks:
+        with default_ctrl_c():
+            proposal = replace(proposal, max_cost=_ask_budget(quote))
     with replacing(place) as file:
-        file.write(job_text(proposal, place, price).encode())
-    write_result("\n".join(_summary(proposal, findings, price, place)))
+        file.write(job_text(proposal, place, quote).encode())
+    write_result("\n".join(_summary(proposal, findings, quote, place)))
 
 
 def _table(table: Path | None, *, sample: bool, overwrite: bool) -> Path:
@@ -198,13 +205,18 @@ def _ask(proposal: Proposal, place: Path, *, asks_provider: bool) -> Proposal:
         )
         if prompt != proposal.prompt:
             proposal = _with_prompt(proposal, prompt)
-    budget = click.prompt(
+    return proposal
+
+
+def _ask_budget(quote: Quote) -> str | None:
+    write_notice(quote.text)
+    budget: str | None = click.prompt(
         "Spend at most, in US dollars (0: decide later)",
         default="0",
         value_proc=_read_budget,
         err=True,
     )
-    return replace(proposal, max_cost=budget)
+    return budget
 
 
 def _read_budget(text: str) -> str | None:
@@ -235,22 +247,25 @@ def _job_of(proposal: Proposal, place: Path) -> Job:
     return job
 
 
-def _price(findings: Findings) -> str:
+def _quote(findings: Findings) -> Quote:
     forecast = findings.forecast
     images = counted(forecast.images, "image")
     cost = forecast.cost()
     if forecast.unpriced:
-        return (
+        return Quote(
             f"{images}; {forecast.unpriced} of them without a known price: say one "
             "with `price`"
         )
-    return (
-        f"{images} cost about {dollars(cost.expected)}, at most {dollars(cost.highest)}"
+    highest = to_usd(cost.highest)
+    unit = Decimal("0.1") if highest < _SMALL_USD else Decimal(1)
+    return Quote(
+        f"{images} cost about {dollars(cost.expected)}, at most {dollars(highest)}",
+        highest.quantize(unit, ROUND_UP) or None,
     )
 
 
 def _summary(
-    proposal: Proposal, findings: Findings, price: str, place: Path
+    proposal: Proposal, findings: Findings, quote: Quote, place: Path
 ) -> Iterator[str]:
     yield from findings.notices
     yield rows_line(findings.totals)
@@ -259,7 +274,7 @@ def _summary(
         yield "finished prompts:"
     for example in findings.prompts:
         yield f"  row {example.row}: {one_line(example.prompt, _MAX_CHARACTERS)}"
-    yield price
+    yield quote.text
     name = quoted_word(shown(place))
     if findings.duplicates.rows:
         rows = counted(findings.duplicates.rows, "row")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from batchgen.job.proposal import Proposal
@@ -12,18 +14,31 @@ from batchgen.manifest.spelling import spelled
 from batchgen.providers import PROVIDERS, key_variable
 
 
-def job_text(proposal: Proposal, place: Path, price: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the images of a job cost.
+
+    Attributes:
+        text: In words.
+        budget: An amount that is enough for all of them; None where prices are unknown.
+    """
+
+    text: str
+    budget: Decimal | None = None
+
+
+def job_text(proposal: Proposal, place: Path, quote: Quote) -> str:
     """Return the text of a job file.
 
     Args:
         proposal: The job.
         place: Where the file will be: paths are relative to it.
-        price: What it costs, in words; a comment.
+        quote: What it costs.
     """
-    return "\n".join([*_lines(proposal, place, price), ""])
+    return "\n".join([*_lines(proposal, place, quote), ""])
 
 
-def _lines(proposal: Proposal, place: Path, price: str) -> Iterator[str]:
+def _lines(proposal: Proposal, place: Path, quote: Quote) -> Iterator[str]:
     yield f"# A job for {proposal.table.name}, proposed by `batchgen init`."
     yield "# Edit it freely: `batchgen help job-file` explains every key. What stands"
     yield "# behind a number sign is not read."
@@ -41,7 +56,8 @@ def _lines(proposal: Proposal, place: Path, price: str) -> Iterator[str]:
     yield ""
     yield from _prompt(proposal)
     yield from _file_name(proposal)
-    yield from _money(proposal, price)
+    yield from _money(proposal, quote)
+    yield from _pace(proposal)
     yield from _images(proposal)
     yield from _columns(proposal)
     yield from _absent_images(proposal)
@@ -75,16 +91,25 @@ def _file_name(proposal: Proposal) -> Iterator[str]:
     yield ""
 
 
-def _money(proposal: Proposal, price: str) -> Iterator[str]:
-    yield f"# {price}."
+def _money(proposal: Proposal, quote: Quote) -> Iterator[str]:
+    yield f"# {quote.text}."
     yield "# The most that all runs together may spend, in US dollars. A budget is your"
     yield "# consent to spend that much without being asked again."
     if proposal.max_cost is None:
-        yield "# max_cost = 5"
+        yield f"# max_cost = {quote.budget or 5}"
     else:
         yield f"max_cost = {proposal.max_cost}"
     yield "# Only the first rows, to look at the images before the rest is bought."
     yield "# limit = 5"
+    yield ""
+
+
+def _pace(proposal: Proposal) -> Iterator[str]:
+    defaults = PROVIDERS[proposal.provider].defaults
+    yield "# Purchases under way at once, and purchases per minute. Set them where your"
+    yield f"# account has other limits than those that {proposal.provider} documents."
+    yield f"# concurrency = {defaults.concurrency}"
+    yield f"# rpm = {60 if defaults.rpm is None else f'{defaults.rpm:g}'}"
     yield ""
 
 

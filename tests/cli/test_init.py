@@ -48,6 +48,18 @@ def test_it_shows_prompts_price_and_the_next_two_commands(folder: Path) -> None:
     ]
 
 
+def test_the_budget_that_stands_there_as_a_comment_is_enough(folder: Path) -> None:
+    batchgen("init", "products.csv", "--provider", "gemini", at=folder)
+    job = folder / "products.toml"
+    (line,) = re.findall(r"^# (max_cost = .+)$", job.read_text(), re.MULTILINE)
+
+    job.write_text(f"{line}\n{job.read_text()}")
+    checked = batchgen("check", "products.toml", at=folder)
+
+    assert checked.code == 0, checked.terminal
+    assert "NOT ENOUGH" not in checked.stdout.upper()
+
+
 def test_nothing_is_made_but_the_job_file(folder: Path) -> None:
     batchgen("init", "products.csv", at=folder)
 
@@ -93,6 +105,7 @@ def test_in_a_terminal_it_asks_and_asks_again_after_a_mistake(folder: Path) -> N
         screen.press(b"A {{ title }}\n")
         screen.wait_for("write {{ Title }}")
         screen.press(b"A {{ Title }}\n")
+        screen.wait_for("3 images; 3 of them without a known price")
         screen.wait_for("Spend at most")
         screen.press(b"$5\n")
         screen.wait_for("write 5")

@@ -9,12 +9,13 @@ import pytest
 
 from batchgen.job import job_from, load_job
 from batchgen.job.proposal import Proposal, likely_provider, propose
-from batchgen.job.proposal_text import job_text
+from batchgen.job.proposal_text import Quote, job_text
 from batchgen.manifest.survey import survey_table
 from batchgen.model import Job
 
 TABLES = Path(__file__).parents[2] / "samples" / "tables"
 URL = "https://cdn.example.com"
+FREE = Quote("nothing")
 
 SHOPIFY = f"""Handle,Title,Body (HTML),Vendor,Option1 Name,Option1 Value,Variant SKU,\
 Image Src,Image Position,Image Alt Text
@@ -154,7 +155,9 @@ def test_files_count_as_images_where_they_are_there(tmp_path: Path) -> None:
     assert (after.columns["references"], after.absent_images) == ("Image", [])
     assert before.prompt is not None
     assert "reference image" not in before.prompt
-    assert '# references = "Image"' in job_text(before, tmp_path / "j.toml", "nothing")
+    assert '# references = "Image"' in job_text(
+        before, tmp_path / "j.toml", Quote("nothing")
+    )
 
 
 def test_image_files_beside_the_folder_of_the_table_are_allowed(
@@ -198,15 +201,18 @@ def test_the_job_file_says_what_is_proposed(tmp_path: Path, name: str) -> None:
     proposal = propose(survey_table(TABLES / f"{name}.csv"), "gemini")
     place = tmp_path / "job.toml"
 
-    place.write_text(job_text(proposal, place, "nothing"), encoding="utf-8")
+    place.write_text(job_text(proposal, place, FREE), encoding="utf-8")
 
     assert load_job(place) == job_from(proposal.settings(), source=place)
 
 
 def test_lines_that_are_off_can_be_switched_on(tmp_path: Path) -> None:
     proposal = proposal_for(tmp_path, ETSY)
-    text = job_text(proposal, tmp_path / "job.toml", "nothing")
-    keys = ("prompt", "filename", "max_cost", "limit", "aspect_ratio", "references")
+    text = job_text(proposal, tmp_path / "job.toml", FREE)
+    keys = (
+        *("prompt", "filename", "max_cost", "limit", "aspect_ratio", "references"),
+        *("concurrency", "rpm"),
+    )
 
     for key in keys:
         (line,) = [line for line in text.splitlines() if line.startswith(f"# {key} =")]
@@ -217,7 +223,11 @@ def test_lines_that_are_off_can_be_switched_on(tmp_path: Path) -> None:
 
 def test_a_provider_without_an_address_is_given_a_line_for_it(tmp_path: Path) -> None:
     texts = [
-        job_text(proposal_for(tmp_path, ETSY, provider), tmp_path / "j.toml", "nothing")
+        job_text(
+            proposal_for(tmp_path, ETSY, provider),
+            tmp_path / "j.toml",
+            Quote("nothing"),
+        )
         for provider in ("gccai", "gemini")
     ]
 
@@ -233,7 +243,7 @@ def test_odd_names_of_columns_come_through(tmp_path: Path, title: str) -> None:
     proposal = proposal_for(tmp_path, f'sku,"{quoted}"\n1,a red cup\n2,a blue mug\n')
     place = tmp_path / "job.toml"
 
-    place.write_text(job_text(proposal, place, "nothing"), encoding="utf-8")
+    place.write_text(job_text(proposal, place, FREE), encoding="utf-8")
     job: Job = load_job(place)
 
     assert job.prompt == proposal.prompt
