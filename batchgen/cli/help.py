@@ -25,8 +25,8 @@ _DOCS = files("batchgen").joinpath("docs")
 @click.argument(
     "topic",
     required=False,
-    shell_complete=lambda _context, _parameter, typed: [
-        name for name in read_pages() if name.startswith(typed)
+    shell_complete=lambda _context, _parameter, text: [
+        name for name in read_pages() if name.startswith(text)
     ],
 )
 def command(topic: str | None) -> None:

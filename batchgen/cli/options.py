@@ -74,10 +74,10 @@ def _decorator(setting: Setting) -> Callable[[F], F]:
 
 
 def _complete_providers(
-    _context: click.Context, _parameter: click.Parameter, typed: str
+    _context: click.Context, _parameter: click.Parameter, text: str
 ) -> list[str]:
     """Return what the last of several providers could be, for the shell."""
-    before, comma, last = typed.rpartition(",")
+    before, comma, last = text.rpartition(",")
     return [f"{before}{comma}{name}" for name in PROVIDERS if name.startswith(last)]
 
 

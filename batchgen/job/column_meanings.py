@@ -82,18 +82,18 @@ def find_prompt(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
 
     A table that has nothing but one column of texts is a list of prompts.
     """
-    named = next(_named(columns, _PROMPTS), None)
+    by_name = next(_named(columns, _PROMPTS), None)
     likely = next(filter(_is_long, _named(columns, _LIKELY_PROMPTS)), None)
     only = columns[0] if len(columns) == 1 and _is_wordy(columns[0]) else None
-    return named or likely or only
+    return by_name or likely or only
 
 
 def find_title(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
     """Return the column that says in a few words what the image shows."""
-    named = next(_named(columns, _TITLES), None) or next(
+    by_name = next(_named(columns, _TITLES), None) or next(
         _named(columns, _DESCRIPTIONS), None
     )
-    return named or max(
+    return by_name or max(
         (column for column in columns if _is_wordy(column)),
         key=lambda column: (column.filled, column.distinct),
         default=None,
@@ -107,16 +107,16 @@ def find_description(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
 
 def find_details(columns: Sequence[ColumnSurvey]) -> list[ColumnSurvey]:
     """Return columns with colour, material and the like, at most two."""
-    named = _named(columns, _DETAILS)
-    return [column for column in named if _is_short(column)][:2]
+    candidates = _named(columns, _DETAILS)
+    return [column for column in candidates if _is_short(column)][:2]
 
 
 def find_group(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
     """Return a column that sorts the rows into a few groups, for folders."""
-    named = _named(columns, _GROUPS)
+    candidates = _named(columns, _GROUPS)
     is_group = (
         column
-        for column in named
+        for column in candidates
         if column.filled >= _MIN_DISTINCT
         and len(set(column.texts)) > 1
         and _is_short(column)
@@ -133,13 +133,13 @@ def find_id(columns: Sequence[ColumnSurvey]) -> ColumnSurvey | None:
     standard = [column for column in columns if column.name == "id"]
     if standard:
         return standard[0]
-    named = [
+    candidates = [
         column
         for column in _named(columns, _IDS)
         if all(len(text) <= _MAX_ID_CHARACTERS for text in column.texts)
     ]
-    unique = (column for column in named if column.distinct == 1)
-    nearly = (column for column in named if column.distinct >= _MIN_DISTINCT)
+    unique = (column for column in candidates if column.distinct == 1)
+    nearly = (column for column in candidates if column.distinct >= _MIN_DISTINCT)
     return next(unique, None) or next(nearly, None)
 
 

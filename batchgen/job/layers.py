@@ -84,8 +84,8 @@ class SettingsLayer:
         """Names of all that the layer states, whatever the values are."""
         single = {"provider": self.providers, "price": self.price is not None}
         tables = {"prices": self.prices, "providers": self.terms}
-        stated = {name for name, value in {**single, **tables}.items() if value}
-        return frozenset(stated | self.settings.keys() | self.common_terms.keys())
+        names = {name for name, value in {**single, **tables}.items() if value}
+        return frozenset(names | self.settings.keys() | self.common_terms.keys())
 
     def assign(self, providers: tuple[str, ...]) -> None:
         """Give each unassigned term to the only provider of the layer or the job.
@@ -132,8 +132,8 @@ def merged_settings(layers: Sequence[SettingsLayer]) -> dict[str, Any]:
         settings |= layer.settings
         for name, table in tables.items():
             table |= layer.settings.get(name, {})
-    built = {name: build(**tables[name]) for name, build in _TABLES.items()}
-    return settings | built
+    values = {name: build(**tables[name]) for name, build in _TABLES.items()}
+    return settings | values
 
 
 def merged_terms(provider: str, layers: Sequence[SettingsLayer]) -> Terms:

@@ -115,8 +115,8 @@ def _merged(
     _check_manifest(lower, upper)
     lowest = [upper.defaults] if upper.defaults else []
     layers = [*lowest, lower, upper]
-    stated = (layer.providers for layer in reversed(layers))
-    providers = next(filter(None, stated), ())
+    choices = (layer.providers for layer in reversed(layers))
+    providers = next(filter(None, choices), ())
     if not providers:
         raise _no_provider(source, upper, names)
     lower.assign(providers)

@@ -79,7 +79,7 @@ class Proposal:
     def settings(self) -> dict[str, Any]:
         """Return the job's settings, by their names."""
         empty = "skip" if self.has_gaps else None
-        stated = {
+        values = {
             "manifest": self.table,
             "provider": self.provider,
             "columns": dict(self.columns) or None,
@@ -89,7 +89,7 @@ class Proposal:
             "empty": empty,
             "max_cost": self.max_cost,
         }
-        return {name: value for name, value in stated.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def propose(survey: Survey, provider: str) -> Proposal:

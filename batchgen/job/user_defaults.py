@@ -140,7 +140,7 @@ def _check_table(
 
 
 def _check_keys(
-    table: Mapping[str, Any], origin: Origin, section: str, known: Collection[str]
+    table: Mapping[str, Any], origin: Origin, section: str, valid: Collection[str]
 ) -> None:
     allowed = allowed_keys(section)
     for key in table:
@@ -151,7 +151,7 @@ def _check_keys(
                 raise ValueError(
                     f"`{key}` belongs to one provider: write it below [providers.NAME]"
                 )
-            if key in known:
+            if key in valid:
                 why = _WHY_NO_CONSENT if key == _CONSENT else _WHY_NOT
                 raise ValueError(f"`{key}` cannot stand here{why}")
             check_names([key], allowed, "key")

@@ -83,8 +83,8 @@ def _is_under_way(job: Job) -> bool:
 def _error_in(job: Job, setting: str, message: str, *, is_option: bool) -> SpecError:
     if is_option:
         return UsageError(f"--{setting.replace('_', '-')}: {message}")
-    stated = {"providers" if setting == "base_url" else setting}
-    is_default = not stated.isdisjoint(job.from_defaults)
+    names = {"providers" if setting == "base_url" else setting}
+    is_default = not names.isdisjoint(job.from_defaults)
     place = defaults_path() if is_default else job.source
     return SpecError(f"{shown(place)}, `{setting}`: {message}")
 
