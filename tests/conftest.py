@@ -67,8 +67,9 @@ def warm() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every request, also of child processes, on this machine."""
+    """Keep every request on this machine, and the developer's own defaults out."""
     monkeypatch.setenv("BATCHGEN_LOOPBACK_ONLY", "1")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere/config")
     for name in list(os.environ):
         if name.endswith("_KEY") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

@@ -17,6 +17,7 @@ TELLING = ("--help", "--version")
 LOADED = {
     "--help": "",
     "--version": "",
+    "init": "anyio httpx polars",
     "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",
@@ -28,6 +29,7 @@ LOADED = {
     "try": "aiohttp anyio httpx polars pyarrow tenacity",
     "curl": "aiohttp anyio httpx polars tenacity",
     "providers": "rich",
+    "config": "",
     "sandbox": "PIL anyio starlette uvicorn",
     "help": "",
 }
@@ -120,6 +122,9 @@ LATE = {
     ),
     "manifest.opening.open_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
+    ),
+    "manifest.manifest._file_names: batchgen.manifest.file_name_template": (
+        "jinja2, for a template alone"
     ),
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"

@@ -9,7 +9,14 @@ import sys
 
 import click
 
+if sys.platform == "win32":  # before what Windows does not have is imported
+    sys.exit(
+        "batchgen: Windows is served through WSL, the Linux inside of it: run `wsl "
+        "--install` once, and install and use batchgen there"
+    )
+
 from batchgen import open_files
+from batchgen.cli.examples import epilog_of
 from batchgen.cli.standard_streams import (
     escape_output,
     finish_output,
@@ -18,6 +25,7 @@ from batchgen.cli.standard_streams import (
 from batchgen.threads import few_threads_message, may_start, threads_needed
 
 HELP = {
+    "init": "Propose a job for a table: columns, prompt, file names, price.",
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
@@ -29,13 +37,17 @@ HELP = {
     "try": "Make one image now; show file, cost, time and the curl command.",
     "curl": "Print the request of one row as a curl command; send nothing.",
     "providers": "Show what providers can do, their prices, keys and limits.",
+    "config": "Show your own defaults, and where each value comes from.",
     "sandbox": "Serve the sandbox on loopback, each provider under its name.",
     "help": "Show a page on results, money, recovery and more.",
 }
 
-_MODULES = {"try": "try_"}
-"""Modules of commands whose names are keywords of Python."""
+_MODULES = {"config": "own_defaults", "try": "try_"}
+"""Modules of commands whose names are keywords of Python, or of another module."""
 
+
+_COMPLETION = "_BATCHGEN_COMPLETE"
+"""Set by a shell that asks what could be typed next; the name is click's."""
 
 _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     [],
@@ -59,6 +71,7 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"batchgen.cli.{_MODULES.get(name, name)}")
         command: click.Command = module.command
+        command.epilog = command.epilog or epilog_of(name)
         return command
 
     def resolve_command(
@@ -94,7 +107,8 @@ def cli() -> None:
 
     \b
     Try it for free:
-    batchgen run samples/catalog.csv --provider aimlapi --rehearse
+    batchgen init --sample
+    batchgen run sample.toml --rehearse
     """  # noqa: D301 - click's mark for lines that stay as they are
 
 
@@ -102,7 +116,8 @@ def main() -> None:
     """Run the command line; every error becomes one clear message."""
     prepare_streams()
     _start_quickly()
-    escape_output()
+    if _COMPLETION not in os.environ:  # a shell reads that, and click writes bytes
+        escape_output()
     _choose_output_format()
     code = _run()
     if (problem := finish_output()) is not None:

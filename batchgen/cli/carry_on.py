@@ -229,12 +229,12 @@ def join_arguments(arguments: Sequence[str]) -> str:
 def address_notes(command: str) -> Iterator[str]:
     """Yield for each address in a stored command which key would be sent there."""
     arguments = shlex.split(command)
-    addresses = list(_values(arguments, BASE_URL))
+    addresses = list(values_of(arguments, BASE_URL))
     if not addresses:
         return
     from batchgen.providers import PROVIDERS
 
-    providers = _values(arguments, "--provider")
+    providers = values_of(arguments, "--provider")
     names = [
         name for value in providers for name in value.split(",") if name in PROVIDERS
     ]
@@ -278,7 +278,8 @@ def run_options(arguments: Sequence[str] | None) -> Mapping[str, Any] | None:
         return None
 
 
-def _values(arguments: Sequence[str], option: str) -> Iterator[str]:
+def values_of(arguments: Sequence[str], option: str) -> Iterator[str]:
+    """Yield the values of an option in a command."""
     for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if word == option:
             yield following

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -143,7 +144,13 @@ def choose_display(*, quiet: bool, json_lines: bool) -> Display:
         return show_nothing
     if json_lines:
         return show_json_lines
-    return show_bar if sys.stderr.isatty() else LineDisplay().show
+    return show_bar if _may_draw() else LineDisplay().show
+
+
+def _may_draw() -> bool:
+    """Tell whether stderr is a terminal on which colours and motion are welcome."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stderr.isatty() and not is_plain
 
 
 def progress_fields(view: View, at: datetime) -> dict[str, Any]:

@@ -22,7 +22,13 @@ _DOCS = files("batchgen").joinpath("docs")
 
 
 @click.command("help")
-@click.argument("topic", required=False)
+@click.argument(
+    "topic",
+    required=False,
+    shell_complete=lambda _context, _parameter, text: [
+        name for name in read_pages() if name.startswith(text)
+    ],
+)
 def command(topic: str | None) -> None:
     """Show the page on TOPIC; without it, list the pages.
 

@@ -9,12 +9,16 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
+from batchgen.cli.messages import write_notice
 from batchgen.cli.option_types import FolderType, NumberOrAuto
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.job.declaration import Setting
 from batchgen.job.settings import SETTINGS
+from batchgen.job.user_defaults import defaults_path
+from batchgen.manifest.wording import shown
 from batchgen.model import Job
+from batchgen.providers import PROVIDERS
 from batchgen.runner.access import base_url_of, no_base_url
 from batchgen.runner.config import RunOptions
 from batchgen.runner.folder import REHEARSAL_SUFFIX
@@ -74,7 +78,16 @@ def _decorator(setting: Setting) -> Callable[[F], F]:
         multiple=setting.multiple,
         is_flag=is_flag,
         default=None,
+        shell_complete=_complete_providers if setting.name == "provider" else None,
     )
+
+
+def _complete_providers(
+    _context: click.Context, _parameter: click.Parameter, text: str
+) -> list[str]:
+    """Return what the last of several providers could be, for the shell."""
+    before, comma, last = text.rpartition(",")
+    return [f"{before}{comma}{name}" for name in PROVIDERS if name.startswith(last)]
 
 
 def _type_of(python_type: Any) -> Any:
@@ -106,6 +119,8 @@ def read_job(source: Path, overrides: Options, *, rehearse: bool = False) -> Job
         UsageError: an option is wrong.
     """
     job = load_job_with_options(source, overrides)
+    if job.from_defaults:
+        write_notice(_defaults_notice(job))
     if rehearse and "out" not in overrides:
         job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL_SUFFIX))
     for name in () if rehearse else job.providers:
@@ -115,6 +130,14 @@ def read_job(source: Path, overrides: Options, *, rehearse: bool = False) -> Job
         _check_base_url(url, job, overrides)
     check_settings(job, overrides)
     return job
+
+
+def _defaults_notice(job: Job) -> str:
+    """Say what the user's defaults add, since no job and no option shows that."""
+    keys = {setting.field: setting.key for setting in SETTINGS.values()}
+    values = {"provider": f"provider {','.join(job.providers)}"}
+    added = [values.get(name, keys.get(name, name)) for name in job.from_defaults]
+    return f"from {shown(defaults_path())}: {', '.join(added)}"
 
 
 def _check_base_url(url: str, job: Job, overrides: Options) -> None:

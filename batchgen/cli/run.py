@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from batchgen.cli.bound_provider import keep_provider
 from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.display import choose_display
 from batchgen.cli.json_fields import folder_fields
@@ -91,6 +92,7 @@ def command(
     use_json_lines(on=json_lines)
     job = read_job(source, overrides, rehearse=run_options.rehearse)
     check_zero_budget(job, overrides)
+    keep_provider(job)
     # Imported here: errors in the job are reported before the engine is loaded.
     from batchgen.cli.run_job import launch
 

@@ -36,6 +36,7 @@ from batchgen.cli.options import (
 from batchgen.cli.run_job import launch
 from batchgen.cli.summary import RehearsalResult, causes_in, finish, show_real_run
 from batchgen.errors import BatchgenError, StorageError, UsageError
+from batchgen.job.user_defaults import default_provider
 from batchgen.ledger import Reader
 from batchgen.manifest.reference_cell import split_references
 from batchgen.manifest.wording import shown
@@ -76,6 +77,7 @@ _IN_JOB = ("provider", *(name for name in _TEXTS if name not in ("out", "base_ur
     "--provider",
     type=click.Choice(list(PROVIDERS)),
     required=True,
+    default=default_provider,
     help="Who makes the image.",
 )
 @setting_options(_TEXTS)

@@ -197,7 +197,7 @@ def _bad_usage(
 
 def _too_many_arguments(extra: str, command: click.Command | None) -> str:
     title, name = _title(command), command.name if command else None
-    what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE"}
+    what = {"run": "SOURCE", "check": "SOURCE", "curl": "SOURCE", "init": "TABLE"}
     what |= {"providers": "NAME", "help": "TOPIC"}
     one = what.get(name or "", "RUN")
     if any(map(looks_like_a_key, extra.split())):

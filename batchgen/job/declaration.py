@@ -53,6 +53,8 @@ class Setting:
         per_provider: Whether a section `[providers.NAME]` may also state one.
         takes_table: Whether a table of values by provider may also stand there.
         for_one_provider: Whether only one provider can have the value.
+        user_default: Whether the file of a user's defaults may state it: not what a job
+            asks for, or a later change there would concern runs that have begun.
         name: Keyword in Python code, from the class that declares the setting.
         python_type: Type of its value in Python code, from the same class.
     """
@@ -71,5 +73,6 @@ class Setting:
     per_provider: bool = False
     takes_table: bool = False
     for_one_provider: bool = False
+    user_default: bool = False
     name: str = ""
     python_type: Any = None

@@ -28,7 +28,7 @@ def read_job_file(path: Path, known_providers: Collection[str]) -> SettingsLayer
         SpecError: it is no TOML, or has an unknown key or an invalid value.
     """
     origin = file_origin(path)
-    table = _parse(path)
+    table = parse_toml(path)
     with origin.context():
         refuse_secrets(table, known_providers, "never in a file: take the line out")
         sections = {
@@ -89,7 +89,12 @@ def _read_text(path: Path) -> str:
     return text
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def parse_toml(path: Path) -> dict[str, Any]:
+    """Read a file of TOML, with exact numbers.
+
+    Raises:
+        SpecError: it is no TOML, or is empty.
+    """
     text = _read_text(path)
     try:
         table = tomllib.loads(text, parse_float=Decimal)

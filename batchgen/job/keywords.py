@@ -5,9 +5,9 @@ Both are plain mappings by the names of settings; they override the job file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from batchgen.errors import SpecError, UsageError
 from batchgen.job.declaration import Setting
@@ -15,6 +15,7 @@ from batchgen.job.layer_reader import LayerReader
 from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
 from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import AT_PATH, SETTINGS
+from batchgen.manifest import KNOWN_COLUMNS
 
 
 def read_options(
@@ -30,6 +31,9 @@ def read_options(
         UsageError: an option has an invalid value.
     """
     origin = _origin(UsageError, lambda setting: setting.flag, page="--price")
+    if pairs := options.get("columns"):
+        with origin.context("columns"):
+            options = {**options, "columns": _columns_in(cast("Sequence[str]", pairs))}
     return LayerReader(_as_in_a_file(options), origin, known_providers).read()
 
 
@@ -57,9 +61,35 @@ def _origin(
 ) -> Origin:
     def place_of(key: str, section: str) -> str:
         setting = AT_PATH.get((section, key))
+        if setting is None and section == "columns" and error is UsageError:
+            return f"--columns, `{key}`" if key else "--columns"
         return name_of(setting) if setting else place_in_tables(key, section)
 
     return Origin(error=error, place_of=place_of, folder=Path(), page=page)
+
+
+def _columns_in(pairs: Sequence[str]) -> dict[str, str]:
+    """Read `NAME=COLUMN`, as the command line has them, into a table.
+
+    Raises:
+        ValueError: a text is no such pair, or two say the same name.
+    """
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, column = (part.strip() for part in pair.partition("="))
+        if not equals or not column:
+            raise ValueError(
+                f"{pair!r} is no pair: write batchgen's name, an equals sign and your "
+                "column, such as prompt=Description"
+            )
+        if name not in KNOWN_COLUMNS and column in KNOWN_COLUMNS:
+            raise ValueError(f"batchgen's name stands first: write {column}={name}")
+        if name in columns:
+            raise ValueError(
+                f"`{name}` is said twice, as `{columns[name]}` and `{column}`: say one"
+            )
+        columns[name] = column
+    return columns
 
 
 def _as_in_a_file(settings: Mapping[str, object]) -> dict[str, Any]:

@@ -198,7 +198,9 @@ class LayerReader:
         names = {}
         for key, raw in columns.items():
             with self._origin.context(key, "columns"):
-                names[key] = read_text(raw).strip()
+                is_list = key == "references" and isinstance(raw, list | tuple)
+                texts = raw if is_list else [raw]
+                names[key] = ",".join(read_text(text).strip() for text in texts)
         return names
 
     def _options(self) -> dict[str, OptionValue]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +65,8 @@ class SettingsLayer:
         price: For every provider and resolution without one of its own.
         prices: By provider; the first that matches a PriceKey counts.
         unassigned: Terms that only one provider can have, and that name none.
+        defaults: The user's own defaults, which stand below all other layers; only
+            above a job of the command line.
     """
 
     origin: Origin
@@ -75,6 +77,15 @@ class SettingsLayer:
     price: Price | None = None
     prices: dict[str, list[Price]] = field(default_factory=dict)
     unassigned: dict[str, Any] = field(default_factory=dict)
+    defaults: SettingsLayer | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all that the layer states, whatever the values are."""
+        single = {"provider": self.providers, "price": self.price is not None}
+        tables = {"prices": self.prices, "providers": self.terms}
+        names = {name for name, value in {**single, **tables}.items() if value}
+        return frozenset(names | self.settings.keys() | self.common_terms.keys())
 
     def assign(self, providers: tuple[str, ...]) -> None:
         """Give each unassigned term to the only provider of the layer or the job.
@@ -109,27 +120,38 @@ _TABLES: Mapping[str, Callable[..., object]] = {
 """Settings whose entries are merged one by one, and the type of the result."""
 
 
-def merged_settings(lower: SettingsLayer, upper: SettingsLayer) -> dict[str, Any]:
-    """Return the settings of Job: a setting of the upper layer hides the lower one."""
-    tables = {
-        name: build(**(lower.settings.get(name, {}) | upper.settings.get(name, {})))
-        for name, build in _TABLES.items()
-    }
-    return lower.settings | upper.settings | tables
+def merged_settings(layers: Sequence[SettingsLayer]) -> dict[str, Any]:
+    """Return the settings of Job: an upper layer hides the settings of lower ones.
+
+    Args:
+        layers: The lowest first.
+    """
+    settings: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {name: {} for name in _TABLES}
+    for layer in layers:
+        settings |= layer.settings
+        for name, table in tables.items():
+            table |= layer.settings.get(name, {})
+    values = {name: build(**tables[name]) for name, build in _TABLES.items()}
+    return settings | values
 
 
-def merged_terms(provider: str, lower: SettingsLayer, upper: SettingsLayer) -> Terms:
+def merged_terms(provider: str, layers: Sequence[SettingsLayer]) -> Terms:
     """Return the terms of a provider; its own terms hide those for all providers.
 
-    A price for all providers in the upper layer hides all prices of the lower one.
+    A price for all providers in one layer hides all prices of lower ones.
+
+    Args:
+        provider: Its name.
+        layers: The lowest first.
     """
     prices: list[Price] = []
-    for layer in (upper, lower):
+    for layer in reversed(layers):
         prices += layer.prices.get(provider, ())
         if layer.price is not None:
             prices.append(layer.price)
             break
     values: dict[str, Any] = {}
-    for layer in (lower, upper):
+    for layer in layers:
         values |= layer.common_terms | layer.terms.get(provider, {})
     return Terms(prices=tuple(prices), **values)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,6 +15,7 @@ from batchgen.job.job_file import file_origin, read_job_file
 from batchgen.job.keywords import read_keywords, read_options
 from batchgen.job.layers import SettingsLayer, merged_settings, merged_terms
 from batchgen.job.settings import Settings
+from batchgen.job.user_defaults import read_user_defaults
 from batchgen.manifest import SUFFIXES
 from batchgen.manifest.file_content import hint_for_suffix
 from batchgen.manifest.wording import missing_file, shown
@@ -59,10 +61,12 @@ def load_job_with_options(
 
     Raises:
         UsageError: an option has an invalid value.
-        SpecError: the source cannot be read, or is invalid.
+        SpecError: the source or the user's defaults cannot be read, or are invalid.
     """
     names = _names(known_providers)
-    return _load(source, read_options(options, names), names)
+    upper = read_options(options, names)
+    upper.defaults = read_user_defaults(names)
+    return _load(source, upper, names)
 
 
 def job_from(
@@ -109,24 +113,35 @@ def _merged(
     source: Path, lower: SettingsLayer, upper: SettingsLayer, names: Collection[str]
 ) -> Job:
     _check_manifest(lower, upper)
-    providers = upper.providers or lower.providers
+    lowest = [upper.defaults] if upper.defaults else []
+    layers = [*lowest, lower, upper]
+    choices = (layer.providers for layer in reversed(layers))
+    providers = next(filter(None, choices), ())
     if not providers:
         raise _no_provider(source, upper, names)
     lower.assign(providers)
     upper.assign(providers)
     names = dict.fromkeys(
-        (*providers, *lower.terms, *lower.prices, *upper.terms, *upper.prices)
+        (*providers, *chain(*((*layer.terms, *layer.prices) for layer in layers)))
     )
-    settings = merged_settings(lower, upper)
+    settings = merged_settings(layers)
     settings.setdefault("out", (Path("out") / source.stem).resolve())
     job = Job(
         source=source.resolve(),
         providers=providers,
-        terms={name: merged_terms(name, lower, upper) for name in names},
+        terms={name: merged_terms(name, layers) for name in names},
+        from_defaults=tuple(sorted(_from_defaults(layers))),
         **settings,
     )
     _check_source_name(job)
     return job
+
+
+def _from_defaults(layers: Sequence[SettingsLayer]) -> frozenset[str]:
+    """Return what only the user's defaults state, by the names of settings."""
+    *lowest, lower, upper = layers
+    names = frozenset[str]().union(*(layer.names for layer in lowest))
+    return names - lower.names - upper.names
 
 
 def _check_source_name(job: Job) -> None:

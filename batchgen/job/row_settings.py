@@ -1,11 +1,13 @@
 """Settings of the table, its prompts and its images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypedDict
 
 from batchgen.job.declaration import Setting
 from batchgen.job.values import (
+    FILE_NAME,
+    NAMES,
     PATH,
     RATIO,
     RESOLUTION,
@@ -57,6 +59,21 @@ class RowSettings(TypedDict, total=False):
             example="Studio photo of {{ name }}",
         ),
     ]
+    columns: Annotated[
+        Mapping[str, str],
+        Setting(
+            value=TABLE,
+            meaning="your names of known columns, as a section `[columns]`: "
+            '`prompt = "Description"`; on the command line prompt=Description, once '
+            "for each",
+            default="none",
+            metavar="NAME=COLUMN",
+            help="Your name of a known column, such as prompt=Description; may be "
+            "repeated.",
+            multiple=True,
+            example={"id": "SKU", "prompt": "Description"},
+        ),
+    ]
     id_column: Annotated[
         str,
         Setting(
@@ -69,6 +86,35 @@ class RowSettings(TypedDict, total=False):
             metavar="COLUMN",
             help="Column that names the rows, whatever else is edited.",
             example="SKU",
+        ),
+    ]
+    reference_columns: Annotated[
+        str | Sequence[str],
+        Setting(
+            value=NAMES,
+            meaning="columns with reference images; a row sends the images of all of "
+            'them, in this order: `references = ["IMAGE1", "IMAGE2"]`',
+            default="`references`, or another of its names "
+            "([manifest.md](manifest.md))",
+            section="columns",
+            key="references",
+            flag="--references",
+            metavar="COLUMN[,COLUMN]",
+            help="Columns with reference images: URLs, or paths of files.",
+            example=["IMAGE1", "IMAGE2"],
+        ),
+    ]
+    filename: Annotated[
+        str,
+        Setting(
+            value=FILE_NAME,
+            meaning="the name of each row's images, as a Jinja2 template over the "
+            "row's columns; `/` makes folders ([manifest.md](manifest.md))",
+            default="the column `filename`, else the id",
+            metavar="TEMPLATE",
+            help="Name of the images, such as '{{ brand }}/{{ sku }}-{{ aspect_ratio | "
+            "slug }}'.",
+            example="{{ brand }}/{{ sku }}-{{ aspect_ratio | slug }}",
         ),
     ]
     aspect_ratio: Annotated[
@@ -167,17 +213,8 @@ class RowSettings(TypedDict, total=False):
 
 
 class ColumnSettings(TypedDict, total=False):
-    """Sections of a job file that speak of the table's columns."""
+    """Values of columns that the table does not have."""
 
-    columns: Annotated[
-        Mapping[str, str],
-        Setting(
-            value=TABLE,
-            meaning='your name of a known column: `id = "SKU"`, '
-            '`prompt = "Description"`. The option `--id SKU` says `id`',
-            example={"id": "SKU", "prompt": "Description"},
-        ),
-    ]
     expand: Annotated[
         Mapping[str, object],
         Setting(

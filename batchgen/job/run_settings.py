@@ -45,6 +45,7 @@ class MoneySettings(TypedDict, total=False):
             key="per_day",
             metavar="USD",
             help="Spend at most this on one day (UTC).",
+            user_default=True,
             example=10,
         ),
     ]
@@ -56,6 +57,7 @@ class MoneySettings(TypedDict, total=False):
             section="budget",
             help="When the day's budget is used up: stop (default), or wait for "
             "the next day (UTC).",
+            user_default=True,
             example="wait",
         ),
     ]
@@ -77,6 +79,7 @@ class MoneySettings(TypedDict, total=False):
             default="price list",
             metavar="USD",
             help="Price of one image.",
+            user_default=True,
             example=0.05,
         ),
     ]
@@ -94,6 +97,7 @@ class PaceSettings(TypedDict, total=False):
             default="the provider's, else no limit",
             help="Purchase requests per minute, at most.",
             per_provider=True,
+            user_default=True,
             example=300,
         ),
     ]
@@ -104,6 +108,7 @@ class PaceSettings(TypedDict, total=False):
             meaning='purchases under way at once; `"auto"` finds what is allowed',
             help="Purchases under way at once; `auto` finds the limit, as for --rpm.",
             per_provider=True,
+            user_default=True,
             example=16,
         ),
     ]
@@ -114,6 +119,7 @@ class PaceSettings(TypedDict, total=False):
             meaning="purchases of one part of a row before it is given up; being "
             "throttled does not count",
             help="How often to buy one part of a row, at most.",
+            user_default=True,
             example=3,
         ),
     ]
@@ -124,6 +130,7 @@ class PaceSettings(TypedDict, total=False):
             "buy again, or hold the row for you to decide",
             help="What to do after a request that may have been charged but "
             "brought no image: buy again (default), or hold the row.",
+            user_default=True,
             example="hold",
         ),
     ]
@@ -134,6 +141,7 @@ class PaceSettings(TypedDict, total=False):
             meaning="how often to buy again after such an outcome",
             help="How often to buy again when a request may have been charged but "
             "brought no image.",
+            user_default=True,
             example=0,
         ),
     ]
@@ -144,6 +152,7 @@ class PaceSettings(TypedDict, total=False):
             meaning="how long Ctrl-C waits for requests already sent",
             field="grace_s",
             help="Seconds to wait after Ctrl-C for requests already sent (default 60).",
+            user_default=True,
             example=30,
         ),
     ]
@@ -153,6 +162,7 @@ class PaceSettings(TypedDict, total=False):
             value=SHARE,
             meaning="stop when this share of the last 50 rows was refused or failed by "
             "itself; `false` for never",
+            user_default=True,
             example=0.5,
         ),
     ]
@@ -164,6 +174,7 @@ class PaceSettings(TypedDict, total=False):
             meaning="what replies and downloads may take until they are stored",
             default="256, less in a small container",
             field="memory_mb",
+            user_default=True,
             example=512,
         ),
     ]

@@ -23,6 +23,7 @@ class ServiceSettings(TypedDict, total=False):
             default="must be there, or as option",
             metavar="NAME[,NAME]",
             help="Who makes the images.",
+            user_default=True,
             example="gemini",
         ),
     ]
@@ -50,6 +51,7 @@ class ServiceSettings(TypedDict, total=False):
             per_provider=True,
             takes_table=True,
             for_one_provider=True,
+            user_default=True,
             example="https://api.example.com/v1",
         ),
     ]
@@ -63,6 +65,7 @@ class ServiceSettings(TypedDict, total=False):
             per_provider=True,
             takes_table=True,
             for_one_provider=True,
+            user_default=True,
             example="/v1/images/generations",
         ),
     ]
@@ -80,6 +83,7 @@ class ServiceSettings(TypedDict, total=False):
             meaning="with several: each row to the cheapest that can do it, or rows "
             "dealt out by what each may do in a minute",
             help="How rows are spread over several providers.",
+            user_default=True,
             example="fastest",
         ),
     ]
@@ -93,6 +97,7 @@ class ServiceSections(TypedDict, total=False):
         Setting(
             value=TABLE,
             meaning="prices of your own, by provider",
+            user_default=True,
             example={"gemini": {"1K": 0.05, "*": {"expected": 0.1, "ceiling": 0.2}}},
         ),
     ]
@@ -101,6 +106,7 @@ class ServiceSections(TypedDict, total=False):
         Setting(
             value=TABLE,
             meaning="what holds for one provider alone",
+            user_default=True,
             example={"gemini": {"rpm": 60}},
         ),
     ]
@@ -114,6 +120,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(1, MAX_IMAGES),
             meaning="most images that one request may buy",
+            user_default=True,
             example=4,
         ),
     ]
@@ -122,6 +129,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(0, 1000),
             meaning="most reference images of one request",
+            user_default=True,
             example=3,
         ),
     ]
@@ -130,6 +138,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=whole(1000),
             meaning="size of one reference image",
+            user_default=True,
             example=10_485_760,
         ),
     ]
@@ -138,6 +147,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             meaning="how files travel where it takes both: with each request, or once "
             "to its store",
+            user_default=True,
             example="upload",
         ),
     ]
@@ -146,6 +156,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=UNIT_VALUE,
             meaning="what one credit is worth, where its replies count in credits",
+            user_default=True,
             example=0.005,
         ),
     ]
@@ -154,6 +165,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             value=RATES,
             meaning="the same for any unit: `rates = { image_token = 0.00003 }`",
+            user_default=True,
             example={"image_token": 0.00003},
         ),
     ]
@@ -162,6 +174,7 @@ class ProviderSettings(TypedDict, total=False):
         Setting(
             meaning="whether a task that failed counts as money at risk",
             default='as documented, else `"unknown"`',
+            user_default=True,
             example="free",
         ),
     ]
@@ -169,6 +182,7 @@ class ProviderSettings(TypedDict, total=False):
         Shutdowns,
         Setting(
             meaning="whether rows are refused whose model is known to be off",
+            user_default=True,
             example="ignore",
         ),
     ]

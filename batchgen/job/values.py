@@ -46,6 +46,15 @@ def _read_template(value: object) -> str:
     return read_text(value)
 
 
+def _read_file_name(value: object) -> str:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError(
+            "it is empty: write a template such as '{{ brand }}/{{ sku }}', or leave "
+            "it out, and images are named after the id"
+        )
+    return read_text(value)
+
+
 def _read_path(value: object) -> Path:
     return value if isinstance(value, Path) else Path(read_text(value))
 
@@ -199,6 +208,7 @@ _TEXT_SCHEMA: Schema = MappingProxyType({"type": "string", "pattern": r"\S"})
 
 TEXT = ValueType(read_text, _TEXT_SCHEMA, "text")
 TEMPLATE = ValueType(_read_template, _TEXT_SCHEMA, "text")
+FILE_NAME = ValueType(_read_file_name, _TEXT_SCHEMA, "text")
 PATH = ValueType(_read_path, _TEXT_SCHEMA, "path")
 TABLE = ValueType(_read_table, {"type": "object"}, "table")
 NAMES = ValueType(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -30,6 +30,9 @@ KNOWN_COLUMNS = (
     *type_of_option,
 )
 
+OWN_OPTIONS = ("id", "references")
+"""Standard columns that have an option of their own; `--columns` names the others."""
+
 REFERENCE_ALIASES = ("image_urls", "ref_images", "image_url", "image")
 """Other names that are accepted for `references`."""
 
@@ -44,7 +47,9 @@ class Layout:
     Attributes:
         names: All columns, in order.
         name_of: The manifest's name of each standard column that it has.
-        references: Columns that may contain references; a row may fill one of them.
+        references: Columns that may contain references.
+        joins_references: Whether a row has the references of all these columns, since
+            the user named them; else a row may fill only one.
         user_columns: Columns to copy into the result table.
         notices: Notices for the user about columns that are not read.
     """
@@ -52,6 +57,7 @@ class Layout:
     names: tuple[str, ...]
     name_of: Mapping[str, str]
     references: tuple[str, ...]
+    joins_references: bool
     user_columns: tuple[str, ...]
     notices: tuple[str, ...]
 
@@ -83,6 +89,7 @@ def interpret_columns(
         names=tuple(names),
         name_of=name_of,
         references=references,
+        joins_references="references" in mapping,
         user_columns=tuple(
             name for name in names if not _is_result_column(name, name_of)
         ),
@@ -116,38 +123,60 @@ def _resolve_names(
 ) -> dict[str, str]:
     name_of = {standard: standard for standard in KNOWN_COLUMNS if standard in names}
     for standard, name in mapping.items():
-        if name not in names:
-            raise SpecError(
-                f"{where}: no column `{name}`, which "
-                f"{'--id or ' if standard == 'id' else ''}[columns] names for "
-                f"`{standard}`{did_you_mean(name, names)} (the columns are "
-                f"{listed(names)})"
-            )
-        name_of[standard] = name
+        columns = [name]
+        if standard == "references":
+            columns = split_names(name, names)
+        for column in columns:
+            if column not in names:
+                raise SpecError(
+                    f"{where}: no column `{column}`, which "
+                    f"{_option_for(standard)} or [columns] names for `{standard}`"
+                    f"{did_you_mean(column, names)} (the columns are {listed(names)})"
+                )
+        name_of[standard] = columns[0]
     return name_of
+
+
+def split_names(text: str, names: Collection[str]) -> list[str]:
+    """Return the columns in a list with commas; a name may itself hold commas."""
+    parts = text.split(",")
+    columns: list[str] = []
+    while parts:
+        ends = range(len(parts), 0, -1)
+        candidates = ((end, ",".join(parts[:end]).strip()) for end in ends)
+        end, name = next(
+            (each for each in candidates if each[1] in names), (1, parts[0].strip())
+        )
+        columns.append(name)
+        parts = parts[end:]
+    return columns
+
+
+def _option_for(standard: str) -> str:
+    """Return the option that names the user's column for a standard one."""
+    return f"--{standard}" if standard in OWN_OPTIONS else "--columns"
 
 
 def _no_prompt(names: Sequence[str], where: str) -> SpecError:
     similar = nearest("prompt", names)
-    way_out = (
-        f'rename `{similar}`, write `prompt = "{similar}"` under [columns]'
-        if similar
-        else "name one under [columns]"
-    )
+    column = shlex.quote(similar) if similar else "COLUMN"
+    way_out = f"name the column that holds it by --columns prompt={column}"
     return SpecError(
-        f"{where}: no column `prompt` (it has {listed(names)}): {way_out} in a job "
-        "file, or give a template by --prompt"
+        f"{where}: no column `prompt` (it has {listed(names)}): {way_out}, or give a "
+        "template by --prompt; `batchgen init` proposes one"
     )
 
 
 def _reference_names(
     names: Sequence[str], name_of: Mapping[str, str], mapping: Mapping[str, str]
 ) -> Iterator[str]:
+    if "references" in mapping:
+        yield from dict.fromkeys(split_names(mapping["references"], names))
+        return
     if "references" in name_of:
         yield name_of["references"]
-    if "references" not in mapping:
-        mapped = set(mapping.values())
-        yield from (a for a in REFERENCE_ALIASES if a in names and a not in mapped)
+    mapped = set(mapping.values())
+    yield from (a for a in REFERENCE_ALIASES if a in names and a not in mapped)
 
 
 def _is_result_column(name: str, name_of: Mapping[str, str]) -> bool:
@@ -164,10 +193,12 @@ def _notices(
         if name not in used and same_but_for_spelling(name, standard):
             is_case = name.casefold() == standard.casefold()
             rule = "case-sensitive" if is_case else "taken letter for letter"
-            option = f"--id {shlex.quote(name)}, or " if standard == "id" else ""
+            column = shlex.quote(name)
+            pair = column if standard in OWN_OPTIONS else f"{standard}={column}"
             yield (
-                f"{where}: `{name}` is not used as `{standard}`: names are {rule}. "
-                f'To use it: {option}[columns] {standard} = "{name}" in a job file'
+                f"{where}: `{name}` is not used as `{standard}`: names are {rule}. To "
+                f"use it: {_option_for(standard)} {pair}, or [columns] {standard} = "
+                f'"{name}" in a job file'
             )
 
 

@@ -33,10 +33,11 @@ from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.row_reader import RowReader, stated_model
 from batchgen.manifest.table_source import Batch, TableSource
-from batchgen.manifest.wording import listed, shown
+from batchgen.manifest.wording import did_you_mean, listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
+    from batchgen.manifest.file_name_template import FileNameTemplate
     from batchgen.manifest.template import PromptTemplate
 
 _COUNTING_SLICE = 20_000
@@ -59,6 +60,7 @@ class Manifest:
             if job.prompt is None
             else _template(job.prompt, layout, shown(source.path))
         )
+        self._file_names = _file_names(job, layout, shown(source.path))
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.name_of)
         """Columns of the manifest that batchgen reads."""
@@ -78,6 +80,7 @@ class Manifest:
                 for name in layout.references
                 if name in self._images
             ),
+            *(self._file_names.notices if self._file_names else ()),
             *self._prompt_notices(),
         )
         self.user_schema: bytes = self._to_ipc(empty)
@@ -110,15 +113,18 @@ class Manifest:
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
-                    f"{shown(path)}: no column `{column}`, which [budget.by] names "
-                    f"(it has {listed(source.names)})"
+                    f"{shown(path)}: no column `{column}`, which [budget.by] names"
+                    f"{did_you_mean(column, source.names)} (it has "
+                    f"{listed(source.names)})"
                 )
         return cls(job, source, layout)
 
     def _refuse_unreadable(self) -> None:
         """Refuse a table if a column that is needed cannot be read."""
         unreadable = self._source.unreadable
-        reader = RowReader(self._layout, self._template, self._job)
+        reader = RowReader(
+            self._layout, self._template, self._job, file_names=self._file_names
+        )
         for name in reader.columns:
             if name in unreadable:
                 raise SpecError(unreadable[name])
@@ -141,6 +147,7 @@ class Manifest:
             **({"options": dict(job.options)} if job.options else {}),
             **({"empty": job.empty} if job.empty == "skip" else {}),
             **({"expand": self._expansion()} if job.expand else {}),
+            **({"filename": job.filename} if job.filename else {}),
         }
         text = json.dumps([settings, self._digest_of(self.path)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -200,6 +207,24 @@ class Manifest:
             yield Slice(rows, self._to_ipc(batch.frame), reader.files_read())
         self.id_candidate = candidates.best()
 
+    def columns(self) -> dict[str, pl.DataType]:
+        """Return the columns that can be read, with their types."""
+        hidden = self._source.dropped | self._source.unreadable.keys()
+        schema = self._source.empty().schema
+        return {name: kind for name, kind in schema.items() if name not in hidden}
+
+    def frames(self, size: int) -> Iterator[pl.DataFrame]:
+        """Read all rows in order, as they stand in the table.
+
+        Args:
+            size: Maximum rows of a frame.
+
+        Raises:
+            SpecError: the rest of the file cannot be read reliably.
+        """
+        for _, batch in self._batches(size):
+            yield batch.frame
+
     def rows_at(self, positions: Iterable[int]) -> Iterator[Row]:
         """Read only some rows, in the way of `slices`.
 
@@ -224,7 +249,9 @@ class Manifest:
                 return
 
     def _row_reader(self) -> RowReader:
-        return RowReader(self._layout, self._template, self._job, self._parents)
+        return RowReader(
+            self._layout, self._template, self._job, self._parents, self._file_names
+        )
 
     @cached_property
     def _parents(self) -> Parents:
@@ -323,6 +350,14 @@ def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
     cells = cells_of(batch, reader.columns)
     for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
         yield reader.read(position + offset, line, row)
+
+
+def _file_names(job: Job, layout: Layout, where: str) -> FileNameTemplate | None:
+    if job.filename is None:
+        return None
+    from batchgen.manifest.file_name_template import FileNameTemplate
+
+    return FileNameTemplate(job.filename, layout.names, where)
 
 
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:

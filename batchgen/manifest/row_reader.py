@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from batchgen.addresses import is_local, is_url, row_id_of
@@ -34,6 +34,7 @@ from batchgen.model import (
 )
 
 if TYPE_CHECKING:
+    from batchgen.manifest.file_name_template import FileNameTemplate
     from batchgen.manifest.template import PromptTemplate
 
 
@@ -52,6 +53,7 @@ class RowReader:
         template: PromptTemplate | None,
         job: Job,
         parents: Parents = NO_PARENTS,
+        file_names: FileNameTemplate | None = None,
     ) -> None:
         """Prepare to read.
 
@@ -60,9 +62,11 @@ class RowReader:
             template: Of the prompt; None if a column has it.
             job: The job.
             parents: The rows on whose images others build.
+            file_names: Of the images; None if a column has them.
         """
         self._layout = layout
         self._parents = parents
+        self._file_names = file_names
         self._prompts = PromptReader(layout, template, job)
         self._job = job
         self._model = stated_model(job)
@@ -81,6 +85,7 @@ class RowReader:
         used = {*layout.name_of.values(), *layout.references, *job.max_cost_by}
         used |= set(template.columns) if template else set()
         used |= {SOURCE_ID} if job.expand is not None else set()
+        used |= set(file_names.columns) if file_names else set()
         self.columns: tuple[str, ...] = tuple(
             name for name in layout.names if name in used
         )
@@ -104,7 +109,7 @@ class RowReader:
             line=line,
             id=row_id,
             request=request,
-            filename=row.setting("filename", str),
+            filename=self._file_name(row, request),
             provider=row.setting("provider", str),
             problem=row.problem,
             prompt=prompt.text,
@@ -186,15 +191,37 @@ class RowReader:
         row_id = row.stripped_text(self._layout.name_of["id"])
         return row_id.removeprefix(row.stripped_text(SOURCE_ID))
 
+    def _file_name(self, row: RowCells, request: ImageRequest | None) -> str | None:
+        if self._file_names is None:
+            return row.setting("filename", str)
+        settings = {} if request is None else _image_settings(row, request)
+        try:
+            return self._file_names.render(row.cells, settings)
+        except ValueError as error:
+            row.report("filename", str(error), spares_started=True)
+            return None
+
     def _references(self, row: RowCells) -> tuple[str, ...]:
         filled = [cell for cell in self._cells_of_references(row) if cell[1]]
         if not filled:
             return ()
-        column, references = filled[0]
-        row.reference_column = column
+        row.reference_column = column = filled[0][0]
+        if self._layout.joins_references and len(filled) > 1:
+            references = (self._judged(row, *cell) for cell in filled)
+            return tuple(dict.fromkeys(chain.from_iterable(references)))
         if len(filled) > 1:
             other = filled[1][0]
-            row.report(other, f"`{column}` has references in this row, too: use one")
+            row.report(
+                other,
+                f"`{column}` has references in this row, too: use one, or name both "
+                f"by --references {column},{other}",
+            )
+        return self._judged(row, *filled[0])
+
+    def _judged(
+        self, row: RowCells, column: str, references: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Return the references of a cell; report what is wrong with them."""
         references = self._parents.resolved(references, self._suffix(row))
         problem = self._problem_of(references)
         if problem is None:
@@ -239,6 +266,18 @@ class RowReader:
             return False
         word = row.stripped_text(name).lower().removesuffix(".0")
         return word not in COMMON_WORDS[name]
+
+
+def _image_settings(row: RowCells, request: ImageRequest) -> dict[str, object]:
+    """Return what a file name may hold beside the columns, without missing values."""
+    settings = {
+        "id": row.setting("id", str),
+        "aspect_ratio": request.aspect_ratio,
+        "resolution": request.resolution,
+        "n": request.n,
+        "model": request.model,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _remedy(cell: str, references: Sequence[str], earlier: Sequence[str]) -> str | None:

@@ -152,6 +152,6 @@ def _is_name(column: str) -> bool:
 
 def _notice(written: str, column: str) -> str:
     return (
-        f"the prompt template says {written}, which is not the value of the column "
+        f"says {written}, which is not the value of the column "
         f"`{column}`: for that write {spelled(column)}"
     )

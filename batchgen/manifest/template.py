@@ -72,13 +72,21 @@ def needed_names(text: str) -> frozenset[str]:
 class PromptTemplate:
     """A compiled template that was checked against the columns of the table."""
 
-    def __init__(self, text: str, columns: Sequence[str], where: str) -> None:
+    def __init__(
+        self,
+        text: str,
+        columns: Sequence[str],
+        where: str,
+        *,
+        title: str = "prompt template",
+    ) -> None:
         """Compile a template.
 
         Args:
             text: Jinja2.
             columns: Of the manifest.
             where: The manifest's path, for messages.
+            title: What the template makes, for messages.
 
         Raises:
             SpecError: the template has a syntax error, or uses an unknown column.
@@ -98,22 +106,23 @@ class PromptTemplate:
         except TemplateSyntaxError as error:
             hint = spelling.hint_for(text, names, error.lineno)
             words = _explain(error.message or "", environment.filters)
-            raise SpecError(
-                f"prompt template, line {error.lineno}: {words}{hint}"
-            ) from error
+            raise SpecError(f"{title}, line {error.lineno}: {words}{hint}") from error
         except _TOO_LARGE as error:
             raise SpecError(
-                "prompt template: it cannot be read, since something in it is nested "
-                "too deeply, or a number in it is too long: write it more simply"
+                f"{title}: it cannot be read, since something in it is nested too "
+                "deeply, or a number in it is too long: write it more simply"
             ) from error
         for name in sorted(row_names - set(columns) - {"row", *environment.globals}):
             hint = did_you_mean(name, columns) + spelling.hint_for(text, names)
             raise SpecError(
-                f"prompt template: {where} has no column `{name}`{hint} (the columns "
+                f"{title}: {where} has no column `{name}`{hint} (the columns "
                 f"are {listed(columns)})"
             )
         self.gaps = GapFinder(uses)
-        self.notices = tuple(spelling.notices_of(text, literals, names, uses.named))
+        self.notices = tuple(
+            f"the {title} {notice}"
+            for notice in spelling.notices_of(text, literals, names, uses.named)
+        )
         self._reads_row = "row" in row_names and "row" not in columns
         self.columns: tuple[str, ...] = tuple(
             name

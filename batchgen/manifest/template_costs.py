@@ -207,6 +207,7 @@ FILTERS: Mapping[str, Cost] = {
     ),
     **dict.fromkeys(("e", "escape", "forceescape", "xmlattr"), _times(8)),
     **dict.fromkeys(("batch", "list", "slice", "urlencode"), _times(12)),
+    "slug": _times(18),  # by which compatible forms of Unicode may be longer
     **dict.fromkeys(
         ("dictsort", "groupby", "max", "min", "sort", "unique"), _times(_SORTING)
     ),

@@ -15,6 +15,7 @@ from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from batchgen.manifest.missing_values import is_missing
+from batchgen.manifest.slug import slug
 from batchgen.manifest.template_costs import (
     FILTERS,
     FORMATS,
@@ -68,6 +69,7 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         del self.globals["lipsum"]
         self.globals["range"] = self._range
         self.globals["namespace"] = _PlainNamespace
+        self.filters["slug"] = slug
         for name in [*self.filters]:
             if name in FILTERS:
                 self.filters[name] = self._measured(name, self.filters[name])

@@ -109,6 +109,7 @@ class Job:
         source: The job file or manifest that the user named.
         terms: Settings that hold for one provider, by its name.
         columns: The manifest's own name for a known column (`prompt`: `Description`).
+        filename: Template of file names; None for the column `filename`.
         max_cost: None for no budget, as with the other amounts.
         max_cost_by: US dollars for each value of a column of the manifest, by column;
             `*` stands for values that are not named.
@@ -117,6 +118,7 @@ class Job:
         max_failures: None never stops a run because rows fail.
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
+        from_defaults: Names of settings that only the user's defaults state.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -127,6 +129,7 @@ class Job:
     terms: Mapping[str, Terms] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     prompt: str | None = None
+    filename: str | None = None
     aspect_ratio: str | None = None
     resolution: str | None = None
     n: int | None = None
@@ -149,6 +152,7 @@ class Job:
     memory_mb: int | None = None
     limit: int | None = None
     grace_s: float = 60.0
+    from_defaults: tuple[str, ...] = ()
     image_folder: Path | None = None
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from batchgen.errors import BatchgenError, SpecError, UsageError
+from batchgen.job.user_defaults import defaults_path
 from batchgen.ledger import Reader
 from batchgen.manifest.wording import nearest, shown
 from batchgen.model import Capabilities, ImageRequest, Job
@@ -88,7 +89,11 @@ def _error_in(
     """Return the error for a setting, which is an option or a key of the job file."""
     if setting in overrides:
         return UsageError(f"--{setting.replace('_', '-')}: {message}")
-    return SpecError(f"{shown(job.source)}, `{key or setting}`: {message}")
+    is_default = (
+        "providers" if setting == "base_url" else setting
+    ) in job.from_defaults
+    place = defaults_path() if is_default else job.source
+    return SpecError(f"{shown(place)}, `{key or setting}`: {message}")
 
 
 def _check_prompt(job: Job, overrides: Mapping[str, Any]) -> None:

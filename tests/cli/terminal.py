@@ -11,7 +11,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,14 +24,20 @@ PATIENCE_S = 1.0
 class Terminal:
     """A command in a terminal; `shown` is all that the terminal ever received."""
 
-    def __init__(self, words: Sequence[str], at: Path, columns: int) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        at: Path,
+        columns: int,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._screen, inside = pty.openpty()
         size = struct.pack("HHHH", 40, columns, 0, 0)
         fcntl.ioctl(inside, termios.TIOCSWINSZ, size)
         self.process = subprocess.Popen(
             [*COMMAND, *words],
             cwd=at,
-            env={**environment(KEY), "TERM": "xterm-256color", "NO_COLOR": "1"},
+            env={**environment(KEY), "TERM": "xterm-256color", **(variables or {})},
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -99,8 +105,21 @@ def _take_the_terminal() -> None:
 
 
 @contextmanager
-def terminal(*words: str, at: Path, columns: int = 100) -> Iterator[Terminal]:
-    opened = Terminal(words, at, columns)
+def terminal(
+    *words: str,
+    at: Path,
+    columns: int = 100,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Terminal]:
+    """Start a command in a terminal.
+
+    Args:
+        words: The arguments.
+        at: The folder.
+        columns: Width of the terminal.
+        variables: More of the environment.
+    """
+    opened = Terminal(words, at, columns, variables)
     try:
         yield opened
     finally:

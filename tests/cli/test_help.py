@@ -47,7 +47,7 @@ def test_the_schema_of_job_files_is_a_topic(tmp_path: Path) -> None:
         ("recover", "did you mean batchgen help recovery or batchgen recover -h?"),
         ("run", "did you mean batchgen run -h?"),
         ("cost_usd", "batchgen help results"),
-        ("qqq", "choose from adding-providers, architecture, errors"),
+        ("qqq", "choose from adding-providers, architecture, config"),
     ],
 )
 def test_a_wrong_topic_is_told_with_the_way_out(

@@ -78,6 +78,7 @@ def documents(folder: Path) -> list[Document]:
         ("reconcile", run, "--unsettle", "--json"),
         ("providers", "gemini", "--json"),
         ("providers", "--json"),
+        ("config", "--json"),
     ]
     told = [read(batchgen(*words, at=folder).stdout) for words in calls]
     shutil.copytree(folder / run, folder / "lost")

@@ -21,7 +21,7 @@ from batchgen.job.row_settings import RowSettings
 from batchgen.job.run_settings import MoneySettings, PaceSettings
 from batchgen.job.service_settings import ServiceSettings
 from batchgen.job.settings import AT_PATH, KEYS, TERMS, declared_in, keys_of
-from batchgen.job.values import RATIO, RESOLUTION, TEXT, any_of
+from batchgen.job.values import NAMES, RATIO, RESOLUTION, TEXT, any_of
 from batchgen.manifest import KNOWN_COLUMNS
 from batchgen.model import Job, ReferenceTerms, Terms, type_of_option
 
@@ -227,7 +227,9 @@ def _list_of(schema: Mapping[str, Any]) -> dict[str, Any]:
 _SIZE = any_of({"const": "*"}, RESOLUTION.schema)
 _SECTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "columns": _closed(dict.fromkeys(KNOWN_COLUMNS, TEXT.schema)),
+        "columns": _closed(
+            dict.fromkeys(KNOWN_COLUMNS, TEXT.schema) | {"references": NAMES.schema}
+        ),
         "options": _closed(
             {name: _option(kind) for name, kind in type_of_option.items()}
         ),

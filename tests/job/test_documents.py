@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[2]
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 JOBS = sorted((*ROOT.glob("jobs/*.toml"), *ROOT.glob("samples/tables/*.toml")))
 
-FOLDED = {"provider", "price", "prices", "providers", "usd_per_credit", "id_column"}
+FOLDED = {
+    *("provider", "price", "prices", "providers", "usd_per_credit", "id_column"),
+    "reference_columns",
+}
 """Settings that become a part of a field with another name."""
 
 BEYOND_SCHEMA = {

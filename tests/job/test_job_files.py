@@ -743,3 +743,51 @@ def test_prices_may_say_what_they_hold_for() -> None:
 def test_a_price_rule_that_cannot_be_is_named(text: str, words: str) -> None:
     with pytest.raises(SpecError, match=re.escape(words)):
         load(f"{HEAD}[[prices.aimlapi]]\n{text}\n")
+
+
+@pytest.mark.usefixtures("folder")
+def test_columns_are_named_one_by_one_on_the_command_line() -> None:
+    toml = HEAD + '[columns]\nid = "SKU"\nprompt = "Text"\n'
+
+    job = load(
+        toml,
+        columns=("prompt=Description", "filename = a=b"),
+        reference_columns="IMAGE1,IMAGE2",
+        filename="{{ SKU }}",
+    )
+
+    assert job.columns == {
+        "id": "SKU",
+        "prompt": "Description",
+        "filename": "a=b",
+        "references": "IMAGE1,IMAGE2",
+    }
+    assert job.filename == "{{ SKU }}"
+
+
+@pytest.mark.usefixtures("folder")
+def test_several_columns_of_references_are_a_list_or_a_text() -> None:
+    as_list = load(HEAD + '[columns]\nreferences = ["A", "B"]\n')
+    as_text = load(HEAD + '[columns]\nreferences = "A,B"\n')
+
+    assert as_list.columns == as_text.columns == {"references": "A,B"}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (("Description",), "--columns: 'Description' is no pair: write batchgen's"),
+        (("SKU=id",), "--columns: batchgen's name stands first: write id=SKU"),
+        (("promt=x",), "--columns: unknown key `promt`: did you mean `prompt`?"),
+        (("prompt=a", "prompt=b"), "--columns: `prompt` is said twice, as `a`"),
+        (("image=a",), "--columns: unknown key `image`: did you mean `references`?"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_pair_that_cannot_be_is_refused_with_the_right_one(
+    pairs: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_manifest(provider="aimlapi", columns=pairs)
+
+    assert str(caught.value).startswith(message)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from batchgen.errors import SpecError
-from batchgen.manifest.columns import interpret_columns
+from batchgen.manifest.columns import interpret_columns, split_names
 from batchgen.manifest.manifest import Manifest
 from tests.manifest.conftest import MakeJob, ReadRows
 
@@ -14,17 +14,23 @@ from tests.manifest.conftest import MakeJob, ReadRows
         pytest.param(
             "id,Prompt",
             {},
-            "m.csv: no column `prompt` (it has id, Prompt): rename `Prompt`",
+            "m.csv: no column `prompt` (it has id, Prompt): name the column "
+            "that holds it by --columns prompt=Prompt, or",
             id="other-case",
         ),
         pytest.param(
             "id,promt",
             {},
-            "m.csv: no column `prompt` (it has id, promt): rename `promt`",
+            "m.csv: no column `prompt` (it has id, promt): name the column "
+            "that holds it by --columns prompt=promt, or",
             id="mistyped",
         ),
         pytest.param(
-            "a,b", {}, "m.csv: no column `prompt` (it has a, b): name one", id="none"
+            "a,b",
+            {},
+            "m.csv: no column `prompt` (it has a, b): name the column that holds it "
+            "by --columns prompt=COLUMN, or give a template by --prompt",
+            id="none",
         ),
         pytest.param(
             "prompt,x,x", {}, "m.csv, header: column `x` stands there twice", id="twice"
@@ -35,8 +41,8 @@ from tests.manifest.conftest import MakeJob, ReadRows
         pytest.param(
             "Description,x",
             {"prompt": "Descripton"},
-            "m.csv: no column `Descripton`, which [columns] names for `prompt`: "
-            "did you mean `Description`?",
+            "m.csv: no column `Descripton`, which --columns or [columns] names for "
+            "`prompt`: did you mean `Description`?",
             id="mapped-column-missing",
         ),
     ],
@@ -102,7 +108,8 @@ def test_a_column_that_looks_like_a_known_one_is_told(make_job: MakeJob) -> None
 
     assert notice == (
         "m.csv: `Aspect Ratio` is not used as `aspect_ratio`: names are taken letter "
-        'for letter. To use it: [columns] aspect_ratio = "Aspect Ratio" in a job file'
+        "for letter. To use it: --columns aspect_ratio='Aspect Ratio', or [columns] "
+        'aspect_ratio = "Aspect Ratio" in a job file'
     )
 
 
@@ -140,3 +147,60 @@ def test_a_mapped_column_is_the_option_whatever_it_holds(read_rows: ReadRows) ->
 
     assert row.request is not None
     assert row.request.options == {"quality": "premium"}
+
+
+def test_a_row_sends_the_images_of_all_columns_that_are_named(
+    read_rows: ReadRows,
+) -> None:
+    table = (
+        "prompt,IMAGE1,IMAGE2,IMAGE3\n"
+        "a,https://x.test/1.png,,https://x.test/3.png\n"
+        "b,https://x.test/1.png,https://x.test/1.png,https://x.test/2.png\n"
+    )
+
+    rows = read_rows(table, columns={"references": "IMAGE1, IMAGE2,IMAGE3"})
+
+    assert [[*row.request.references] for row in rows if row.request] == [
+        ["https://x.test/1.png", "https://x.test/3.png"],
+        ["https://x.test/1.png", "https://x.test/2.png"],
+    ]
+
+
+def test_a_bad_image_in_one_of_several_columns_names_that_column(
+    read_rows: ReadRows,
+) -> None:
+    table = "prompt,A,B\na,https://x.test/1.png,nowhere.png\n"
+
+    (row,) = read_rows(table, columns={"references": "A,B"})
+
+    assert row.problem is not None
+    assert row.problem.column == "B"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("Image, main", ["Image, main"]),
+        ("Image, main,Photo", ["Image, main", "Photo"]),
+        ("Photo,Image, main", ["Photo", "Image, main"]),
+        ("photo,x", ["photo", "x"]),
+    ],
+)
+def test_a_list_of_columns_may_hold_names_with_commas(
+    text: str, columns: list[str]
+) -> None:
+    assert split_names(text, ["Image, main", "Photo"]) == columns
+
+
+def test_a_mistyped_column_of_several_is_named_with_the_nearest(
+    make_job: MakeJob,
+) -> None:
+    job = make_job("prompt,IMAGE1\na,b\n", columns={"references": "IMAGE1,image 2"})
+
+    with pytest.raises(SpecError) as caught:
+        Manifest.open(job)
+
+    assert str(caught.value).startswith(
+        "m.csv: no column `image 2`, which --references or [columns] names for "
+        "`references`: did you mean `IMAGE1`?"
+    )

@@ -33,7 +33,7 @@ class Mistake:
         files: Content by path, beside `m.csv`, which is there unless `files` says
             otherwise; None for a folder.
         keys: Environment variables above those with a key for every provider; None
-            takes one away.
+            takes one away, and `{folder}` stands for the folder.
         prepare: Does what files alone cannot say, in the folder.
         is_listed: Whether the message stands in a longer text (`check`, a summary),
             where the line that holds `names[0]` is judged with the next one.
@@ -71,17 +71,21 @@ class Mistake:
         text = self.command.replace("{shop}", shop).replace("{url}", url)
         return shlex.split(text)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, folder: Path) -> dict[str, str]:
         """Return the environment of the command."""
         keys = {key_variable(name): KEY for name in PROVIDERS}
         chosen = {**keys, **self.keys}
-        present = {name: key for name, key in chosen.items() if key is not None}
+        present = {
+            name: key.replace("{folder}", str(folder))
+            for name, key in chosen.items()
+            if key is not None
+        }
         return {**os.environ, **present}
 
     def make(self, folder: Path, url: str) -> Ended:
         """Make the mistake."""
         return call(
-            self.words(url), at=folder, env=self.environment(), within_s=TIMEOUT_S
+            self.words(url), at=folder, env=self.environment(folder), within_s=TIMEOUT_S
         )
 
     def problems(self, ended: Ended) -> list[str]:

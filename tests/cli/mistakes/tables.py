@@ -40,7 +40,7 @@ TABLES = (
         "no-prompt",
         "id,text\na,x\n",
         ("no column `prompt`", "id, text"),
-        ("[columns]", "--prompt"),
+        ("--columns prompt=", "--prompt"),
     ),
     _table(
         "ragged",

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cases.judge import open_service
 from tests.cases.server import Service
+from tests.cli.mistakes.column_options import COLUMN_OPTIONS
 from tests.cli.mistakes.commands import COMMANDS, UNKNOWN_OPTIONS
 from tests.cli.mistakes.folders import FOLDERS
 from tests.cli.mistakes.habits import HABITS
@@ -16,12 +17,15 @@ from tests.cli.mistakes.job_files import JOB_FILES
 from tests.cli.mistakes.keys import KEYS
 from tests.cli.mistakes.mistake import Mistake
 from tests.cli.mistakes.options import OPTIONS, PROVIDERS
+from tests.cli.mistakes.proposals import PROPOSALS
 from tests.cli.mistakes.rows import ROWS
 from tests.cli.mistakes.tables import TABLES
+from tests.cli.mistakes.user_defaults import USER_DEFAULTS
 
 MISTAKES = (
     *(*OPTIONS, *PROVIDERS, *COMMANDS, *UNKNOWN_OPTIONS),
     *(*KEYS, *JOB_FILES, *TABLES, *ROWS, *FOLDERS, *HABITS),
+    *(*COLUMN_OPTIONS, *PROPOSALS, *USER_DEFAULTS),
 )
 
 
