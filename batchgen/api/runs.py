@@ -23,7 +23,7 @@ from batchgen.api.jobs import Job, frame_in_folder, spec_to_run
 from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import Result, RunProgress, progress_of, result_of
 from batchgen.drives import storage_errors
-from batchgen.errors import BatchgenError, UsageError
+from batchgen.errors import UsageError
 from batchgen.ledger.estimate import Estimate
 from batchgen.model import Job as JobSpec
 from batchgen.model import dollars
@@ -204,10 +204,10 @@ class _Observer:
 
     @contextmanager
     def own_faults(self) -> Iterator[None]:
-        """Raise what a callback raised in place of an error that followed from it."""
+        """Raise what `confirm` raised in place of the refusal that followed from it."""
         try:
             yield
-        except BatchgenError:
+        except UsageError:
             if self.fault is None:
                 raise
             raise self.fault from None
@@ -232,7 +232,7 @@ class _Observer:
         answers: list[object] = []
         confirm = self.confirm
         self._call(lambda: answers.append(confirm(estimate)))
-        if answers != [True]:
+        if not any(answer is True for answer in answers):
             raise UsageError("`confirm` did not return True. Nothing was sent")
 
     @asynccontextmanager

@@ -66,7 +66,7 @@ def test_a_function_can_be_asked_for_consent(
     def fail(_: batchgen.Estimate) -> bool:
         raise ValueError("no terminal")
 
-    for unclear in (estimates.append, lambda _: "yes"):
+    for unclear in (estimates.append, lambda _: "yes", lambda _: 1):
         with pytest.raises(batchgen.UsageError, match="Nothing was sent"):
             batchgen.run(job, keys=KEYS, confirm=unclear)
     with pytest.raises(ValueError, match="no terminal"):
