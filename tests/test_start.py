@@ -115,6 +115,9 @@ LATE = {
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
+    "output.table_copies._write_workbook: batchgen.output.workbook": (
+        "xlsxwriter, for XLSX alone"
+    ),
     "output.preallocation._allocator: ctypes": "where room is held, on Linux alone",
     "output.preallocation.hold_room: ctypes": "likewise",
     "providers.registry.Registry._every_entry: importlib.metadata": (

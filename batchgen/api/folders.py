@@ -224,7 +224,7 @@ class Folder:
     @contextmanager
     def _current_table(self, name: str) -> Iterator[Path]:
         """Yield the path of a table that agrees with the ledger."""
-        from batchgen.storage.outputs import write_tables
+        from batchgen.storage.outputs import write_parquet_tables
 
         with self._reading() as ledger:
             path = self.path / name
@@ -233,7 +233,7 @@ class Folder:
                 return
             with TemporaryDirectory(prefix="batchgen-tables-") as folder:
                 with ledger.snapshot():
-                    write_tables(ledger, Path(folder))
+                    write_parquet_tables(ledger, Path(folder))
                 yield Path(folder) / name
 
     def _content(self, name: str) -> bytes:

@@ -28,6 +28,7 @@ from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest.wording import nearest
 from batchgen.model.price import NANO
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.table_formats import TABLE_COPIES
 from batchgen.providers import PROVIDERS
 from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX, read_ledger
 from batchgen.runner.manifest_edits import rebuy_of
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from batchgen.ledger import Reader
     from batchgen.runner.config import RunResult
 
-_OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
+_OUTPUTS = (ARCHIVE, TABLE, PURCHASES, *TABLE_COPIES, LEDGER, LOG, "report.html")
 _COMMAND = "batchgen.command"
 
 

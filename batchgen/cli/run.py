@@ -29,6 +29,7 @@ from batchgen.cli.summary import (
     finish,
     show_real_run,
     show_summary,
+    table_copies,
 )
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
@@ -121,6 +122,7 @@ def summary_fields(
         **folder_fields(totals),
         "archive": str(job.out / ARCHIVE) if totals.images else None,
         "table": str(job.out / TABLE),
+        "table_copies": [str(path) for path in table_copies(job.out, result)],
         "signal": result.stop_reason,
         "error": error and {"error": error.kind, "message": str(error)},
         "stopped": [

@@ -1,6 +1,6 @@
 """Settings of the table, its prompts and its images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -10,6 +10,7 @@ from batchgen.job.values import (
     RATIO,
     RESOLUTION,
     TABLE,
+    TABLE_FORMATS,
     TEMPLATE,
     TEXT,
     whole,
@@ -43,6 +44,19 @@ class RowSettings(TypedDict, total=False):
             metavar="DIR",
             help="The run folder.",
             example="out/products",
+        ),
+    ]
+    table: Annotated[
+        str | Sequence[str],
+        Setting(
+            value=TABLE_FORMATS,
+            meaning="formats in which the result table stands beside "
+            '`results.parquet` ([results.md](results.md)); `"parquet"` for no other',
+            default="those of the last run",
+            field="tables",
+            metavar="FORMAT[,FORMAT]",
+            help="Write the result table as csv, xlsx or jsonl, too.",
+            example=["csv", "xlsx"],
         ),
     ]
     prompt: Annotated[

@@ -16,6 +16,7 @@ from batchgen.job.declaration import Reader, ValueType
 from batchgen.job.money import MAX_USD, read_amount
 from batchgen.manifest.cell_values import read_ratio, read_resolution
 from batchgen.model import RESOLUTIONS
+from batchgen.output.table_formats import FORMATS, PARQUET, read_formats
 
 Schema = Mapping[str, Any]
 
@@ -205,6 +206,14 @@ NAMES = ValueType(
     _read_names,
     any_of(_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA, "minItems": 1}),
     "text or list",
+)
+TABLE_FORMATS = ValueType(
+    read_formats,
+    any_of(
+        _TEXT_SCHEMA,
+        {"type": "array", "items": {"enum": [*FORMATS, PARQUET]}, "minItems": 1},
+    ),
+    '`"csv"`, `"xlsx"`, `"jsonl"`, or a list',
 )
 BOOL = ValueType(_read_bool, {"type": "boolean"}, "true or false")
 RATE = _numbers("0.001", 1_000_000, "a minute")

@@ -99,6 +99,8 @@ class Job:
         max_failures: None never stops a run because rows fail.
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
+        tables: Formats of the result table besides Parquet; None for those that the
+            run folder has.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -130,6 +132,7 @@ class Job:
     memory_mb: int | None = None
     limit: int | None = None
     grace_s: float = 60.0
+    tables: tuple[str, ...] | None = None
     image_folder: Path | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from math import isfinite
 from typing import Any, TypeAlias
@@ -16,21 +17,20 @@ _escaped = json.encoder.encode_basestring
 
 def is_text(kind: pa.DataType) -> bool:
     """Say whether a column has text."""
-    return pa.types.is_large_string(kind) or pa.types.is_string(kind)
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string(kind))
 
 
 def is_binary(kind: pa.DataType) -> bool:
     """Say whether a column has bytes, such as those of an image."""
     types = pa.types
-    return types.is_large_binary(kind) or types.is_binary(kind)
+    return bool(types.is_large_binary(kind) or types.is_binary(kind))
 
 
 def is_number(kind: pa.DataType) -> bool:
     """Say whether a column has numbers."""
     types = pa.types
-    return (
-        types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-    )
+    numbers = types.is_integer, types.is_floating, types.is_decimal
+    return any(is_kind(kind) for is_kind in numbers)
 
 
 def texts_of(column: pa.Array) -> Texts:
@@ -39,21 +39,25 @@ def texts_of(column: pa.Array) -> Texts:
     Amounts have all their digits and no exponent, times are ISO 8601 in UTC. Bytes are
     only counted: no table of text can hold them in a readable way.
     """
-    kind, types = column.type, pa.types
-    if types.is_timestamp(kind):
+    if pa.types.is_timestamp(column.type):
         return _times(column)
-    values = column.to_pylist()
-    if is_text(kind):
-        return list(values)
-    if types.is_decimal(kind):
-        return [None if value is None else plain_decimal(value) for value in values]
-    if is_binary(kind):
-        return [None if value is None else f"({len(value):,} bytes)" for value in values]
-    if types.is_boolean(kind):
-        return [None if value is None else str(value).lower() for value in values]
-    if types.is_nested(kind):
-        return [None if value is None else _nested_json(value) for value in values]
-    return [None if value is None else str(value) for value in values]
+    text = _text_function(column.type)
+    return [None if value is None else text(value) for value in column.to_pylist()]
+
+
+def _text_function(kind: pa.DataType) -> Callable[[Any], str]:
+    """Return what makes text of a value."""
+    if pa.types.is_decimal(kind):
+        return plain_decimal
+    if pa.types.is_nested(kind):
+        return _nested_json
+    if pa.types.is_boolean(kind):
+        return lambda value: str(value).lower()
+    return _byte_count if is_binary(kind) else str
+
+
+def _byte_count(value: bytes) -> str:
+    return f"({len(value):,} bytes)"
 
 
 def json_of(column: pa.Array) -> list[str]:
@@ -124,4 +128,4 @@ def _without_infinity(value: Any) -> Any:
 
 
 def _inner_text(value: object) -> str:
-    return f"({len(value):,} bytes)" if isinstance(value, bytes) else str(value)
+    return _byte_count(value) if isinstance(value, bytes) else str(value)

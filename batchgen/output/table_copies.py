@@ -118,8 +118,7 @@ def _safe_texts(name: str, column: pa.Array) -> Texts:
             return texts
     search = _MAY_BE_RISKY.search
     return [
-        safe_cell(text) if text is not None and search(text) else text
-        for text in texts
+        safe_cell(text) if text is not None and search(text) else text for text in texts
     ]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -153,14 +154,32 @@ def _workbook(file: BinaryIO, folder: Path) -> Iterator[Workbook]:
         "tmpdir": str(folder),
         "use_zip64": True,
     }
-    book = Workbook(file, options)
+    sink = _Sink(file)
+    book = Workbook(sink, options)
     try:
         yield book
         book.close()
     except FileCreateError as error:
         raise _cause_of(error) from error
     finally:
+        sink.file = BytesIO()
         book.fileclosed = True  # else it would be packed again when it is collected
+        for sheet in book.worksheets():
+            with suppress(OSError):
+                sheet.row_data_fh.close()
+
+
+class _Sink:
+    """Passes everything on to a file that can be exchanged.
+
+    After an error the ZIP within a workbook writes once more when it is collected.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
 
 
 def _cause_of(error: FileCreateError) -> Exception:
@@ -174,7 +193,9 @@ def _values(name: str, column: pa.Array) -> Sequence[Value]:
     if name == "files":
         return file_names(column)
     if is_number(kind):
-        return [None if value is None else _number(value) for value in column.to_pylist()]
+        return [
+            None if value is None else _number(value) for value in column.to_pylist()
+        ]
     if types.is_boolean(kind):
         return list(column.to_pylist())
     if types.is_timestamp(kind):
