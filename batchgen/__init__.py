@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchgen.model import ResultRow, Status
+    from batchgen.report.unpacking import Unpacked
     from batchgen.runner.handle import RunHandle
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "SpecError",
     "Status",
     "StorageError",
+    "Unpacked",
     "UsageError",
     "add_provider",
     "arun",
@@ -73,6 +75,7 @@ _HOMES = {
     "RunHandle": "runner.handle",
     "RunProgress": "api.run_reports",
     "Status": "model",
+    "Unpacked": "report.unpacking",
     "add_provider": "api.extension",
     "arun": "api.runs",
     "check": "api.plans",

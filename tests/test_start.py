@@ -21,6 +21,7 @@ LOADED = {
     "check": "anyio httpx polars",
     "status": "anyio",
     "report": "anyio httpx pyarrow tenacity",
+    "unpack": "",
     "recover": "anyio httpx polars pyarrow tenacity",
     "retry": "",
     "costs": "polars pyarrow rich",
@@ -89,10 +90,13 @@ LATE = {
     "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
     "api.folders.Folder._table: polars": "for tables alone",
     "api.folders.Folder._current_table: batchgen.storage.outputs": "likewise",
+    "api.folders.Folder.unpack: batchgen.output.table_selection": "likewise",
+    "api.folders.Folder.unpack: batchgen.report.unpacking": "likewise",
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_stored: polars": "likewise",
     "api.jobs._write_frame: polars": "likewise",
+    "cli.unpack.command: batchgen.api.folders": "the engine, to do the work alone",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
     "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"

@@ -23,6 +23,11 @@ from batchgen.runner.session import storage_errors
 if TYPE_CHECKING:
     import polars as pl
 
+    from batchgen.report.unpacking import Unpacked
+
+IMAGES = "images"
+"""Folder in the run folder where images are unpacked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderStatus:
@@ -206,6 +211,33 @@ class Folder:
                         f"no column {name!r}: choose from {', '.join(tables.columns)}"
                     )
             return tables.costs(columns, rehearsed=is_rehearsal).frame()
+
+    def unpack(
+        self,
+        to: str | Path | None = None,
+        *,
+        by: str | Iterable[str] = (),
+        where: str | None = None,
+    ) -> Unpacked:
+        """Write the images into files of their own; called again, only new ones.
+
+        Args:
+            to: The folder; None for `images` in the run folder. A file that is there
+                already is never replaced.
+            by: Columns of the result table whose values name folders.
+            where: Which rows: a condition on the columns in SQL; None for all.
+
+        Raises:
+            SpecError: there is no such column, or `where` is no condition.
+            StorageError: a file cannot be read or written.
+        """
+        from batchgen.output.table_selection import Selection
+        from batchgen.report.unpacking import unpack
+
+        columns = (by,) if isinstance(by, str) else tuple(by)
+        target = self.path / IMAGES if to is None else Path(to)
+        with self._current_table(TABLE) as path, self._reading() as ledger:
+            return unpack(ledger, target.absolute(), Selection(path, columns, where))
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:

@@ -22,6 +22,7 @@ HELP = {
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
     "report": "Write ZIP and tables anew from the ledger; buy nothing.",
+    "unpack": "Write the images of a run into files of their own.",
     "recover": "Build a new ledger where run.db was lost; send nothing.",
     "retry": "Mark rows to be tried again and print the run command.",
     "costs": "Add up what result tables cost, grouped by any columns.",
@@ -44,6 +45,7 @@ _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     ["report"],
     ["retry"],
     ["sandbox"],
+    ["unpack"],
 )
 """Commands that have done their work, even if their output was lost."""
 

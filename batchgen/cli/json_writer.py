@@ -27,6 +27,7 @@ FORMATS: Mapping[str, int] = {
     "recover": 1,
     "status": 1,
     "summary": 1,
+    "unpack": 1,
 }
 """Version of each kind of document. A removed name, or one with a new meaning, makes a
 new version; an added name does not."""

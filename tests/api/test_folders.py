@@ -111,3 +111,18 @@ def test_money_of_a_rehearsal_is_marked() -> None:
     assert folder.status.is_rehearsal
     assert folder.costs()["rehearsed"].to_list() == [True]
     assert folder.costs()["cost_usd"].sum() > Decimal(0)
+
+
+def test_images_are_unpacked_into_files(folder: Folder) -> None:
+    unpacked = folder.unpack(by="brand", where="brand = 'Best'")
+
+    paths = sorted(folder.path.glob("images/Best/*"))
+    assert unpacked.images == 2
+    assert [path.read_bytes() for path in paths] == [
+        folder.image("sku-0").content,
+        folder.image("sku-2").content,
+    ]
+    assert folder.unpack().images == 3
+    assert folder.unpack().images_there == 3
+    with pytest.raises(batchgen.SpecError, match="no column `maker`"):
+        folder.unpack(by="maker")

@@ -76,6 +76,7 @@ def documents(folder: Path) -> list[Document]:
         ("costs", run, "--by", "brand", "--format", "json"),
         ("reconcile", run, "--bill", "other.csv", "--json"),
         ("reconcile", run, "--unsettle", "--json"),
+        ("unpack", run, "--json"),
         ("providers", "gemini", "--json"),
         ("providers", "--json"),
     ]
