@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchgen.api.extension import add_provider
-    from batchgen.api.folders import Folder, FolderStatus, Image
+    from batchgen.api.folders import Folder, FolderStatus, Image, find_runs
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.plans import Plan, check
@@ -59,6 +59,7 @@ __all__ = [
     "add_provider",
     "arun",
     "check",
+    "find_runs",
     "open",
     "run",
     "stream",
@@ -79,6 +80,7 @@ _HOMES = {
     "add_provider": "api.extension",
     "arun": "api.runs",
     "check": "api.plans",
+    "find_runs": "api.folders",
     "open": "api.folders",
     "run": "api.runs",
     "stream": "api.row_stream",

@@ -20,6 +20,7 @@ LOADED = {
     "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",
+    "runs": "anyio",
     "report": "anyio httpx pyarrow tenacity",
     "unpack": "",
     "recover": "anyio httpx polars pyarrow tenacity",

@@ -18,6 +18,7 @@ from batchgen.model import ResultRow, Status, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
 from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.run_folders import run_folders
 from batchgen.runner.session import storage_errors
 
 if TYPE_CHECKING:
@@ -287,6 +288,16 @@ def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
         if name not in STATUSES:
             raise UsageError(f"no status {name!r}: choose from {', '.join(STATUSES)}")
     return statuses
+
+
+def find_runs(below: str | Path = "out") -> list[Folder]:
+    """Return all run folders at or below a folder, in the order of their names.
+
+    Some may be damaged or without a ledger: then their methods raise StorageError.
+    """
+    folder = Path(below)
+    with storage_errors():
+        return [*map(Folder, run_folders(folder))] if folder.is_dir() else []
 
 
 def open_run_folder(path: str | Path) -> Folder:

@@ -21,6 +21,7 @@ HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
+    "runs": "List run folders with their state, rows and money.",
     "report": "Write ZIP and tables anew from the ledger; buy nothing.",
     "unpack": "Write the images of a run into files of their own.",
     "recover": "Build a new ledger where run.db was lost; send nothing.",

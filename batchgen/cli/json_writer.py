@@ -25,6 +25,7 @@ FORMATS: Mapping[str, int] = {
     "providers": 1,
     "reconcile": 1,
     "recover": 1,
+    "runs": 1,
     "status": 1,
     "summary": 1,
     "unpack": 1,

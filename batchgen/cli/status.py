@@ -72,7 +72,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))
-    if not is_running and (run_command := _command_for_rest(ledger, totals)):
+    if not is_running and (run_command := command_for_rest(ledger, totals)):
         lines.append(f"to carry on:\n  {run_command}")
         lines += [f"  ({note})" for note in address_notes(run_command)]
     if (line := retry_line(folder, causes)) is not None:
@@ -80,7 +80,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     return "\n".join(lines)
 
 
-def _command_for_rest(ledger: Reader, totals: Totals) -> str | None:
+def command_for_rest(ledger: Reader, totals: Totals) -> str | None:
     """Return the command that carries on; None where nothing is left to do."""
     rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
     waits = totals.rows.get(Status.PENDING) or ledger.open_attempts() or rebuy
@@ -163,6 +163,6 @@ def _as_json(folder: Path, ledger: Reader) -> str:
         },
         "budgets": [budget_fields(*level) for level in _levels(ledger)],
         "rebuy": rebuy_fields(rebuy),
-        "command": _command_for_rest(ledger, totals),
+        "command": command_for_rest(ledger, totals),
     }
     return exact_json(tagged("status", document))

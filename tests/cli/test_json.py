@@ -77,6 +77,7 @@ def documents(folder: Path) -> list[Document]:
         ("reconcile", run, "--bill", "other.csv", "--json"),
         ("reconcile", run, "--unsettle", "--json"),
         ("unpack", run, "--json"),
+        ("runs", "--json"),
         ("providers", "gemini", "--json"),
         ("providers", "--json"),
     ]
