@@ -78,6 +78,9 @@ LATE = {
     "cli.synonyms._options_of_other: batchgen.cli": "likewise",
     "cli.check._accounts: batchgen.billing.balances": "sends, with --online alone",
     "cli.display.choose_display: batchgen.cli.bar": "rich draws in terminals alone",
+    "cli.watch.screen: rich.console": "for a terminal alone",
+    "cli.watch.screen: rich.live": "likewise",
+    "cli.watch.screen: rich.text": "likewise",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
     "runner.credentials.without_keys: batchgen.wire.redaction": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -28,6 +29,9 @@ from batchgen.cli.formatting import (
 )
 from batchgen.cli.json_fields import budget_fields, folder_fields, rebuy_fields
 from batchgen.cli.json_writer import exact_json, tagged
+from batchgen.cli.metrics import as_open_metrics
+from batchgen.cli.watch import screen, watch
+from batchgen.errors import UsageError
 from batchgen.ledger import Reader, Totals
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.resuming import bookmark_of
@@ -42,14 +46,33 @@ GROUPS_SHOWN = 5
 @click.command("status")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def command(run: Path, *, as_json: bool) -> None:
-    """Say where RUN stands: a run folder, or the SOURCE that it belongs to."""
+@click.option(
+    "--metrics",
+    "as_metrics",
+    is_flag=True,
+    help="As OpenMetrics text, such as Prometheus reads.",
+)
+@click.option("--watch", "is_watched", is_flag=True, help="Again, until the run ends.")
+def command(run: Path, *, as_json: bool, as_metrics: bool, is_watched: bool) -> None:
+    """Say where RUN stands: a run folder, or the SOURCE that it belongs to.
+
+    \b
+    batchgen status out/catalog --watch
+    """  # noqa: D301 - click's mark for lines that stay as they are
     folder = folder_of(run)
-    ledger = read_ledger(folder)
-    try:
-        click.echo(_as_json(folder, ledger) if as_json else _as_text(folder, ledger))
-    finally:
-        ledger.close()
+    if as_metrics and (as_json or is_watched):
+        raise UsageError("--metrics stands alone: leave out --json and --watch")
+    write = _as_json if as_json else as_open_metrics if as_metrics else _as_text
+
+    def read() -> str:
+        with closing(read_ledger(folder)) as ledger:
+            return write(folder, ledger)
+
+    if not is_watched:
+        click.echo(read(), nl=not as_metrics)
+        return
+    with screen(as_lines=as_json) as show:
+        watch(folder, read, show)
 
 
 def _as_text(folder: Path, ledger: Reader) -> str:
