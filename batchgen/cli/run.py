@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import click
 
 from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.display import choose_display
-from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.formatting import retry_command
+from batchgen.cli.json_fields import cause_fields, folder_fields
 from batchgen.cli.messages import (
     use_json_lines,
     uses_json_lines,
-    write_document,
+    write_summary,
 )
 from batchgen.cli.option_types import LatencyType
 from batchgen.cli.options import (
@@ -36,6 +38,7 @@ from batchgen.model import Job, Status, to_usd
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.runner.config import RunResult
 from batchgen.runner.job_checks import check_zero_budget
+from batchgen.runner.row_causes import Cause
 
 _NOTHING = Totals(
     spent=0,
@@ -105,8 +108,18 @@ def _end(job: Job, result: RunResult, rehearsed: RehearsalResult | None) -> int:
     show_real_run(rehearsed)
     code = finish(job, result, causes)
     if uses_json_lines():
-        write_document("summary", summary_fields(job, result, rehearsed, code))
+        fields = summary_fields(job, result, rehearsed, code)
+        write_summary({**fields, **_fields_of_causes(job, causes)})
     return code
+
+
+def _fields_of_causes(job: Job, causes: Sequence[Cause]) -> dict[str, Any]:
+    """Return why rows did not succeed, and the command that tries them again."""
+    can_retry = any(cause.retry_helps for cause in causes)
+    return {
+        "causes": [cause_fields(cause) for cause in causes],
+        "retry_command": retry_command(job.out) if can_retry else None,
+    }
 
 
 def summary_fields(
