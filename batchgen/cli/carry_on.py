@@ -208,6 +208,7 @@ def _shares(required: RequiredBudget) -> Iterator[str]:
 
 
 BASE_URL = "--base-url"
+ON_FINISH = "--on-finish"
 
 
 def stored_arguments(ledger: Reader) -> list[str] | None:
@@ -232,8 +233,13 @@ def join_arguments(arguments: Sequence[str]) -> str:
 
 
 def address_notes(command: str) -> Iterator[str]:
-    """Yield for each address in a stored command which key would be sent there."""
+    """Yield what a stored command would do that somebody else may have put there.
+
+    That is a key that is sent to an address, and a command that is run at the end.
+    """
     arguments = shlex.split(command)
+    for line in _values(arguments, ON_FINISH):
+        yield f"at its end it runs {line!r}: use it only if you know that command"
     addresses = list(_values(arguments, BASE_URL))
     if not addresses:
         return

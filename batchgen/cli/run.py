@@ -17,6 +17,7 @@ from batchgen.cli.messages import (
     uses_json_lines,
     write_summary,
 )
+from batchgen.cli.on_finish import run_on_finish
 from batchgen.cli.option_types import LatencyType
 from batchgen.cli.options import (
     job_options,
@@ -33,10 +34,12 @@ from batchgen.cli.summary import (
     show_summary,
     table_copies,
 )
+from batchgen.errors import BatchgenError, UsageError
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.runner.config import RunResult
+from batchgen.runner.credentials import without_keys
 from batchgen.runner.job_checks import check_zero_budget
 from batchgen.runner.row_causes import Cause
 
@@ -71,6 +74,11 @@ _NOTHING = Totals(
 @click.option(
     "--keep", is_flag=True, help="Let rows that were changed keep the image they have."
 )
+@click.option(
+    "--on-finish",
+    metavar="COMMAND",
+    help="Run this when the run has ended, with its summary as JSON on stdin.",
+)
 @click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -79,6 +87,7 @@ def command(
     /,
     source: Path,
     *,
+    on_finish: str | None,
     json_lines: bool,
     quiet: bool,
     **options: Any,
@@ -99,18 +108,41 @@ def command(
     from batchgen.cli.run_job import launch
 
     display = choose_display(quiet=quiet, json_lines=json_lines)
-    context.exit(launch(job, run_options, display, _end))
+    ending = _Ending()
+    try:
+        code = launch(job, run_options, display, ending.show)
+    except UsageError:
+        raise  # nothing was run
+    except BatchgenError as error:
+        if on_finish is not None:
+            document = {"exit_code": 1, "message": without_keys(str(error))}
+            run_on_finish(on_finish, "error", document)
+        raise
+    # After the folder was let go: the command may work on it.
+    if on_finish is not None:
+        run_on_finish(on_finish, "summary", ending.fields)
+    context.exit(code)
 
 
-def _end(job: Job, result: RunResult, rehearsed: RehearsalResult | None) -> int:
-    causes = causes_in(job, result)
-    show_summary(job, result, rehearsed, causes)
-    show_real_run(rehearsed)
-    code = finish(job, result, causes)
-    if uses_json_lines():
-        fields = summary_fields(job, result, rehearsed, code)
-        write_summary({**fields, **_fields_of_causes(job, causes)})
-    return code
+class _Ending:
+    """Shows how a run ended, and keeps that for a later command."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+
+    def show(
+        self, job: Job, result: RunResult, rehearsed: RehearsalResult | None
+    ) -> int:
+        """Write the summary; return the exit code."""
+        causes = causes_in(job, result)
+        show_summary(job, result, rehearsed, causes)
+        show_real_run(rehearsed)
+        code = finish(job, result, causes)
+        self.fields = summary_fields(job, result, rehearsed, code)
+        self.fields |= _fields_of_causes(job, causes)
+        if uses_json_lines():
+            write_summary(self.fields)
+        return code
 
 
 def _fields_of_causes(job: Job, causes: Sequence[Cause]) -> dict[str, Any]:
