@@ -31,12 +31,14 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchgen.model import ResultRow, Status
+    from batchgen.report.contact_sheets import ContactSheets
     from batchgen.report.unpacking import Unpacked
     from batchgen.runner.handle import RunHandle
 
 __all__ = [
     "BatchgenError",
     "BudgetReached",
+    "ContactSheets",
     "Folder",
     "FolderStatus",
     "Image",
@@ -66,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ContactSheets": "report.contact_sheets",
     "Folder": "api.folders",
     "FolderStatus": "api.folders",
     "Image": "api.folders",

@@ -20,6 +20,7 @@ LOADED = {
     "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",
+    "contact": "",
     "runs": "anyio",
     "report": "anyio httpx pyarrow tenacity",
     "unpack": "",
@@ -96,11 +97,14 @@ LATE = {
     "api.folders.Folder._current_table: batchgen.storage.outputs": "likewise",
     "api.folders.Folder.unpack: batchgen.output.table_selection": "likewise",
     "api.folders.Folder.unpack: batchgen.report.unpacking": "likewise",
+    "api.folders.Folder.contact_sheets: batchgen.output.table_selection": "likewise",
+    "api.folders.Folder.contact_sheets: batchgen.report.contact_sheets": "likewise",
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_stored: polars": "likewise",
     "api.jobs._write_frame: polars": "likewise",
     "cli.unpack.command: batchgen.api.folders": "the engine, to do the work alone",
+    "cli.contact.command: batchgen.api.folders": "likewise",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
     "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"

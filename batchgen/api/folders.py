@@ -24,6 +24,7 @@ from batchgen.runner.session import storage_errors
 if TYPE_CHECKING:
     import polars as pl
 
+    from batchgen.report.contact_sheets import ContactSheets, SheetFormat
     from batchgen.report.unpacking import Unpacked
 
 IMAGES = "images"
@@ -239,6 +240,47 @@ class Folder:
         target = self.path / IMAGES if to is None else Path(to)
         with self._current_table(TABLE) as path, self._reading() as ledger:
             return unpack(ledger, target.absolute(), Selection(path, columns, where))
+
+    def contact_sheets(
+        self,
+        to: str | Path | None = None,
+        *,
+        by: str | Iterable[str] = (),
+        where: str | None = None,
+        sheet_format: SheetFormat = "png",
+        per_row: int = 4,
+    ) -> ContactSheets:
+        """Make contact sheets of the images: PNG pages, or one PDF.
+
+        Args:
+            to: The folder of the pages, or the PDF, which must not be there yet; None
+                for `contact` or `contact.pdf` in the run folder.
+            by: Columns of the result table whose values make groups.
+            where: Which rows: a condition on the columns in SQL; None for all.
+            sheet_format: `png` or `pdf`.
+            per_row: Images beside one another.
+
+        Raises:
+            SpecError: there is no such column, or `where` is no condition.
+            UsageError: `to` has contact sheets already, or there is no such format.
+            StorageError: a page cannot be written.
+        """
+        from batchgen.output.table_selection import Selection
+        from batchgen.report.contact_sheets import (
+            check_sheets,
+            make_contact_sheets,
+            refuse_replacing,
+        )
+
+        check_sheets(sheet_format, per_row)
+        columns = (by,) if isinstance(by, str) else tuple(by)
+        target = self.path / ("contact.pdf" if sheet_format == "pdf" else "contact")
+        if to is not None:
+            target = Path(to).absolute()
+            refuse_replacing(target, sheet_format)
+        with self._current_table(TABLE) as path, self._reading() as ledger:
+            selection = Selection(path, columns, where)
+            return make_contact_sheets(ledger, selection, target, sheet_format, per_row)
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:

@@ -21,6 +21,7 @@ HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
+    "contact": "Make labelled contact sheets of a run's images: PNG or PDF.",
     "runs": "List run folders with their state, rows and money.",
     "report": "Write ZIP and tables anew from the ledger; buy nothing.",
     "unpack": "Write the images of a run into files of their own.",
@@ -47,6 +48,7 @@ _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     ["retry"],
     ["sandbox"],
     ["unpack"],
+    ["contact"],
 )
 """Commands that have done their work, even if their output was lost."""
 

@@ -17,6 +17,7 @@ from batchgen.model import Price, dollars
 
 FORMATS: Mapping[str, int] = {
     "check": 1,
+    "contact": 1,
     "costs": 1,
     "error": 1,
     "notice": 1,

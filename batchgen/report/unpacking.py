@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchgen.addresses.characters import visible_line
-from batchgen.errors import ArchiveDamaged, DiskFull, SpecError
+from batchgen.errors import ArchiveDamaged, DiskFull
 from batchgen.ledger import Reader
 from batchgen.ledger.lookup import place_of
-from batchgen.manifest.wording import did_you_mean, shown
+from batchgen.manifest.wording import shown
 from batchgen.output import ARCHIVE
 from batchgen.output.diskfile import DiskFile
 from batchgen.output.loose_files import (
@@ -24,6 +24,7 @@ from batchgen.output.loose_files import (
 )
 from batchgen.output.member_names import leads_out
 from batchgen.output.table_selection import Selection
+from batchgen.report.table_columns import check_columns
 from batchgen.runner.folder import hold_folder
 
 LISTED = 1000
@@ -89,7 +90,7 @@ def unpack(ledger: Reader, target: Path, selection: Selection) -> Unpacked:
         LedgerLocked: another command unpacks into the folder.
         StorageError: a file cannot be read or written.
     """
-    _check(selection)
+    check_columns(selection)
     archive = DiskFile(ledger.path.parent / ARCHIVE)
     target.mkdir(parents=True, exist_ok=True)
     unpacked = Unpacked(folder=target)
@@ -172,17 +173,3 @@ def _image_files(selection: Selection, target: Path) -> Iterator[ImageFile]:
                 sha256=file["sha256"],
                 modified=row["finished_at"],
             )
-
-
-def _check(selection: Selection) -> None:
-    existing = selection.existing_columns()
-    for name in selection.used_columns():
-        if name not in existing:
-            raise SpecError(_no_column(name, existing))
-    selection.check()
-
-
-def _no_column(name: str, existing: Sequence[str]) -> str:
-    there_are = visible_line(", ".join(existing))
-    hint = did_you_mean(name, existing)
-    return f"no column `{visible_line(name)}`{hint} (there are {there_are})"

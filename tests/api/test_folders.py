@@ -126,3 +126,14 @@ def test_images_are_unpacked_into_files(folder: Folder) -> None:
     assert folder.unpack().images_there == 3
     with pytest.raises(batchgen.SpecError, match="no column `maker`"):
         folder.unpack(by="maker")
+
+
+def test_contact_sheets_are_drawn(folder: Folder) -> None:
+    sheets = folder.contact_sheets(by="brand")
+
+    assert (sheets.pages, sheets.images, sheets.undrawn) == (1, 3, 0)
+    assert (folder.path / "contact" / "contact-001.png").is_file()
+    with pytest.raises(batchgen.UsageError, match="choose png or pdf"):
+        folder.contact_sheets(sheet_format="jpg")  # type: ignore[arg-type]
+    with pytest.raises(batchgen.UsageError, match="choose 1 to 12"):
+        folder.contact_sheets(per_row=0)
