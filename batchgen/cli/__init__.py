@@ -36,8 +36,8 @@ HELP = {
     "help": "Show a page on results, money, recovery and more.",
 }
 
-_MODULES = {"try": "try_"}
-"""Modules of commands whose names are keywords of Python."""
+_MODULES = {"runs": "run_list", "try": "try_"}
+"""Modules of commands whose names are taken: by a module, or a keyword of Python."""
 
 
 _COMMANDS_THAT_ACT: tuple[list[str], ...] = (

@@ -78,6 +78,7 @@ def documents(folder: Path) -> list[Document]:
         ("reconcile", run, "--unsettle", "--json"),
         ("unpack", run, "--json"),
         ("runs", "--json"),
+        ("contact", run, "--json"),
         ("providers", "gemini", "--json"),
         ("providers", "--json"),
     ]
