@@ -103,6 +103,7 @@ LATE = {
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_stored: polars": "likewise",
     "api.jobs._write_frame: polars": "likewise",
+    "cli.notifications._sender: apprise": "an extra, for [notify] alone",
     "cli.unpack.command: batchgen.api.folders": "the engine, to do the work alone",
     "cli.contact.command: batchgen.api.folders": "likewise",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",

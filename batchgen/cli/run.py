@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from batchgen.cli.messages import (
     use_json_lines,
     uses_json_lines,
     write_summary,
+)
+from batchgen.cli.notifications import (
+    Notifications,
+    NotifyingDisplay,
+    notifications_of,
 )
 from batchgen.cli.on_finish import run_on_finish
 from batchgen.cli.option_types import LatencyType
@@ -108,20 +113,33 @@ def command(
     from batchgen.cli.run_job import launch
 
     display = choose_display(quiet=quiet, json_lines=json_lines)
+    notifications = notifications_of(job)
+    if notifications is not None:
+        display = NotifyingDisplay(display, notifications)
     ending = _Ending()
     try:
         code = launch(job, run_options, display, ending.show)
     except UsageError:
         raise  # nothing was run
     except BatchgenError as error:
-        if on_finish is not None:
-            document = {"exit_code": 1, "message": without_keys(str(error))}
-            run_on_finish(on_finish, "error", document)
+        document = {"exit_code": 1, "message": without_keys(str(error))}
+        _follow_up("error", document, notifications, on_finish)
         raise
-    # After the folder was let go: the command may work on it.
-    if on_finish is not None:
-        run_on_finish(on_finish, "summary", ending.fields)
+    _follow_up("summary", ending.fields, notifications, on_finish)
     context.exit(code)
+
+
+def _follow_up(
+    kind: str,
+    document: Mapping[str, Any],
+    notifications: Notifications | None,
+    on_finish: str | None,
+) -> None:
+    """Tell others of the end, after the folder was let go: a command may work on it."""
+    if notifications is not None:
+        notifications.end(document)
+    if on_finish is not None:
+        run_on_finish(on_finish, kind, document)
 
 
 class _Ending:

@@ -101,6 +101,7 @@ class Job:
         limit: None for all rows.
         tables: Formats of the result table besides Parquet; None for those that the
             run folder has.
+        notify_on: `end`, `budget`, `outage`.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -132,6 +133,8 @@ class Job:
     memory_mb: int | None = None
     limit: int | None = None
     grace_s: float = 60.0
+    notify_on: tuple[str, ...] = ()
+    notify_outage_minutes: float = 10.0
     tables: tuple[str, ...] | None = None
     image_folder: Path | None = None
 

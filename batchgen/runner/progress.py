@@ -44,6 +44,7 @@ class Progress:
         stop: Set before the phase is `stopping`.
         budget_levels: Returns the same as data: scope, limit, and amount counted.
         wait_reasons: Returns what the run waits for now, in words that follow `left`.
+        outages: Returns for each provider that does not answer for how many seconds.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -60,6 +61,7 @@ class Progress:
     budgets: Callable[[], list[str]] = list
     budget_levels: Callable[[], list[tuple[Scope, int, int]]] = list
     wait_reasons: Callable[[], list[str]] = list
+    outages: Callable[[], dict[str, float]] = dict
     shown_once: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     stop: Stop | None = None

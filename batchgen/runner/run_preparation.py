@@ -27,7 +27,7 @@ from batchgen.runner.consent import (
 )
 from batchgen.runner.incomplete_rows import refuse_many_gaps
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
-from batchgen.runner.wait_reasons import wait_reasons
+from batchgen.runner.wait_reasons import outages, wait_reasons
 
 PAUSE_S = 0.25
 """While requests are in flight, the reading pauses after each slice for as long as the
@@ -95,6 +95,7 @@ class Preparation:
         progress.in_flight = lambda: sum(queue.in_flight for queue in queues.values())
         progress.budgets = run.budget.describe
         progress.wait_reasons = lambda: wait_reasons(queues.values())
+        progress.outages = lambda: outages(queues.values())
         progress.budget_levels = run.budget.levels
 
     async def _get_consent(self) -> None:

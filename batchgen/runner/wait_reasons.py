@@ -15,6 +15,15 @@ def wait_reasons(queues: Iterable[ProviderQueue]) -> list[str]:
     return [reason for queue in queues for reason in _reasons(queue)]
 
 
+def outages(queues: Iterable[ProviderQueue]) -> dict[str, float]:
+    """Return for each provider that does not answer for how many seconds."""
+    return {
+        queue.name: queue.breaker.age_s
+        for queue in queues
+        if queue.stopped is None and queue.breaker.is_open
+    }
+
+
 def _reasons(queue: ProviderQueue) -> Iterator[str]:
     if queue.stopped is not None:
         yield f"{queue.name} stopped"

@@ -50,7 +50,15 @@ def options_of(command: str) -> set[str]:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_each_key_of_a_job_file_has_a_line_of_a_table(key: str) -> None:
-    sections = {"budget", "columns", "options", "prices", "providers", "references"}
+    sections = {
+        "budget",
+        "columns",
+        "options",
+        "prices",
+        "providers",
+        "references",
+        "notify",
+    }
     words = first_cells(PAGES["job-file"])
 
     if key in sections:
