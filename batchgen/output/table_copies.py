@@ -55,7 +55,8 @@ class SourceTable(NamedTuple):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, some at a time."""
-        yield from self.file.iter_batches(ROWS_AT_ONCE)
+        if self.file.num_row_groups:  # older versions of Arrow fail without any
+            yield from self.file.iter_batches(ROWS_AT_ONCE)
 
 
 def write_copy(table: Path, path: Path, table_format: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batchgen.errors import SpecError
+from batchgen.errors import SpecError, StorageError
 
 _ROWS_AT_ONCE = 2048
 _ALWAYS = ("row", "id", "files", "finished_at")
@@ -32,8 +34,13 @@ class Selection:
     where: str | None = None
 
     def existing_columns(self) -> list[str]:
-        """Return the columns of the table."""
-        return list(pq.read_schema(self.table).names)
+        """Return the columns of the table.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        with self._reading():
+            return list(pq.read_schema(self.table).names)
 
     def used_columns(self) -> list[str]:
         """Return the columns that the selection names, whether or not they exist.
@@ -53,14 +60,28 @@ class Selection:
         self._chosen(pl.DataFrame(pq.read_schema(self.table).empty_table()))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows that are chosen and have images."""
+        """Yield the rows that are chosen and have images.
+
+        Raises:
+            StorageError: the table cannot be read.
+        """
         columns = {*_ALWAYS, *self.used_columns()}
-        with pq.ParquetFile(self.table) as file:
+        with self._reading(), pq.ParquetFile(self.table) as file:
             names = [name for name in file.schema_arrow.names if name in columns]
+            if not file.num_row_groups:  # older versions of Arrow fail without any
+                return
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
                 chosen = self._chosen(pl.DataFrame(batch))
                 with_files = chosen.filter(pl.col("files").list.len() > 0)
                 yield from with_files.iter_rows(named=True)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except pa.ArrowException as error:
+            reason = str(error).partition("\n")[0]
+            raise StorageError(f"{self.table} cannot be read: {reason}") from error
 
     def _chosen(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self._condition is None:

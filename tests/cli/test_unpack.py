@@ -221,6 +221,17 @@ def test_what_does_not_fit_the_table_is_said(
     assert not [*(branded.folder / "out/m").glob("images/*")]
 
 
+@pytest.mark.parametrize("command", ["unpack", "contact"])
+def test_a_damaged_table_is_named(branded: Shop, command: str) -> None:
+    path = branded.folder / "out/m/results.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+
+    ended = batchgen(command, "out/m", at=branded.folder)
+
+    assert ended.code == 1
+    assert "results.parquet cannot be read" in ended.stderr
+
+
 def test_a_folder_without_a_run_is_refused(shop: Shop) -> None:
     (shop.folder / "out" / "m").mkdir(parents=True)
 
