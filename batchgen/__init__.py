@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchgen.api.extension import add_provider
-    from batchgen.api.folders import Folder, FolderStatus, Image, Outputs
+    from batchgen.api.folders import Folder, FolderStatus, Image, Outputs, find_runs
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.plans import Plan, check
@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     )
     from batchgen.ledger.estimate import Estimate
     from batchgen.model import ResultRow, Status
+    from batchgen.report.contact_sheets import ContactSheets
+    from batchgen.report.unpacking import Unpacked
     from batchgen.runner.handle import RunHandle
 
 __all__ = [
     "BatchgenError",
     "BudgetReached",
+    "ContactSheets",
     "Estimate",
     "Folder",
     "FolderStatus",
@@ -56,10 +59,12 @@ __all__ = [
     "SpecError",
     "Status",
     "StorageError",
+    "Unpacked",
     "UsageError",
     "add_provider",
     "arun",
     "check",
+    "find_runs",
     "open",
     "run",
     "stream",
@@ -67,6 +72,7 @@ __all__ = [
 
 _HOMES = {
     "Estimate": "ledger.estimate",
+    "ContactSheets": "report.contact_sheets",
     "Folder": "api.folders",
     "FolderStatus": "api.folders",
     "Image": "api.folders",
@@ -78,9 +84,11 @@ _HOMES = {
     "RunHandle": "runner.handle",
     "RunProgress": "api.run_reports",
     "Status": "model",
+    "Unpacked": "report.unpacking",
     "add_provider": "api.extension",
     "arun": "api.runs",
     "check": "api.plans",
+    "find_runs": "api.folders",
     "open": "api.folders",
     "run": "api.runs",
     "stream": "api.row_stream",

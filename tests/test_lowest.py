@@ -6,6 +6,7 @@ import ast
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,10 @@ def test_a_dependency_without_a_lower_bound_is_refused(requirement: str) -> None
 def test_what_the_package_imports_is_declared() -> None:
     """A package that only comes along with another may leave with its next version."""
     project = PROJECT.read_text("utf-8")
-    required = tomllib.loads(project)["project"]["dependencies"]
+    table = tomllib.loads(project)["project"]
+    extras = dict(table["optional-dependencies"])
+    extras.pop("dev")
+    required = [*table["dependencies"], *chain.from_iterable(extras.values())]
     declared = {line.partition("==")[0] for line in constraints(project)}
     assert len(required) <= len(declared)
     runtime = {text.partition(">=")[0] for text in required}

@@ -21,7 +21,10 @@ LOADED = {
     "run": "anyio httpx",
     "check": "anyio httpx polars",
     "status": "anyio",
+    "contact": "",
+    "runs": "anyio",
     "report": "anyio httpx pyarrow tenacity",
+    "unpack": "",
     "recover": "anyio httpx polars pyarrow tenacity",
     "retry": "",
     "costs": "polars pyarrow rich",
@@ -83,6 +86,9 @@ LATE = {
     "cli.display._bar: rich.progress_bar": "likewise",
     "cli.display._bar: rich.table": "likewise",
     "cli.display._bar: rich.text": "likewise",
+    "cli.watch.screen: rich.console": "for a terminal alone",
+    "cli.watch.screen: rich.live": "likewise",
+    "cli.watch.screen: rich.text": "likewise",
     "cli.help._lay_out: rich.console": "for a terminal alone",
     "cli.help._lay_out: rich.markdown": "likewise",
     "runner.credentials.without_keys: batchgen.wire.redaction": (
@@ -96,10 +102,17 @@ LATE = {
     "api.folders.Folder._content: batchgen.output.archive": "for an image alone",
     "api.folders.Folder._table: polars": "for tables alone",
     "api.folders.Folder._current_table: batchgen.storage.outputs": "likewise",
+    "api.folders.Folder.unpack: batchgen.output.table_selection": "likewise",
+    "api.folders.Folder.unpack: batchgen.report.unpacking": "likewise",
+    "api.folders.Folder.contact_sheets: batchgen.output.table_selection": "likewise",
+    "api.folders.Folder.contact_sheets: batchgen.report.contact_sheets": "likewise",
     "api.folders.Folder.costs: batchgen.output.cost_report": "likewise",
     "api.jobs._frame_of: polars": "for frames alone",
     "api.jobs._is_stored: polars": "likewise",
     "api.jobs._write_frame: polars": "likewise",
+    "cli.notifications._sender: apprise": "an extra, for [notify] alone",
+    "cli.unpack.command: batchgen.api.folders": "the engine, to do the work alone",
+    "cli.contact.command: batchgen.api.folders": "likewise",
     "cli.run.command: batchgen.cli.run_job": "a wrong job is told before it loads",
     "cli.providers._verify: batchgen.verify.all_checks": (
         "polars, the engine and the sandbox, for --verify alone"
@@ -128,6 +141,9 @@ LATE = {
     ),
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
+    ),
+    "output.table_copies._write_workbook: batchgen.output.workbook": (
+        "xlsxwriter, for XLSX alone"
     ),
     "output.preallocation._allocator: ctypes": "where room is held, on Linux alone",
     "output.preallocation.hold_room: ctypes": "likewise",

@@ -26,9 +26,16 @@ from batchgen.model import ResultRow, Status, now_micros, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
 from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
+from batchgen.runner.run_folders import run_folders
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from batchgen.report.contact_sheets import ContactSheets, SheetFormat
+    from batchgen.report.unpacking import Unpacked
+
+IMAGES = "images"
+"""Folder in the run folder where images are unpacked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +277,74 @@ class Folder:
                     )
             return tables.costs(columns, rehearsed=is_rehearsal).frame()
 
+    def unpack(
+        self,
+        to: str | Path | None = None,
+        *,
+        by: str | Iterable[str] = (),
+        where: str | None = None,
+    ) -> Unpacked:
+        """Write the images into files of their own; called again, only new ones.
+
+        Args:
+            to: The folder; None for `images` in the run folder. A file that is there
+                already is never replaced.
+            by: Columns of the result table whose values name folders.
+            where: Which rows: a condition on the columns in SQL; None for all.
+
+        Raises:
+            SpecError: there is no such column, or `where` is no condition.
+            StorageError: a file cannot be read or written.
+        """
+        from batchgen.output.table_selection import Selection
+        from batchgen.report.unpacking import unpack
+
+        columns = (by,) if isinstance(by, str) else tuple(by)
+        target = self.path / IMAGES if to is None else Path(to)
+        with self._current_table(TABLE) as path, self.reading() as ledger:
+            return unpack(ledger, target.absolute(), Selection(path, columns, where))
+
+    def contact_sheets(
+        self,
+        to: str | Path | None = None,
+        *,
+        by: str | Iterable[str] = (),
+        where: str | None = None,
+        sheet_format: SheetFormat = "png",
+        per_row: int = 4,
+    ) -> ContactSheets:
+        """Make contact sheets of the images: PNG pages, or one PDF.
+
+        Args:
+            to: The folder of the pages, or the PDF, which must not be there yet; None
+                for `contact` or `contact.pdf` in the run folder.
+            by: Columns of the result table whose values make groups.
+            where: Which rows: a condition on the columns in SQL; None for all.
+            sheet_format: `png` or `pdf`.
+            per_row: Images beside one another.
+
+        Raises:
+            SpecError: there is no such column, or `where` is no condition.
+            UsageError: `to` has contact sheets already, or there is no such format.
+            StorageError: a page cannot be written.
+        """
+        from batchgen.output.table_selection import Selection
+        from batchgen.report.contact_sheets import (
+            check_sheets,
+            make_contact_sheets,
+            refuse_replacing,
+        )
+
+        check_sheets(sheet_format, per_row)
+        columns = (by,) if isinstance(by, str) else tuple(by)
+        target = self.path / ("contact.pdf" if sheet_format == "pdf" else "contact")
+        if to is not None:
+            target = Path(to).absolute()
+            refuse_replacing(target, sheet_format)
+        with self._current_table(TABLE) as path, self.reading() as ledger:
+            selection = Selection(path, columns, where)
+            return make_contact_sheets(ledger, selection, target, sheet_format, per_row)
+
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Open the ledger for reading, also while a run writes it."""
@@ -288,7 +363,7 @@ class Folder:
     @contextmanager
     def _current_table(self, name: str) -> Iterator[Path]:
         """Yield the path of a table that agrees with the ledger."""
-        from batchgen.storage.outputs import write_tables
+        from batchgen.storage.outputs import write_parquet_tables
 
         with self.reading() as ledger:
             path = self.path / name
@@ -297,7 +372,7 @@ class Folder:
                 return
             with TemporaryDirectory(prefix="batchgen-tables-") as folder:
                 with ledger.snapshot():
-                    write_tables(ledger, Path(folder))
+                    write_parquet_tables(ledger, Path(folder))
                 yield Path(folder) / name
 
     def _content(self, name: str) -> bytes:
@@ -323,6 +398,16 @@ def _statuses(status: str | Iterable[str] | None) -> tuple[str, ...]:
         if name not in STATUSES:
             raise UsageError(f"no status {name!r}: choose from {', '.join(STATUSES)}")
     return statuses
+
+
+def find_runs(below: str | Path = "out") -> list[Folder]:
+    """Return all run folders at or below a folder, in the order of their names.
+
+    Some may be damaged or without a ledger: then their methods raise StorageError.
+    """
+    folder = Path(below)
+    with storage_errors():
+        return [*map(Folder, run_folders(folder))] if folder.is_dir() else []
 
 
 def open_run_folder(path: str | Path) -> Folder:

@@ -29,7 +29,10 @@ HELP = {
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
     "status": "Say where a run stands; works while it runs.",
+    "contact": "Make labelled contact sheets of a run's images: PNG or PDF.",
+    "runs": "List run folders with their state, rows and money.",
     "report": "Write ZIP and tables anew from the ledger; buy nothing.",
+    "unpack": "Write the images of a run into files of their own.",
     "recover": "Build a new ledger where run.db was lost; send nothing.",
     "retry": "Mark rows to be tried again and print the run command.",
     "costs": "Add up what result tables cost, grouped by any columns.",
@@ -42,7 +45,7 @@ HELP = {
     "help": "Show a page on results, money, recovery and more.",
 }
 
-_MODULES = {"config": "own_defaults", "try": "try_"}
+_MODULES = {"config": "own_defaults", "runs": "run_list", "try": "try_"}
 """Modules of commands whose names are keywords of Python, or of another module."""
 
 
@@ -56,6 +59,8 @@ _COMMANDS_THAT_ACT: tuple[list[str], ...] = (
     ["report"],
     ["retry"],
     ["sandbox"],
+    ["unpack"],
+    ["contact"],
 )
 """Commands that have done their work, even if their output was lost."""
 

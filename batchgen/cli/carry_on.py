@@ -29,6 +29,7 @@ from batchgen.manifest.wording import nearest
 from batchgen.model.price import NANO
 from batchgen.model.spending_limits import Limits
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.table_formats import TABLE_COPIES
 from batchgen.providers import PROVIDERS
 from batchgen.runner.folder import LEDGER, LOG, REHEARSAL_SUFFIX, read_ledger
 from batchgen.runner.manifest_edits import rebuy_of
@@ -37,7 +38,7 @@ from batchgen.runner.shell_quoting import quoted_word
 if TYPE_CHECKING:
     from batchgen.runner.config import RunResult
 
-_OUTPUTS = (ARCHIVE, TABLE, PURCHASES, LEDGER, LOG, "report.html")
+_OUTPUTS = (ARCHIVE, TABLE, PURCHASES, *TABLE_COPIES, LEDGER, LOG, "report.html")
 _COMMAND = "batchgen.command"
 
 
@@ -203,6 +204,7 @@ def _shares(required: Limits) -> Iterator[str]:
 
 
 BASE_URL = "--base-url"
+ON_FINISH = "--on-finish"
 
 
 def stored_arguments(ledger: Reader) -> list[str] | None:
@@ -227,8 +229,13 @@ def join_arguments(arguments: Sequence[str]) -> str:
 
 
 def address_notes(command: str) -> Iterator[str]:
-    """Yield for each address in a stored command which key would be sent there."""
+    """Yield what a stored command would do that somebody else may have put there.
+
+    That is a key that is sent to an address, and a command that is run at the end.
+    """
     arguments = shlex.split(command)
+    for line in values_of(arguments, ON_FINISH):
+        yield f"at its end it runs {line!r}: use it only if you know that command"
     addresses = list(values_of(arguments, BASE_URL))
     if not addresses:
         return

@@ -202,8 +202,12 @@ def retry_line(folder: Path, causes: Sequence[Cause]) -> str | None:
         return None
     counts = " and ".join(f"{count} {status}" for status, count in rows.items())
     noun = either(rows.total(), "row", "rows")
-    command = shlex.join(["batchgen", "retry", shown(folder)])
-    return f"to try {counts} {noun} again:\n  {command}"
+    return f"to try {counts} {noun} again:\n  {retry_command(folder)}"
+
+
+def retry_command(folder: Path) -> str:
+    """Return the command that marks rows to be tried again."""
+    return shlex.join(["batchgen", "retry", shown(folder)])
 
 
 def _invalid(cause: Cause, place: str) -> Iterator[str]:

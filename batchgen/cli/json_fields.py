@@ -14,6 +14,7 @@ from batchgen.budget import ColumnValue, Scope
 from batchgen.ledger import REHEARSAL, Totals
 from batchgen.model import Status, to_usd
 from batchgen.runner.manifest_edits import Rebuy
+from batchgen.runner.row_causes import Cause
 
 
 def mode_fields(mode: str | None) -> dict[str, Any]:
@@ -74,6 +75,21 @@ def budget_fields(scope: Scope, limit: int, used: int) -> dict[str, Any]:
         "value": share and share.value,
         "limit_usd": to_usd(limit),
         "used_usd": to_usd(used),
+    }
+
+
+def cause_fields(cause: Cause) -> dict[str, Any]:
+    """Return why some rows did not succeed."""
+    parts = cause.message_parts
+    return {
+        "status": cause.status.value,
+        "rows": cause.rows,
+        "provider": cause.provider,
+        "error": cause.error,
+        "message": f"{parts.before}{parts.quote or ''}{parts.after}" or None,
+        "advice": cause.advice,
+        "retry_helps": cause.retry_helps,
+        "examples": [{"row": row, "line": line} for row, line in cause.examples],
     }
 
 

@@ -18,6 +18,7 @@ from batchgen.model import Price, dollars
 FORMATS: Mapping[str, int] = {
     "check": 1,
     "config": 1,
+    "contact": 1,
     "costs": 1,
     "error": 1,
     "notice": 1,
@@ -26,8 +27,10 @@ FORMATS: Mapping[str, int] = {
     "providers": 1,
     "reconcile": 1,
     "recover": 1,
+    "runs": 1,
     "status": 1,
     "summary": 1,
+    "unpack": 1,
 }
 """Version of each kind of document. A removed name, or one with a new meaning, makes a
 new version; an added name does not."""

@@ -1,7 +1,8 @@
 """Write a line to stdout or stderr, even if the reader is gone.
 
 With `run --json` every line of stderr is a JSON document: what is said in words then
-becomes one, too, wherever in the program the words come from.
+becomes one, too, wherever in the program the words come from. Stdout then has the
+summary alone, as one document.
 """
 
 from __future__ import annotations
@@ -53,8 +54,18 @@ def write_document(kind: str, fields: Mapping[str, Any]) -> None:
 
 
 def write_result(text: str) -> None:
-    """Write a line to stdout; nothing happens if the reader is gone."""
-    _write(sys.stdout, text)
+    """Write a line to stdout; nothing happens if the reader is gone.
+
+    With `run --json` nothing is written: all of it stands in the summary.
+    """
+    if not _mode.json_lines:
+        _write(sys.stdout, text)
+
+
+def write_summary(fields: Mapping[str, Any]) -> None:
+    """Write the summary of `run --json`: the last line of stderr, and all of stdout."""
+    write_document("summary", fields)
+    _write(sys.stdout, exact_json(tagged("summary", fields)))
 
 
 def _write_text(text: str, level: Level) -> None:

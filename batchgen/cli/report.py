@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -13,21 +14,35 @@ from batchgen.api.folders import Folder, Outputs
 from batchgen.cli.carry_on import folder_of
 from batchgen.cli.formatting import cause_lines, counted, either, money_lines, rows_line
 from batchgen.cli.messages import write_error
-from batchgen.errors import ArchiveDamaged
-from batchgen.ledger import Reader
+from batchgen.errors import ArchiveDamaged, UsageError
+from batchgen.ledger import Ledger, Reader
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.model import dollars, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
+from batchgen.output.table_formats import read_formats, table_copy
 from batchgen.report.archive_verification import Damage, Verification, verify
 from batchgen.report.compaction import CompactionResult, compact
-from batchgen.runner.folder import RunFolder, open_folder, require_run
+from batchgen.runner.folder import (
+    LEDGER,
+    RunFolder,
+    open_folder,
+    require_run,
+)
 from batchgen.runner.resume import recover
 from batchgen.runner.row_causes import causes_among
+from batchgen.storage.chosen_tables import choose_tables, chosen_tables
 from batchgen.storage.outputs import are_fresh, write_outputs
 
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--table",
+    "tables",
+    metavar="FORMAT[,FORMAT]",
+    help="Write the result table as csv, xlsx or jsonl, too, now and whenever it is "
+    "written; parquet for no other.",
+)
 @click.option(
     "--html",
     is_flag=True,
@@ -48,14 +63,21 @@ from batchgen.storage.outputs import are_fresh, write_outputs
     help="Read every image of the ZIP and compare it with what was stored. Writes "
     "nothing (unless --compact is given, too). Exit code 1: something is damaged.",
 )
-def command(run: Path, *, html: bool, compact: bool, verify: bool) -> None:
+def command(
+    run: Path, *, tables: str | None, html: bool, compact: bool, verify: bool
+) -> None:
     """Write ZIP and tables of RUN anew; needs no key and buys nothing.
 
     While the run works, only the tables are written: the ZIP is the run's to finish.
-    """
+
+    \b
+    batchgen report out/catalog --table csv,xlsx
+    """  # noqa: D301 - click's mark for lines that stay as they are
     path = folder_of(run)
     folder = Folder.named(path)
     require_run(path)
+    if tables is not None:
+        _choose_tables(path, tables)
     if compact:
         _compact(path)
     elif not verify:
@@ -65,6 +87,15 @@ def command(run: Path, *, html: bool, compact: bool, verify: bool) -> None:
         click.echo(f"report: {page} ({page.stat().st_size / 1e6:,.1f} MB)")
     if verify:
         verify_archive(path)
+
+
+def _choose_tables(folder: Path, text: str) -> None:
+    try:
+        formats = read_formats(text)
+    except ValueError as error:
+        raise UsageError(f"--table: {error}") from error
+    with closing(Ledger(folder / LEDGER)) as ledger, ledger.transaction():
+        choose_tables(ledger, folder, formats)
 
 
 def _compact(folder: Path) -> None:
@@ -98,6 +129,8 @@ def _show_totals(folder: Path, ledger: Reader, *, is_running: bool = False) -> N
     if ledger.meta.plan_digest is None:
         click.echo("the manifest was not read to its end; `batchgen run` does that")
     click.echo(f"table: {folder / TABLE}")
+    for name in map(table_copy, chosen_tables(ledger)):
+        click.echo(f"the same as {folder / name}")
     click.echo(f"for accounting: {folder / PURCHASES}")
     for line in cause_lines(causes_among(ledger, totals.rows, EVERY_ROW)):
         click.echo(line)

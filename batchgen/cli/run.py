@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,19 @@ import click
 from batchgen.cli.bound_provider import keep_provider
 from batchgen.cli.carry_on import carry_on_after
 from batchgen.cli.display import choose_display
-from batchgen.cli.json_fields import folder_fields
+from batchgen.cli.formatting import retry_command
+from batchgen.cli.json_fields import cause_fields, folder_fields
 from batchgen.cli.messages import (
     use_json_lines,
     uses_json_lines,
-    write_document,
+    write_summary,
 )
+from batchgen.cli.notifications import (
+    Notifications,
+    notifications_of,
+    notifying,
+)
+from batchgen.cli.on_finish import run_on_finish
 from batchgen.cli.option_types import LatencyType
 from batchgen.cli.options import (
     job_options,
@@ -30,12 +38,16 @@ from batchgen.cli.summary import (
     finish,
     show_real_run,
     show_summary,
+    table_copies,
 )
+from batchgen.errors import BatchgenError, UsageError
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.runner.config import RunResult
+from batchgen.runner.credentials import without_keys
 from batchgen.runner.job_checks import check_zero_budget
+from batchgen.runner.row_causes import Cause
 
 _NOTHING = Totals(
     spent=0,
@@ -68,6 +80,11 @@ _NOTHING = Totals(
 @click.option(
     "--keep", is_flag=True, help="Let rows that were changed keep the image they have."
 )
+@click.option(
+    "--on-finish",
+    metavar="COMMAND",
+    help="Run this when the run has ended, with its summary as JSON on stdin.",
+)
 @click.option("--json", "json_lines", is_flag=True, help="Progress as JSON Lines.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -76,6 +93,7 @@ def command(
     /,
     source: Path,
     *,
+    on_finish: str | None,
     json_lines: bool,
     quiet: bool,
     **options: Any,
@@ -97,17 +115,63 @@ def command(
     from batchgen.cli.run_job import launch
 
     display = choose_display(quiet=quiet, json_lines=json_lines)
-    context.exit(launch(job, run_options, display, _end))
+    notifications = notifications_of(job)
+    if notifications is not None:
+        display = notifying(display, notifications)
+    ending = _Ending()
+    try:
+        code = launch(job, run_options, display, ending.show)
+    except UsageError:
+        raise  # nothing was run
+    except BatchgenError as error:
+        document = {"exit_code": 1, "message": without_keys(str(error))}
+        _follow_up("error", document, notifications, on_finish)
+        raise
+    _follow_up("summary", ending.fields, notifications, on_finish)
+    context.exit(code)
 
 
-def _end(job: Job, result: RunResult, rehearsed: RehearsalResult | None) -> int:
-    causes = causes_in(job, result)
-    show_summary(job, result, rehearsed, causes)
-    show_real_run(rehearsed)
-    code = finish(job, result, causes)
-    if uses_json_lines():
-        write_document("summary", summary_fields(job, result, rehearsed, code))
-    return code
+def _follow_up(
+    kind: str,
+    document: Mapping[str, Any],
+    notifications: Notifications | None,
+    on_finish: str | None,
+) -> None:
+    """Tell others of the end, after the folder was let go: a command may work on it."""
+    if notifications is not None:
+        notifications.end(document)
+    if on_finish is not None:
+        run_on_finish(on_finish, kind, document)
+
+
+class _Ending:
+    """Shows how a run ended, and keeps that for a later command."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, Any] = {}
+
+    def show(
+        self, job: Job, result: RunResult, rehearsed: RehearsalResult | None
+    ) -> int:
+        """Write the summary; return the exit code."""
+        causes = causes_in(job, result)
+        show_summary(job, result, rehearsed, causes)
+        show_real_run(rehearsed)
+        code = finish(job, result, causes)
+        self.fields = summary_fields(job, result, rehearsed, code)
+        self.fields |= _fields_of_causes(job, causes)
+        if uses_json_lines():
+            write_summary(self.fields)
+        return code
+
+
+def _fields_of_causes(job: Job, causes: Sequence[Cause]) -> dict[str, Any]:
+    """Return why rows did not succeed, and the command that tries them again."""
+    can_retry = any(cause.retry_helps for cause in causes)
+    return {
+        "causes": [cause_fields(cause) for cause in causes],
+        "retry_command": retry_command(job.out) if can_retry else None,
+    }
 
 
 def summary_fields(
@@ -123,6 +187,7 @@ def summary_fields(
         **folder_fields(totals),
         "archive": str(job.out / ARCHIVE) if totals.images else None,
         "table": str(job.out / TABLE),
+        "table_copies": [str(path) for path in table_copies(job.out, result)],
         "signal": result.stop_reason,
         "error": error and {"error": error.kind, "message": str(error)},
         "stopped": [

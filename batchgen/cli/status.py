@@ -29,6 +29,9 @@ from batchgen.cli.formatting import (
 )
 from batchgen.cli.json_fields import budget_fields, folder_fields, rebuy_fields
 from batchgen.cli.json_writer import exact_json, tagged
+from batchgen.cli.metrics import as_open_metrics
+from batchgen.cli.watch import screen, watch
+from batchgen.errors import UsageError
 from batchgen.ledger import Reader, Totals
 from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.resuming import bookmark_of
@@ -43,11 +46,33 @@ GROUPS_SHOWN = 5
 @click.command("status")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def command(run: Path, *, as_json: bool) -> None:
-    """Say where RUN stands: a run folder, or the SOURCE that it belongs to."""
+@click.option(
+    "--metrics",
+    "as_metrics",
+    is_flag=True,
+    help="As OpenMetrics text, such as Prometheus reads.",
+)
+@click.option("--watch", "is_watched", is_flag=True, help="Again, until the run ends.")
+def command(run: Path, *, as_json: bool, as_metrics: bool, is_watched: bool) -> None:
+    """Say where RUN stands: a run folder, or the SOURCE that it belongs to.
+
+    \b
+    batchgen status out/catalog --watch
+    """  # noqa: D301 - click's mark for lines that stay as they are
     folder = folder_of(run)
-    with Folder.named(folder).reading() as ledger:
-        click.echo(_as_json(folder, ledger) if as_json else _as_text(folder, ledger))
+    if as_metrics and (as_json or is_watched):
+        raise UsageError("--metrics stands alone: leave out --json and --watch")
+    write = _as_json if as_json else as_open_metrics if as_metrics else _as_text
+
+    def read() -> str:
+        with Folder.named(folder).reading() as ledger:
+            return write(folder, ledger)
+
+    if not is_watched:
+        click.echo(read(), nl=not as_metrics)
+        return
+    with screen(as_lines=as_json) as show:
+        watch(folder, read, show)
 
 
 def _as_text(folder: Path, ledger: Reader) -> str:
@@ -70,7 +95,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     lines.extend(cause_lines(causes))
     if (rebuy := rebuy_of(ledger, EVERY_ROW, ledger.generation)) is not None:
         lines.append(str(rebuy))
-    if not is_running and (run_command := _command_for_rest(ledger, totals)):
+    if not is_running and (run_command := command_for_rest(ledger, totals)):
         lines.append(f"to carry on:\n  {run_command}")
         lines += [f"  ({note})" for note in address_notes(run_command)]
     if (line := retry_line(folder, causes)) is not None:
@@ -78,7 +103,7 @@ def _as_text(folder: Path, ledger: Reader) -> str:
     return "\n".join(lines)
 
 
-def _command_for_rest(ledger: Reader, totals: Totals) -> str | None:
+def command_for_rest(ledger: Reader, totals: Totals) -> str | None:
     """Return the command that carries on; None where nothing is left to do."""
     rebuy = rebuy_of(ledger, EVERY_ROW, ledger.generation)
     waits = totals.rows.get(Status.PENDING) or ledger.open_attempts() or rebuy
@@ -160,6 +185,6 @@ def _as_json(folder: Path, ledger: Reader) -> str:
         },
         "budgets": [budget_fields(*level) for level in _levels(ledger)],
         "rebuy": rebuy_fields(rebuy),
-        "command": _command_for_rest(ledger, totals),
+        "command": command_for_rest(ledger, totals),
     }
     return exact_json(tagged("status", document))

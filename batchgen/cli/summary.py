@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from batchgen.addresses.characters import visible_line
 from batchgen.cli.carry_on import budget_advice, carry_on_after, current_command
@@ -42,12 +43,14 @@ from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
+from batchgen.output.table_formats import table_copy
 from batchgen.providers import key_variable
 from batchgen.runner.config import CutReading, RunResult
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.message_parts import split_message
 from batchgen.runner.row_causes import Cause, causes_among
 from batchgen.runner.shell_quoting import quoted_word
+from batchgen.storage.chosen_tables import chosen_tables
 
 WRONG_JOB = (
     CertificateRejected,
@@ -93,7 +96,16 @@ def show_summary(
         lines.append(_bill_line(totals, rehearsed.bill))
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", _table_line(job, result)]
+    lines += [f"the same as {path}" for path in table_copies(job.out, result)]
     write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
+
+
+def table_copies(folder: Path, result: RunResult) -> list[Path]:
+    """Return the result table's files in the formats that the folder has."""
+    if isinstance(result.error, LedgerMissing):
+        return []
+    with closing(read_ledger(folder)) as ledger:
+        return [folder / table_copy(name) for name in chosen_tables(ledger)]
 
 
 def _table_line(job: Job, result: RunResult) -> str:

@@ -29,7 +29,20 @@ _QUALITY = 60
 
 
 def thumbnail(data: bytes, media_type: str, side_px: int) -> bytes | None:
-    """Return a small WebP of an image; None if its pixels cannot be read.
+    """Return a small WebP of an image; see `scaled`."""
+    try:
+        small = scaled(data, media_type, side_px)
+        if small is None:
+            return None
+        file = io.BytesIO()
+        small.save(file, "WEBP", quality=_QUALITY, method=2)
+        return file.getvalue()
+    except DECODING_ERRORS:
+        return None
+
+
+def scaled(data: bytes, media_type: str, side_px: int) -> Image.Image | None:
+    """Return an image scaled down; None if its pixels cannot be read.
 
     Args:
         data: One whole image.
@@ -46,8 +59,6 @@ def thumbnail(data: bytes, media_type: str, side_px: int) -> bytes | None:
         if small.mode not in ("RGB", "RGBA"):
             small = small.convert("RGBA" if small.has_transparency_data else "RGB")
         small.thumbnail((side_px, side_px), Image.Resampling.BICUBIC, reducing_gap=2.0)
-        file = io.BytesIO()
-        small.save(file, "WEBP", quality=_QUALITY, method=2)
-        return file.getvalue()
     except DECODING_ERRORS:
         return None
+    return small

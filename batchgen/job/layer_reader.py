@@ -48,7 +48,7 @@ class LayerReader:
         Raises:
             SpecError: a key or a value is invalid.
         """
-        for section in ("budget", "references"):
+        for section in ("budget", "references", "notify"):
             with self._origin.context(section=section):
                 check_names(self._section(section), keys_of(section), "key")
         for setting in SETTINGS.values():

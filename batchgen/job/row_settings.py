@@ -12,6 +12,7 @@ from batchgen.job.values import (
     RATIO,
     RESOLUTION,
     TABLE,
+    TABLE_FORMATS,
     TEMPLATE,
     TEXT,
     whole,
@@ -45,6 +46,19 @@ class RowSettings(TypedDict, total=False):
             metavar="DIR",
             help="The run folder.",
             example="out/products",
+        ),
+    ]
+    table: Annotated[
+        str | Sequence[str],
+        Setting(
+            value=TABLE_FORMATS,
+            meaning="formats in which the result table stands beside "
+            '`results.parquet` ([results.md](results.md)); `"parquet"` for no other',
+            default="those of the last run",
+            field="tables",
+            metavar="FORMAT[,FORMAT]",
+            help="Write the result table as csv, xlsx or jsonl, too.",
+            example=["csv", "xlsx"],
         ),
     ]
     prompt: Annotated[

@@ -1,13 +1,15 @@
 """Settings of a run: its budgets, its pace, and how it reacts to failures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Literal, TypedDict
 
 from batchgen.job.declaration import Setting
 from batchgen.job.prices import PRICE
 from batchgen.job.values import (
+    MINUTES,
     MONEY,
+    NOTIFY_EVENTS,
     RATE,
     SECONDS,
     SHARE,
@@ -164,6 +166,28 @@ class PaceSettings(TypedDict, total=False):
             "itself; `false` for never",
             user_default=True,
             example=0.5,
+        ),
+    ]
+    notify_on: Annotated[
+        str | Sequence[str],
+        Setting(
+            value=NOTIFY_EVENTS,
+            meaning="what `batchgen run` sends a message about, to the addresses in "
+            "`BATCHGEN_NOTIFY_URLS` ([recovery.md](recovery.md))",
+            default="nothing",
+            section="notify",
+            key="on",
+            example=["end", "outage"],
+        ),
+    ]
+    notify_outage_minutes: Annotated[
+        float,
+        Setting(
+            value=MINUTES,
+            meaning="how long a provider must not have answered before that is sent",
+            section="notify",
+            key="outage_minutes",
+            example=30,
         ),
     ]
     memory: Annotated[

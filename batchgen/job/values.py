@@ -16,6 +16,7 @@ from batchgen.job.declaration import Reader, ValueType
 from batchgen.job.money import MAX_USD, read_amount
 from batchgen.manifest.cell_values import read_ratio, read_resolution
 from batchgen.model import RESOLUTIONS
+from batchgen.output.table_formats import FORMATS, PARQUET, read_formats
 
 Schema = Mapping[str, Any]
 
@@ -69,6 +70,17 @@ def _read_names(value: object) -> list[object]:
     """Read a list, or text separated by commas."""
     parts = value if isinstance(value, list | tuple) else read_text(value).split(",")
     return [part.strip() if isinstance(part, str) else part for part in parts]
+
+
+_EVENTS = ("end", "budget", "outage")
+
+
+def _read_events(value: object) -> tuple[str, ...]:
+    names = _read_names(value)
+    for name in names:
+        if name not in _EVENTS:
+            raise ValueError(f"{value_text(name)} is none of {', '.join(_EVENTS)}")
+    return tuple(name for name in _EVENTS if name in names)
 
 
 def _read_bool(value: object) -> bool:
@@ -216,9 +228,26 @@ NAMES = ValueType(
     any_of(_TEXT_SCHEMA, {"type": "array", "items": _TEXT_SCHEMA, "minItems": 1}),
     "text or list",
 )
+TABLE_FORMATS = ValueType(
+    read_formats,
+    any_of(
+        _TEXT_SCHEMA,
+        {"type": "array", "items": {"enum": [*FORMATS, PARQUET]}, "minItems": 1},
+    ),
+    '`"csv"`, `"xlsx"`, `"jsonl"`, or a list',
+)
+NOTIFY_EVENTS = ValueType(
+    _read_events,
+    any_of(
+        _TEXT_SCHEMA,
+        {"type": "array", "items": {"enum": [*_EVENTS]}, "minItems": 1},
+    ),
+    'list of `"end"`, `"budget"`, `"outage"`',
+)
 BOOL = ValueType(_read_bool, {"type": "boolean"}, "true or false")
 RATE = _numbers("0.001", 1_000_000, "a minute")
 SECONDS = _numbers("0", 86_400, "seconds")
+MINUTES = _numbers("1", 1440, "minutes")
 SHARE = _or_false(_numbers("0.02", 1, "(or false)"))
 MONEY = ValueType(
     read_money,

@@ -79,6 +79,10 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and 0 <= value < _MAX_COUNT
 
 
+def _is_list_of_words(value: object) -> bool:
+    return isinstance(value, str) and value.replace(",", "a").isalpha()
+
+
 def _is_plain_object(keys: frozenset[str], value: object) -> bool:
     try:
         document = json.loads(value) if isinstance(value, str) else None
@@ -111,6 +115,7 @@ class Meta:
         openings: How often the folder was opened while a reading is unfinished.
         outputs: `fresh` while ZIP and tables agree with the ledger, `stale` once the
             ledger has changed, `writing` while they are written.
+        tables: Formats of the result table besides Parquet, parted by commas.
         archive_end: Offset behind the last committed image of the archive.
         archive_switch: Size of the compacted archive that replaces the old one; 0 for
             none.
@@ -131,6 +136,7 @@ class Meta:
     reading = _json("reading", "digest", "generation", "rows", "openings", "dealt")
     openings = _number("openings")
     outputs = _text("outputs")
+    tables = Key("tables", str, "", _is_list_of_words)
     archive_end = _number("archive_end")
     archive_switch = _number("archive_switch")
     mode = _text("realm")

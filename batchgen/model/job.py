@@ -119,6 +119,9 @@ class Job:
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
         from_defaults: Names of settings that only the user's defaults state.
+        tables: Formats of the result table besides Parquet; None for those that the
+            run folder has.
+        notify_on: `end`, `budget`, `outage`.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -153,6 +156,9 @@ class Job:
     limit: int | None = None
     grace_s: float = 60.0
     from_defaults: tuple[str, ...] = ()
+    notify_on: tuple[str, ...] = ()
+    notify_outage_minutes: float = 10.0
+    tables: tuple[str, ...] | None = None
     image_folder: Path | None = None
 
     @property

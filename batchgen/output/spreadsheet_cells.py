@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
-_BEGIN = r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\u2212"
-_RISKY = re.compile(rf"'*[{_BEGIN}]")
+BEGIN = r"=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\u2212"
+"""Characters with which a formula may begin, for a class of a regular expression."""
+_RISKY = re.compile(rf"'*[{BEGIN}]")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?%?", re.ASCII)
-_INNER = re.compile(rf"([;\t\n])(?=[{_BEGIN}])")
+_INNER = re.compile(rf"([;\t\n])(?=[{BEGIN}])")
 """To a program that splits cells at another character, a cell begins here."""
 
 
@@ -28,3 +29,8 @@ def plain_cell(text: str) -> str:
     """Return the text of a safe cell, if only its beginning was risky."""
     is_safe = text.startswith("'") and _RISKY.match(text) is not None
     return text[1:] if is_safe else text
+
+
+def is_risky(text: str) -> bool:
+    """Say whether a spreadsheet could interpret a text as a formula."""
+    return _RISKY.match(text) is not None and _NUMBER.fullmatch(text) is None

@@ -19,6 +19,7 @@ from batchgen.ledger.file_state import is_begun, is_emptied
 from batchgen.ledger.soundness import problem_of_mode
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.kept_files import FOLDER as KEPT
+from batchgen.output.table_formats import TABLE_COPIES
 
 SANDBOX = "sandbox"
 """Folder in a rehearsal's run folder that has the state of the sandbox."""
@@ -27,7 +28,7 @@ RECOVERING = "run.db.recovering"
 """A new ledger that is not in its place yet: a recovery was interrupted."""
 
 _OUTPUTS = (ARCHIVE, TABLE, PURCHASES)
-_NAMES = (*_OUTPUTS, "run.db", "run.log", "report.html", KEPT, SANDBOX)
+_NAMES = (*_OUTPUTS, *TABLE_COPIES, "run.db", "run.log", "report.html", KEPT, SANDBOX)
 """How the names of the files begin that runs and reports write."""
 
 _READ_BYTES = 1 << 20

@@ -56,6 +56,7 @@ class Progress:
         stop: Set before the phase is `stopping`.
         budget_levels: Returns the same as data: scope, limit, and amount counted.
         wait_reasons: Returns what the run waits for now, in words that follow `left`.
+        outages: Returns for each provider that does not answer for how many seconds.
         notice: Called with a sentence that the user should read now.
     """
 
@@ -72,6 +73,7 @@ class Progress:
     budgets: Callable[[], list[str]] = list
     budget_levels: Callable[[], list[tuple[Scope, int, int]]] = list
     wait_reasons: Callable[[], list[str]] = list
+    outages: Callable[[], dict[str, float]] = dict
     past_notices: set[str] = field(default_factory=set)
     stored_bytes: int = 0
     stop: Stop | None = None
@@ -106,6 +108,15 @@ def _reasons(queue: ProviderQueue) -> Iterator[str]:
     for host in queue.link_hosts.waited_for():
         noun = "purchase" if host.waiting == 1 else "purchases"
         yield f"waiting for images of {host.waiting} {noun} at {host.name}"
+
+
+def outages_of(queues: Iterable[ProviderQueue]) -> dict[str, float]:
+    """Return for each provider that does not answer for how many seconds."""
+    return {
+        queue.name: queue.breaker.age_s
+        for queue in queues
+        if queue.stopped is None and queue.breaker.is_open
+    }
 
 
 TIMEOUT_S = 1.0

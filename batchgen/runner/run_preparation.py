@@ -24,7 +24,7 @@ from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.consent import PriceCheck, refuse_unpriced_rows
 from batchgen.runner.incomplete_rows import refusal_of
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
-from batchgen.runner.progress import wait_reasons
+from batchgen.runner.progress import outages_of, wait_reasons
 
 PAUSE_S = 0.25
 """While requests are in flight, the reading pauses after each slice for as long as the
@@ -93,6 +93,7 @@ class Preparation:
         progress.in_flight = lambda: sum(queue.in_flight for queue in queues.values())
         progress.budgets = run.budget.describe
         progress.wait_reasons = lambda: wait_reasons(queues.values())
+        progress.outages = lambda: outages_of(queues.values())
         progress.budget_levels = run.budget.levels
 
     async def _get_consent(self) -> None:

@@ -24,6 +24,7 @@ from batchgen.runner.handle import RunHandle
 from batchgen.runner.logfile import log_to
 from batchgen.runner.progress import Progress
 from batchgen.runner.shell_quoting import quoted_word
+from batchgen.storage.chosen_tables import choose_tables
 from batchgen.wire import redactor_for
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ def open_and_log(
                 None if command is None else json.dumps(command)
             )
             folder.ledger.meta.budget_needed = None
+            if job.tables is not None:
+                choose_tables(folder.ledger, job.out, job.tables)
             folder.ledger.meta.rates = json.dumps(_rates_of(job))
         redact = redactor_for(keys.values()).redact
         with log_to(job.out / LOG, redact, caller.notice) as log:

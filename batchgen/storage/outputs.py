@@ -27,8 +27,10 @@ from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive, DirectoryEntry
 from batchgen.output.purchase_table import write_purchases
 from batchgen.output.result_table import write_table
+from batchgen.output.table_copies import write_copy
+from batchgen.output.table_formats import table_copy
+from batchgen.storage.chosen_tables import chosen_tables
 
-_TABLES = (TABLE, PURCHASES)
 _LINES = 256
 
 
@@ -68,8 +70,13 @@ def write_outputs(
 def are_fresh(ledger: Reader, archive: Archive, folder: Path) -> bool:
     """Say whether all outputs exist, and nothing has changed since."""
     is_whole = archive.has_directory or not archive.is_begun
-    tables = all((folder / name).exists() for name in _TABLES)
+    tables = all((folder / name).exists() for name in table_names(ledger))
     return is_whole and tables and ledger.meta.outputs == "fresh"
+
+
+def table_names(ledger: Reader) -> list[str]:
+    """Return the file names of all tables that a folder has."""
+    return [TABLE, PURCHASES, *map(table_copy, chosen_tables(ledger))]
 
 
 def write_tables_beside(reader: Reader, folder: Path) -> bool:
@@ -79,26 +86,39 @@ def write_tables_beside(reader: Reader, folder: Path) -> bool:
         False if that process writes its outputs itself: then its tables stay.
     """
     mark = f".{os.getpid()}"
+    names: list[str] = []
     try:
         with reader.snapshot():
+            names = table_names(reader)
             write_tables(reader, folder, mark)
         # The owner commits `writing` before it begins. It cannot commit during this
         # transaction, so an older table never replaces one of its own.
         with closing(Ledger(reader.path)) as ledger, ledger.transaction():
             if ledger.meta.outputs != "stale":
                 return False
-            for name in _TABLES:
+            for name in names:
                 (folder / f"{name}{mark}").replace(folder / name)
             return True
     finally:
-        for name in _TABLES:
+        for name in names:
             (folder / f"{name}{mark}").unlink(missing_ok=True)
 
 
 def write_tables(
     ledger: Reader, folder: Path, mark: str = "", end: int | None = None
 ) -> None:
-    """Write both tables to a folder; `mark` is appended to their names."""
+    """Write all tables to a folder; `mark` is appended to their names."""
+    write_parquet_tables(ledger, folder, mark, end)
+    # The copies come last: one that cannot be written must not keep back the others.
+    for table_format in chosen_tables(ledger):
+        path = folder / f"{table_copy(table_format)}{mark}"
+        write_copy(folder / f"{TABLE}{mark}", path, table_format)
+
+
+def write_parquet_tables(
+    ledger: Reader, folder: Path, mark: str = "", end: int | None = None
+) -> None:
+    """Write the result table and that of purchases, without other formats."""
     write_table(
         folder / f"{TABLE}{mark}",
         result_slices(ledger, ARCHIVE, end),
@@ -106,7 +126,8 @@ def write_tables(
         is_shared=has_shared_rows(ledger),
         mode=ledger.mode,
     )
-    path, source = folder / f"{PURCHASES}{mark}", ledger.meta.source
+    path = folder / f"{PURCHASES}{mark}"
+    source = ledger.meta.source
     write_purchases(path, purchase_slices(ledger), ledger.mode, source)
 
 

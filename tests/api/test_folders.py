@@ -138,3 +138,29 @@ def test_a_run_that_works_on_the_folder_finishes_the_zip_itself(folder: Folder) 
     assert outputs == batchgen.Outputs(is_running=True)
     statuses = pl.read_parquet(table)["status"].to_list()
     assert statuses == ["succeeded", "pending", "succeeded"]
+
+
+def test_images_are_unpacked_into_files(folder: Folder) -> None:
+    unpacked = folder.unpack(by="brand", where="brand = 'Best'")
+
+    paths = sorted(folder.path.glob("images/Best/*"))
+    assert unpacked.images == 2
+    assert [path.read_bytes() for path in paths] == [
+        folder.image("sku-0").content,
+        folder.image("sku-2").content,
+    ]
+    assert folder.unpack().images == 3
+    assert folder.unpack().images_there == 3
+    with pytest.raises(batchgen.SpecError, match="no column `maker`"):
+        folder.unpack(by="maker")
+
+
+def test_contact_sheets_are_drawn(folder: Folder) -> None:
+    sheets = folder.contact_sheets(by="brand")
+
+    assert (sheets.pages, sheets.images, sheets.undrawn) == (1, 3, 0)
+    assert (folder.path / "contact" / "contact-001.png").is_file()
+    with pytest.raises(batchgen.UsageError, match="choose png or pdf"):
+        folder.contact_sheets(sheet_format="jpg")  # type: ignore[arg-type]
+    with pytest.raises(batchgen.UsageError, match="choose 1 to 12"):
+        folder.contact_sheets(per_row=0)

@@ -8,7 +8,6 @@ import re
 import subprocess
 from decimal import Decimal
 
-from batchgen.model import dollars
 from tests.cli.command import COMMAND, KEY, TIMEOUT_S, Shop, by_status, environment
 
 
@@ -28,7 +27,30 @@ def test_json_progress_is_json_and_its_last_line_tells_the_end(shop: Shop) -> No
     assert (moments[-1]["images_this_run"], moments[-1]["in_flight"]) == (3, 0)
     assert (last["images"], last["exit_code"]) == (3, 0)
     assert moments[-1]["spent_usd"] == last["spent_usd"]
-    assert f"spent {dollars(last['spent_usd'])}\n" in ended.stdout
+    assert json.loads(ended.stdout, parse_float=Decimal) == last
+
+
+def test_everything_of_a_json_run_can_be_piped_into_one_reader(shop: Shop) -> None:
+    shop.write("m.csv", "id,prompt\na,a lamp\nb,\n")
+
+    ended = shop.run("m.csv", "--yes", "--json")
+
+    both = ended.stderr + ended.stdout
+    documents = [json.loads(line) for line in both.splitlines()]
+    (summary,) = map(json.loads, ended.stdout.splitlines())
+    assert {document["format"].partition("/")[0] for document in documents} == {
+        "batchgen.progress",
+        "batchgen.summary",
+    }
+    (cause,) = summary["causes"]
+    assert (cause["status"], cause["rows"], cause["retry_helps"]) == (
+        "invalid",
+        1,
+        False,
+    )
+    assert "prompt" in cause["message"]
+    assert cause["examples"] == [{"row": 1, "line": 3}]
+    assert summary["retry_command"] is None
 
 
 def test_quiet_drops_progress_but_neither_summary_nor_how_to_carry_on(

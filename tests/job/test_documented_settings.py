@@ -58,6 +58,7 @@ def test_each_key_of_a_job_file_has_a_line_of_a_table(key: str) -> None:
         "prices",
         "providers",
         "references",
+        "notify",
     }
     words = first_cells(PAGES["job-file"])
 
