@@ -247,10 +247,10 @@ async def test_a_fault_behind_a_kept_reply_holds_no_money(
     sells(shop, NO_IMAGE)
     await desk.run()
 
-    async def take(*_: object) -> None:
+    async def record_delivery(*_: object) -> None:
         raise RuntimeError("unexpected")
 
-    monkeypatch.setattr(again, "take", take)
+    monkeypatch.setattr(again, "record_delivery", record_delivery)
     understands(monkeypatch, Delivered(images=(Blob(PNG),)))
     desk.write("a", "b", "c", "d")
     shop.buy = shop.sells(CREDITS)
