@@ -32,7 +32,13 @@ async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> 
     does not: it is noted in the run.
     """
     try:
-        await _feed(run, queue, references)
+        try:
+            with closing(Feed(run, queue, references)) as feed:
+                await _feed(run, queue, feed)
+            if queue.task_error is not None and queue.stopped is None:
+                stop(run, queue, queue.task_error)  # no later purchase has disproved it
+        finally:
+            await remember_limits(run, queue)
     except (BudgetReached, SpecError, StorageError) as error:
         # If the writer failed, it cancels everything itself. Otherwise attempts in
         # flight can still finish.
@@ -42,36 +48,23 @@ async def feed_queue(run: Run, queue: ProviderQueue, references: References) -> 
             run.end(NearlyAllFailed(_few_succeed(run.failures)))
 
 
-async def _feed(run: Run, queue: ProviderQueue, references: References) -> None:
-    try:
-        with closing(Feed(run, queue, references)) as feed:
-            while (queued := await feed.next()) is not None:
-                answer = await _request(run, queue, queued)
-                if isinstance(answer, Permit):
-                    run.tasks.start_soon(buy, run, answer)
-                elif isinstance(answer, Halt):
-                    break
-                else:
-                    await _park(run, queue, feed, queued, answer)
-            run.full_column_values |= feed.scan.full_column_values()
-        if queue.task_error is not None and queue.stopped is None:
-            stop(run, queue, queue.task_error)  # no later purchase has disproved it
-    finally:
-        await remember_limits(run, queue)
-
-
-async def _request(
-    run: Run, queue: ProviderQueue, queued: QueuedPart
-) -> Permit | Denial:
-    """Ask whether a part may be sent now; a fault of one row ends only that row."""
-    try:
-        return await request(run, queue, queued)
-    except RUN_WIDE_ERRORS:
-        raise
-    except Exception as fault:
-        run.log.exception("row_fault", extra={"row": queued.part.row_id})
-        await fail_by_fault(run, queue, queued.part.row_id, fault)
-        return Drop()
+async def _feed(run: Run, queue: ProviderQueue, feed: Feed) -> None:
+    while (queued := await feed.next()) is not None:
+        try:
+            answer = await request(run, queue, queued)
+        except RUN_WIDE_ERRORS:
+            raise
+        except Exception as fault:
+            run.log.exception("row_fault", extra={"row": queued.part.row_id})
+            await fail_by_fault(run, queue, queued.part.row_id, fault)
+            continue
+        if isinstance(answer, Permit):
+            run.tasks.start_soon(buy, run, answer)
+        elif isinstance(answer, Halt):
+            break
+        else:
+            await _park(run, queue, feed, queued, answer)
+    run.full_column_values |= feed.scan.full_column_values()
 
 
 async def _park(
