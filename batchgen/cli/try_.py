@@ -59,13 +59,21 @@ _SETTINGS = ("provider", "model", "aspect_ratio", "resolution", "max_cost", "pri
 """Options that the job file states unchanged."""
 
 
+def _provider_or_default(
+    context: click.Context, parameter: click.Parameter, provider: str | None
+) -> str:
+    provider = provider or default_provider()
+    if provider is None:
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return provider
+
+
 @click.command("try")
 @click.argument("prompt")
 @click.option(
     "--provider",
     type=click.Choice(list(PROVIDERS)),
-    required=True,
-    default=default_provider,
+    callback=_provider_or_default,
     help="Who makes the image.",
 )
 @click.option("--model", help="Model; the provider's own by default.")
