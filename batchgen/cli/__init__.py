@@ -25,9 +25,9 @@ from batchgen.cli.standard_streams import (
 from batchgen.threads import few_threads_message, may_start, threads_needed
 
 HELP = {
-    "init": "Propose a job for a table: columns, prompt, file names, price.",
     "run": "Run a job file or a manifest, or carry on where it stopped.",
     "check": "Say all that can be known before paying; send nothing.",
+    "init": "Propose a job for a table: columns, prompt, file names, price.",
     "status": "Say where a run stands; works while it runs.",
     "contact": "Make labelled contact sheets of a run's images: PNG or PDF.",
     "runs": "List run folders with their state, rows and money.",

@@ -71,13 +71,21 @@ _IN_JOB = ("provider", *(name for name in _TEXTS if name not in ("out", "base_ur
 """Options that the job file states unchanged."""
 
 
+def _provider_or_default(
+    context: click.Context, parameter: click.Parameter, provider: str | None
+) -> str:
+    provider = provider or default_provider()
+    if provider is None:
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return provider
+
+
 @click.command("try")
 @click.argument("prompt")
 @click.option(
     "--provider",
     type=click.Choice(list(PROVIDERS)),
-    required=True,
-    default=default_provider,
+    callback=_provider_or_default,
     help="Who makes the image.",
 )
 @setting_options(_TEXTS)
