@@ -14,7 +14,7 @@ import click
 from batchgen.admission.next_step import missing_parts
 from batchgen.cli.curl_script import REPLY, ReferencePreparation, Script
 from batchgen.cli.formatting import counted
-from batchgen.cli.options import job_options, overrides_of, read_job
+from batchgen.cli.options import job_options, overrides_of, read_job, source_argument
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.row_judge import REPEATED
@@ -30,7 +30,7 @@ from batchgen.runner.notices import address_notice
 
 
 @click.command("curl")
-@click.argument("source", type=click.Path(path_type=Path))
+@source_argument
 @click.option(
     "--row",
     type=click.IntRange(min=0),
@@ -39,13 +39,14 @@ from batchgen.runner.notices import address_notice
     help="Position in the manifest, from 0.",
 )
 @job_options
-def command(source: Path, row: int, **options: Any) -> None:
+def command(sources: tuple[Path, ...], row: int, **options: Any) -> None:
     """Print the request of one row of SOURCE as a curl command; send nothing.
 
     The key stays a shell variable; none is read. A reference that is a URL is looked
     at if its provider takes only bytes, for its type stands in the request.
     """
-    job = read_job(source, overrides_of(options))
+    source, *more = sources
+    job = read_job(source, overrides_of(options), more=more)
     click.echo(anyio.run(command_of, job, row))
 
 

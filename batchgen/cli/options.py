@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -33,6 +33,14 @@ def job_options(function: F) -> F:
         if setting.help:
             function = _decorator(setting)(function)
     return function
+
+
+def source_argument(function: F) -> F:
+    """Add SOURCE, of which tables may be several."""
+    path = click.Path(path_type=Path)
+    return click.argument(
+        "sources", metavar="SOURCE...", nargs=-1, required=True, type=path
+    )(function)
 
 
 def rehearsal_options(function: F) -> F:
@@ -89,14 +97,26 @@ def overrides_of(values: Mapping[str, Any]) -> Options:
     }
 
 
-def read_job(source: Path, overrides: Options, *, rehearse: bool = False) -> Job:
+def read_job(
+    source: Path,
+    overrides: Options,
+    *,
+    rehearse: bool = False,
+    more: Sequence[Path] = (),
+) -> Job:
     """Read the job that SOURCE and options describe.
+
+    Args:
+        source: A job file or a table.
+        overrides: The options.
+        rehearse: Whether the job is only rehearsed.
+        more: Further tables that are read with the first as one.
 
     Raises:
         SpecError: SOURCE is wrong.
         UsageError: an option is wrong.
     """
-    job = load_job_with_options(source, overrides)
+    job = load_job_with_options(source, overrides, more=more)
     if rehearse and "out" not in overrides:
         job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL_SUFFIX))
     for name in () if rehearse else job.providers:

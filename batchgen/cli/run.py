@@ -22,6 +22,7 @@ from batchgen.cli.options import (
     read_job,
     rehearsal_options,
     run_options_of,
+    source_argument,
 )
 from batchgen.cli.summary import (
     RehearsalResult,
@@ -49,7 +50,7 @@ _NOTHING = Totals(
 
 
 @click.command("run")
-@click.argument("source", type=click.Path(path_type=Path))
+@source_argument
 @job_options
 @rehearsal_options
 @click.option(
@@ -73,7 +74,7 @@ _NOTHING = Totals(
 def command(
     context: click.Context,
     /,
-    source: Path,
+    sources: tuple[Path, ...],
     *,
     json_lines: bool,
     quiet: bool,
@@ -89,7 +90,8 @@ def command(
     """  # noqa: D301 - click's mark for lines that stay as they are
     run_options, overrides = run_options_of(options), overrides_of(options)
     use_json_lines(on=json_lines)
-    job = read_job(source, overrides, rehearse=run_options.rehearse)
+    source, *more = sources
+    job = read_job(source, overrides, rehearse=run_options.rehearse, more=more)
     check_zero_budget(job, overrides)
     # Imported here: errors in the job are reported before the engine is loaded.
     from batchgen.cli.run_job import launch

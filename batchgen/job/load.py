@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -12,10 +12,16 @@ from batchgen.drives import reason_of
 from batchgen.errors import SpecError, UsageError
 from batchgen.job.job_file import file_origin, read_job_file
 from batchgen.job.keywords import read_keywords, read_options
-from batchgen.job.layers import SettingsLayer, merged_settings, merged_terms
+from batchgen.job.layers import (
+    SettingsLayer,
+    error_context,
+    merged_settings,
+    merged_terms,
+)
 from batchgen.job.settings import Settings
+from batchgen.job.table_values import files_of, is_pattern
 from batchgen.manifest import SUFFIXES
-from batchgen.manifest.file_content import hint_for_suffix
+from batchgen.manifest.table_kind import find_kind, table_stem
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS
@@ -49,20 +55,26 @@ def load_job_with_options(
     source: Path,
     options: Mapping[str, Any],
     known_providers: Collection[str] | None = None,
+    *,
+    more: Sequence[Path] = (),
 ) -> Job:
     """Read SOURCE of the command line, and the options beside it.
 
     Args:
-        source: A job file (.toml) or a manifest.
+        source: A job file (.toml), a manifest, or a pattern such as `parts/*.csv`.
         options: As they were typed, by the names of settings.
         known_providers: Names that a provider may have; None for all.
+        more: Further files or patterns of the same manifest.
 
     Raises:
         UsageError: an option has an invalid value.
         SpecError: the source cannot be read, or is invalid.
     """
     names = _names(known_providers)
-    return _load(source, read_options(options, names), names)
+    upper = read_options(options, names)
+    if more or is_pattern(source):
+        return _load_several([source, *more], upper, names)
+    return _load(source, upper, names)
 
 
 def job_from(
@@ -105,6 +117,31 @@ def _load(source: Path, upper: SettingsLayer, names: Collection[str]) -> Job:
     return _merged(source, lower, upper, names)
 
 
+def _load_several(
+    sources: Sequence[Path], upper: SettingsLayer, names: Collection[str]
+) -> Job:
+    """Read several files as one manifest.
+
+    The run folder belongs to the folder that has them all: a file more, or one less,
+    is an edit of the table, and must not begin a new run that buys all of it again.
+    """
+    if any(map(_is_job_file, sources)):
+        raise UsageError(
+            "name one job file, or tables alone: the tables of a job stand in its "
+            "`manifest`"
+        )
+    with error_context(UsageError, "SOURCE"):
+        files = files_of(sources, Path())
+    for file in files:
+        _check_source(file)
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    lower = SettingsLayer(
+        origin=file_origin(files[0]),
+        settings={"manifest": files[0], "more_tables": tuple(files[1:])},
+    )
+    return _merged(folder, lower, upper, names)
+
+
 def _merged(
     source: Path, lower: SettingsLayer, upper: SettingsLayer, names: Collection[str]
 ) -> Job:
@@ -118,7 +155,8 @@ def _merged(
         (*providers, *lower.terms, *lower.prices, *upper.terms, *upper.prices)
     )
     settings = merged_settings(lower, upper)
-    settings.setdefault("out", (Path("out") / source.stem).resolve())
+    name = source.name if source.is_dir() else table_stem(source)
+    settings.setdefault("out", (Path("out") / (name or "tables")).resolve())
     job = Job(
         source=source.resolve(),
         providers=providers,
@@ -153,7 +191,7 @@ def _check_source(source: Path) -> None:
         remedy = (
             f"name the path alone: {path}"
             if address[0] == "file:"
-            else "download the table as CSV (.csv) and name that file"
+            else "download the table, and name that file"
         )
         raise UsageError(f"{source} is an address, and SOURCE is a file: {remedy}")
     if source.is_dir():
@@ -163,15 +201,21 @@ def _check_source(source: Path) -> None:
     if _is_job_file(source) and not source.is_file():
         raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):
-        hint = hint_for_suffix(source) if source.is_file() else ""
-        raise SpecError(
-            f"{shown(source)}: neither a job file (.toml) nor a manifest: CSV (.csv) "
-            f"or Parquet (.parquet, .pq){hint}"
-        )
+        _refuse_unless_table(source)
+
+
+def _refuse_unless_table(source: Path) -> None:
+    """Refuse a file whose name says nothing, unless its content is surely a table."""
+    if not source.is_file():
+        raise SpecError(f"{shown(source)} is no regular file: save the table as a file")
+    try:
+        find_kind(source)
+    except OSError as error:
+        raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
 
 
 def _folder_message(folder: Path) -> str:
-    remedy = "name a job file (.toml) or a manifest (.csv, .parquet)"
+    remedy = "name a job file (.toml) or a table, such as products.csv"
     if (folder / "run.db").exists():
         remedy += f"; to look at this run folder: batchgen status {shown(folder)}"
     return f"{shown(folder)} is a folder: {remedy}"
@@ -187,10 +231,11 @@ def _read_file(source: Path, names: Collection[str]) -> SettingsLayer:
 def _check_manifest(lower: SettingsLayer, upper: SettingsLayer) -> None:
     """Refuse a missing table."""
     layer = upper if "manifest" in upper.settings else lower
-    manifest = layer.settings["manifest"]
+    tables = layer.settings["manifest"], *layer.settings.get("more_tables", ())
     with layer.origin.context("manifest"):
-        if not manifest.exists():
-            raise ValueError(missing_file(manifest) + layer.origin.path_hint)
+        for table in tables:
+            if not table.exists():
+                raise ValueError(missing_file(table) + layer.origin.path_hint)
 
 
 def _no_provider(

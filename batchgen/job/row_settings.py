@@ -1,10 +1,11 @@
 """Settings of the table, its prompts and its images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypedDict
 
 from batchgen.job.declaration import Setting
+from batchgen.job.table_values import DELIMITER, ENCODING, TABLES
 from batchgen.job.values import (
     PATH,
     RATIO,
@@ -25,12 +26,47 @@ class RowSettings(TypedDict, total=False):
     """What to make."""
 
     manifest: Annotated[
-        str | Path,
+        str | Path | Sequence[str | Path],
         Setting(
-            value=PATH,
-            meaning="your table, CSV or Parquet ([manifest.md](manifest.md))",
+            value=TABLES,
+            meaning="your table, in any of the forms of [manifest.md](manifest.md); a "
+            "list of files, or a pattern such as `parts/*.csv`, is read as one table",
             default="must be there",
             example="products.csv",
+        ),
+    ]
+    encoding: Annotated[
+        str,
+        Setting(
+            value=ENCODING,
+            meaning="encoding of a text table, such as `windows-1252`",
+            default="found out",
+            metavar="NAME",
+            help="Encoding of the table, such as windows-1252; found out by default.",
+            example="windows-1252",
+        ),
+    ]
+    delimiter: Annotated[
+        str,
+        Setting(
+            value=DELIMITER,
+            meaning="what parts the cells of a text table: one character, or `tab`",
+            default="found out",
+            metavar="CHARACTER",
+            help="What parts the cells of a text table, such as ; or tab; found out by "
+            "default.",
+            example=";",
+        ),
+    ]
+    sheet: Annotated[
+        str,
+        Setting(
+            value=TEXT,
+            meaning="sheet of a workbook, by its name",
+            default="the first with cells",
+            metavar="NAME",
+            help="Sheet of a workbook; the first with cells by default.",
+            example="Products",
         ),
     ]
     out: Annotated[

@@ -5,16 +5,22 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from batchgen.manifest.csv_records import LINE_LIMIT
+from batchgen.manifest.table_kind import table_suffix
+from batchgen.manifest.text_file import TextFile
 from batchgen.manifest.wording import listed, same_but_for_spelling, shown
+
+LINE_LIMIT = 128 * 1024 * 1024
+"""Bytes of a line, and characters of a cell: room for reference images as data URIs."""
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[,;\t|]*\s*', re.IGNORECASE | re.DOTALL)
+_QUOTED_CELL = re.compile(rb'"(?:[^"]|"")*"')
 _SAMPLE_LINES = 40
 _SAMPLE_BYTES = 64 * 1024
 """A longer line after the header ends the sample."""
@@ -29,11 +35,13 @@ class Dialect:
     Attributes:
         skips_first: Whether the first line is `sep=;`, which is not part of the table.
         notices: Notices for the user.
+        is_raw: Whether quotes are characters like any other.
         title: The error message about a title above the header; None if there is none.
     """
 
     delimiter: str
     skips_first: bool = False
+    is_raw: bool = False
     notices: tuple[str, ...] = ()
     title: str | None = None
 
@@ -50,43 +58,117 @@ class _Sample:
         return self.records[0][1] if self.records else ()
 
 
-def find_dialect(path: Path, expected: frozenset[str]) -> Dialect:
+def find_dialect(
+    text: TextFile, expected: frozenset[str], delimiter: str | None = None
+) -> Dialect:
     """Find the dialect by the first lines of a file.
 
     Args:
-        path: Of the file.
+        text: The file.
         expected: Names that its header must have.
+        delimiter: Between cells, if the user said so.
     """
-    lines, is_cut = _first_lines(path)
+    path = text.path
+    lines, is_cut = _first_lines(text)
     sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
     if sep_line is not None:
-        delimiter = "\t" if sep_line[1] == "\\t" else sep_line[1]
-        name = DELIMITERS.get(delimiter, f"`{delimiter}`")
+        stated = delimiter or ("\t" if sep_line[1] == "\\t" else sep_line[1])
+        name = DELIMITERS.get(stated, f"`{stated}`")
         notice = f"{shown(path)}: its first line says that {name} part the cells"
-        sample = _sample(lines, delimiter, is_cut=is_cut, above=1)
+        sample = _sample(lines, stated, is_cut=is_cut, above=1)
         return Dialect(
-            delimiter=delimiter,
+            delimiter=stated,
             skips_first=True,
-            notices=(notice,),
+            notices=() if delimiter else (notice,),
             title=_title(path, [sample], expected),
         )
-    samples = [_sample(lines, sign, is_cut=is_cut) for sign in DELIMITERS]
+    signs = [delimiter] if delimiter else _possible_signs(path, lines)
+    samples = [_sample(lines, sign, is_cut=is_cut) for sign in signs]
     best = max(samples, key=lambda sample: _rank(sample, expected))
-    notices: tuple[str, ...] = ()
-    if best.delimiter != ",":
+    is_raw = best.delimiter == "\t" and has_raw_quotes(text)
+    notices = []
+    if best.delimiter != "," and len(signs) > 1:
         name = DELIMITERS[best.delimiter]
-        notices = (f"{shown(path)}: read with {name} between the cells",)
+        notices.append(f"{shown(path)}: read with {name} between the cells")
+    if is_raw:
+        notices.append(
+            f"{shown(path)}: each quote stands for itself, since some are not closed"
+        )
     return Dialect(
         delimiter=best.delimiter,
-        notices=notices,
+        is_raw=is_raw,
+        notices=tuple(notices),
         title=_title(path, samples, expected),
     )
 
 
-def _first_lines(path: Path) -> tuple[list[str], bool]:
+def _possible_signs(path: Path, lines: Sequence[str]) -> Sequence[str]:
+    header = lines[0] if lines else ""
+    is_tsv = table_suffix(path) in (".tsv", ".tab")
+    if is_tsv and ("\t" in header or not any(sign in header for sign in DELIMITERS)):
+        return ("\t",)
+    return tuple(DELIMITERS)
+
+
+def has_header(text: TextFile, expected: frozenset[str]) -> bool:
+    """Tell whether a text begins with the header of a table, and no prompt.
+
+    A header has several names, one of which is needed; or tabs part each line alike.
+    """
+    lines, is_cut = _first_lines(text)
+    if not lines:
+        return False
+    for sign in DELIMITERS:
+        sample = _sample(lines, sign, is_cut=is_cut)
+        if len(sample.header) < 2:
+            continue
+        widths = {len(cells) for _, cells in sample.records}
+        is_even = sign == "\t" and len(widths) == 1 and len(sample.records) > 1
+        if is_even or _has_expected_name(sample.header, expected):
+            return True
+    return False
+
+
+def has_raw_quotes(text: TextFile) -> bool:
+    """Tell whether a file with tabs does not quote its cells.
+
+    Programs that write prompts often do not. It is certain if each line has as many
+    tabs as the first, and the table breaks where quotes hold cells together.
+    """
+    tabs, is_open = -1, False
+    with text.open() as file, suppress(UnicodeDecodeError):
+        while raw := file.readline(LINE_LIMIT):
+            count = raw.count(b"\t")
+            if raw.strip() and count != tabs:
+                if tabs >= 0:
+                    return False
+                tabs = count
+            is_open = is_open or (b'"' in raw and _has_open_quote(raw))
+    return is_open and not _is_quoted(text)
+
+
+def _is_quoted(text: TextFile) -> bool:
+    """Tell whether a file with tabs is an even table where quotes hold cells."""
+    with text.open() as file:
+        lines = (raw.decode(errors="replace") for raw in file)
+        records = csv.reader(lines, delimiter="\t", strict=True)
+        try:
+            return len({len(cells) for cells in records if cells}) == 1
+        except csv.Error:
+            return False
+
+
+def _has_open_quote(line: bytes) -> bool:
+    cells = line.rstrip(b"\r\n").split(b"\t")
+    return any(cell[:1] == b'"' and not _QUOTED_CELL.fullmatch(cell) for cell in cells)
+
+
+def _first_lines(text: TextFile) -> tuple[list[str], bool]:
     """Return the first lines, all complete, and whether there may be more."""
     lines: list[str] = []
-    with path.open("rb") as file:
+    raw = b""
+    # A wrong byte is reported when the file is read.
+    with text.open() as file, suppress(UnicodeDecodeError):
         # The header is needed to its end, however long: `prompt` may be there.
         raw = file.readline(LINE_LIMIT)
         while raw and len(lines) < _SAMPLE_LINES:
@@ -126,7 +208,7 @@ def _rank(
     is_even = all(len(cells) == len(header) for _, cells in sample.records[1:])
     others = "".join(map(re.escape, set(DELIMITERS) - {sample.delimiter}))
     inside = sum(len(re.findall(rf"[{others}](?=\S)", name)) for name in header)
-    priority = -list(DELIMITERS).index(sample.delimiter)
+    priority = -[*DELIMITERS, sample.delimiter].index(sample.delimiter)
     parts = len(header) > 1
     return parts, parts and is_even, _matches(header, expected), -inside, priority
 

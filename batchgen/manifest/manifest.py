@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -24,12 +24,12 @@ from batchgen.manifest.frame_rows import cells_of
 from batchgen.manifest.gap_count import count_gaps
 from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.id_column import IdCandidates
-from batchgen.manifest.opening import expected_names, foreign_errors, open_source
+from batchgen.manifest.opening import expected_names, foreign_errors, open_table
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.row_reader import RowReader, stated_model
 from batchgen.manifest.table_source import Batch, TableSource
-from batchgen.manifest.wording import listed, shown
+from batchgen.manifest.wording import files_shown, listed, shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
@@ -46,14 +46,20 @@ _BLOCK_BYTES = 1 << 20
 class Manifest:
     """A manifest whose header and template were checked; rows are read in slices."""
 
-    def __init__(self, job: Job, source: TableSource, layout: Layout) -> None:
+    def __init__(
+        self,
+        job: Job,
+        source: TableSource,
+        layout: Layout,
+        notices: Sequence[str] = (),
+    ) -> None:
         self._job = job
         self._source = source
         self._layout = layout
         self._template = (
             None
             if job.prompt is None
-            else _template(job.prompt, layout, shown(source.path))
+            else _template(job.prompt, layout, files_shown(job.tables))
         )
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.name_of)
@@ -65,7 +71,10 @@ class Manifest:
             for name in layout.references
             if name not in source.dropped and holds_images(empty.get_column(name).dtype)
         )
+        self.starts: dict[Path, int] = {}
+        """Position of the first row of each file, if there are several, as read."""
         self.notices: tuple[str, ...] = (
+            *notices,
             *source.notices,
             *layout.notices,
             *(
@@ -90,14 +99,10 @@ class Manifest:
             SpecError: there is no such file, it is no table, has no rows or lacks
                 columns; or the template cannot be parsed or uses an unknown column.
         """
-        path = job.manifest
-        with foreign_errors(path):
-            source = open_source(path, expected_names(job))
+        source, notices = open_table(job, expected_names(job))
+        where = files_shown(job.tables)
         layout = interpret_columns(
-            source.names,
-            job.columns,
-            templated=job.prompt is not None,
-            where=shown(path),
+            source.names, job.columns, templated=job.prompt is not None, where=where
         )
         user_columns = tuple(
             name for name in layout.user_columns if name not in source.dropped
@@ -106,10 +111,10 @@ class Manifest:
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
-                    f"{shown(path)}: no column `{column}`, which [budget.by] names "
+                    f"{where}: no column `{column}`, which [budget.by] names "
                     f"(it has {listed(source.names)})"
                 )
-        return cls(job, source, layout)
+        return cls(job, source, layout, notices)
 
     def _refuse_unreadable(self) -> None:
         """Refuse a table if a column that is needed cannot be read."""
@@ -136,14 +141,25 @@ class Manifest:
             "budget_by": sorted(job.max_cost_by),
             **({"options": dict(job.options)} if job.options else {}),
             **({"empty": job.empty} if job.empty == "skip" else {}),
+            **self._stated_reading(),
         }
-        with foreign_errors(self.path), self.path.open("rb") as file:
+        contents = [self._content_digest(path) for path in job.tables]
+        text = json.dumps([settings, *contents], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _stated_reading(self) -> dict[str, str]:
+        """Return how the table is to be read, where the job says so."""
+        job = self._job
+        names = ("encoding", "delimiter", "sheet")
+        return {name: value for name in names if (value := getattr(job, name))}
+
+    def _content_digest(self, path: Path) -> str:
+        with foreign_errors(path), path.open("rb") as file:
             content = hashlib.sha256()
             while block := file.read(_BLOCK_BYTES):
                 self.checkpoint()
                 content.update(block)
-        text = json.dumps([settings, content.hexdigest()], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return content.hexdigest()
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Tell whether local references have not changed since an earlier reading."""
@@ -208,6 +224,8 @@ class Manifest:
         position = 0
         with foreign_errors(self.path):
             for batch in self._checked(self._source.batches(size)):
+                if batch.path is not None:
+                    self.starts.setdefault(batch.path, position)
                 yield position, batch
                 position += batch.frame.height
 

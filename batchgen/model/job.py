@@ -99,6 +99,10 @@ class Job:
         max_failures: None never stops a run because rows fail.
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
+        more_tables: Further files of the manifest; see `tables`.
+        encoding: Of a text table, as Python names it; None finds it out.
+        delimiter: Between the cells of a text table; None finds it out.
+        sheet: Of a workbook; None for the first with cells.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -131,6 +135,15 @@ class Job:
     limit: int | None = None
     grace_s: float = 60.0
     image_folder: Path | None = None
+    more_tables: tuple[Path, ...] = ()
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """All files of the manifest. Paths in their cells begin at the first."""
+        return (self.manifest, *self.more_tables)
 
     @property
     def images_folder(self) -> Path:

@@ -1,0 +1,126 @@
+"""Read a sheet of a workbook: Excel or OpenDocument.
+
+Their libraries hold a whole sheet in memory. So a child process reads it and writes
+its cells as text into a temporary Arrow file, which is read in batches here.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pyarrow import ipc
+
+from batchgen.errors import SpecError
+from batchgen.manifest.table_source import SLICE_BYTES, Batch
+from batchgen.manifest.wording import shown
+from batchgen.manifest.workbook_cells import LINE
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class WorkbookSource:
+    """A sheet whose header was found; each cell is text, or null if it is empty."""
+
+    unreadable: Mapping[str, str] = MappingProxyType({})
+    dropped: frozenset[str] = frozenset()
+
+    def __init__(
+        self, path: Path, expected: Collection[str] = (), sheet: str | None = None
+    ) -> None:
+        """Read the sheet.
+
+        Args:
+            path: Of the workbook.
+            expected: Names that the header must have: they identify its row.
+            sheet: Name of the sheet; None for the first with cells.
+
+        Raises:
+            SpecError: the file is broken, or has no such sheet or no rows.
+        """
+        self.path = path
+        # A file without a name vanishes when it is closed, whatever happens.
+        self._file, name = tempfile.mkstemp(prefix="batchgen-sheet-")
+        weakref.finalize(self, os.close, self._file)
+        Path(name).unlink()
+        _convert(path, expected, sheet, self._file)
+        with ipc.open_stream(_Reader(self._file)) as stream:
+            self._columns = stream.schema.names[1:]
+            document = json.loads(stream.schema.metadata[b"table"])
+        self.names = tuple(document["names"])
+        self.notices = tuple(f"{shown(path)}{each}" for each in document["notices"])
+
+    def empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        with ipc.open_stream(_Reader(self._file)) as stream:
+            for batch in stream:
+                fitting = max(1, SLICE_BYTES * batch.num_rows // max(1, batch.nbytes))
+                step = min(size, fitting)
+                for start in range(0, batch.num_rows, step):
+                    yield self._batch(pl.DataFrame(batch.slice(start, step)))
+
+    def _batch(self, frame: pl.DataFrame) -> Batch:
+        cells = frame.drop(LINE)
+        cells.columns = [*self.names]
+        return Batch(cells, frame.get_column(LINE).to_list())
+
+
+class _Reader(io.RawIOBase):
+    """Reads an open file with an offset of its own: several readers may share it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data = os.pread(self._descriptor, len(view), self._offset)
+        self._offset += len(data)
+        view[: len(data)] = data
+        return len(data)
+
+
+def _convert(
+    path: Path, expected: Collection[str], sheet: str | None, target: int
+) -> None:
+    """Write a sheet into an open file."""
+    request = {"path": str(path), "expected": sorted(expected), "sheet": sheet}
+    command = (sys.executable, "-P", "-m", "batchgen.manifest.workbook_converter")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_KEY")
+    }
+    done = subprocess.run(  # noqa: S603 - ourselves
+        [*command, json.dumps(request)],
+        stdin=subprocess.DEVNULL,
+        stdout=target,
+        stderr=subprocess.PIPE,
+        env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,  # so that the terminal's Ctrl-C never reaches it
+        check=False,
+    )
+    if done.returncode:
+        raise SpecError(f"{shown(path)}{_problem(done.stderr)}")
+
+
+def _problem(stderr: bytes) -> str:
+    last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    try:
+        return str(json.loads(last)["problem"])
+    except (ValueError, KeyError, TypeError):
+        return f": the workbook cannot be read; save it as .xlsx or CSV ({last[:200]})"
