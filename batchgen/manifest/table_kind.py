@@ -152,6 +152,6 @@ def _no_table(path: Path, content: str | None) -> SpecError:
     hint = "" if content is None else f"; {path.name} is {content}: "
     remedy = "" if content is None else what_to_do(content)
     return SpecError(
-        f"{shown(path)}: neither a job file (.toml) nor a table that is read: {KINDS}"
+        f"{shown(path)}: neither a job file (.toml) nor a manifest: {KINDS}"
         f"{hint}{remedy}"
     )

@@ -207,36 +207,6 @@ def test_a_header_of_any_length_is_read_to_its_end(
     assert [row.prompt for row in rows] == ["a"]
 
 
-# -- encodings
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        pytest.param(
-            "id,prompt\n1,Größe\n".encode("cp1252"), "Windows-1252", id="windows-1252"
-        ),
-        pytest.param(
-            "id,prompt\n1,красная чашка\n".encode("cp1251"), "Windows-1251", id="cp1251"
-        ),
-        pytest.param("id,prompt\n1,a\n".encode("utf-16"), "UTF-16", id="utf-16"),
-        pytest.param(
-            "id,prompt\n1,a\n".encode("utf-16-le"), "UTF-16", id="utf-16-without-mark"
-        ),
-    ],
-)
-def test_another_encoding_is_named_with_the_way_out(
-    read_rows: ReadRows, content: bytes, words: str
-) -> None:
-    with pytest.raises(SpecError) as caught:
-        read_rows(content)
-
-    assert "not UTF-8" in str(caught.value)
-    assert words in str(caught.value)
-    assert "iconv -f " in str(caught.value)
-    assert "CSV UTF-8" in str(caught.value)
-
-
 def test_blank_lines_and_line_ends_of_windows_do_no_harm(read_rows: ReadRows) -> None:
     rows = read_rows(
         "\ufeffid;prompt\r\n1;a\r\n2;b\r\n\r\n;\r\n\r\n".replace(";\r\n\r\n", "")
