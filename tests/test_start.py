@@ -109,9 +109,28 @@ LATE = {
     "manifest.opening.expected_names: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
-    "manifest.opening.open_source: batchgen.manifest.parquet_source": (
+    "manifest.opening._binary_source: batchgen.manifest.arrow_source": (
+        "pyarrow, for Arrow alone"
+    ),
+    "manifest.opening._binary_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
     ),
+    "manifest.opening._binary_source: batchgen.manifest.workbook_source": (
+        "pyarrow, for workbooks alone"
+    ),
+    "manifest.opening._text_source: batchgen.manifest.json_source": (
+        "msgspec, for JSON alone"
+    ),
+    "manifest.opening.open_table: batchgen.manifest.united_source": (
+        "for several files alone"
+    ),
+    "manifest.text_encoding._readings: charset_normalizer": (
+        "slow to load, for what is neither UTF-8 nor UTF-16 alone"
+    ),
+    "manifest.text_file._unpacker: isal": "for gzip alone",
+    "manifest.text_file._unpacker: isal.igzip_lib": "likewise",
+    "manifest.text_file._unpacker: backports": "for zstd alone",
+    "manifest.text_file._unpacker: compression": "likewise, since Python 3.14",
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
