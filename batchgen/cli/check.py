@@ -52,7 +52,7 @@ PROBLEMS_SHOWN = 20
 def command(
     context: click.Context,
     /,
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     *,
     online: bool,
     as_json: bool,

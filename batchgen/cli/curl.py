@@ -39,7 +39,7 @@ from batchgen.runner.notices import address_notice
     help="Position in the manifest, from 0.",
 )
 @job_options
-def command(sources: tuple[Path, ...], row: int, **options: Any) -> None:
+def command(sources: tuple[Path | str, ...], row: int, **options: Any) -> None:
     """Print the request of one row of SOURCE as a curl command; send nothing.
 
     The key stays a shell variable; none is read. A reference that is a URL is looked

@@ -151,8 +151,8 @@ class ReferencePreparation:
                 return blob.data
 
             cache = ReferenceCache(
-                self.job.manifest.parent,
-                allowed_folder=self.job.references.folder or self.job.manifest.parent,
+                self.job.folder,
+                allowed_folder=self.job.references.folder or self.job.folder,
                 shrink=self.job.references.shrink,
                 offload=anyio.to_thread.run_sync,
                 fetch=fetch,
@@ -204,7 +204,7 @@ class ReferencePreparation:
                 script.write(data, file)
             return file
         if is_local(reference):
-            path = (self.job.manifest.parent / reference).absolute()
+            path = (self.job.folder / reference).absolute()
             if path.read_bytes() == data:
                 return str(path)
         file = script.new_file(number)

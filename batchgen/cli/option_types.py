@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,18 @@ class LatencyType(_ParamType):
             message = f"{value!r} is neither 'real' nor a number of seconds"
             self.fail(message, param, ctx)
         return seconds
+
+
+class SourceType(_ParamType):
+    """A path, or as text what is no file: `-`, or an address on the web."""
+
+    name = "source"
+
+    def convert(self, value: Any, _param: Any, _ctx: Any) -> Path | str:
+        """Leave an address as it is: as a path it would lose a slash."""
+        if value == "-" or re.match(r"https?://", value, re.IGNORECASE):
+            return str(value)
+        return Path(value)
 
 
 class FolderType(_ParamType):

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
-from batchgen.cli.option_types import FolderType, NumberOrAuto
+from batchgen.cli.option_types import FolderType, NumberOrAuto, SourceType
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.job.declaration import Setting
@@ -37,9 +37,8 @@ def job_options(function: F) -> F:
 
 def source_argument(function: F) -> F:
     """Add SOURCE, of which tables may be several."""
-    path = click.Path(path_type=Path)
     return click.argument(
-        "sources", metavar="SOURCE...", nargs=-1, required=True, type=path
+        "sources", metavar="SOURCE...", nargs=-1, required=True, type=SourceType()
     )(function)
 
 
@@ -98,34 +97,51 @@ def overrides_of(values: Mapping[str, Any]) -> Options:
 
 
 def read_job(
-    source: Path,
+    source: Path | str,
     overrides: Options,
     *,
     rehearse: bool = False,
-    more: Sequence[Path] = (),
+    more: Sequence[Path | str] = (),
+    keeps: bool = False,
 ) -> Job:
     """Read the job that SOURCE and options describe.
 
     Args:
-        source: A job file or a table.
+        source: A job file or a table; a text where it is no file.
         overrides: The options.
         rehearse: Whether the job is only rehearsed.
         more: Further tables that are read with the first as one.
+        keeps: Whether a table that is no file is kept in the run folder.
 
     Raises:
         SpecError: SOURCE is wrong.
         UsageError: an option is wrong.
     """
-    job = load_job_with_options(source, overrides, more=more)
-    if rehearse and "out" not in overrides:
+    if isinstance(source, str):
+        # Imported here: it can fetch from the web.
+        from batchgen.cli.incoming import read_incoming_job
+
+        job = read_incoming_job(source, overrides, rehearse=rehearse, keeps=keeps)
+        if more:
+            raise UsageError(f"{source} cannot be read together with other tables")
+    else:
+        job = load_job_with_options(source, overrides, more=_files(more))
+    if rehearse and "out" not in overrides and not isinstance(source, str):
         job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL_SUFFIX))
     for name in () if rehearse else job.providers:
         url = base_url_of(job, name)
         if url is None:
-            raise no_base_url(source, name)
+            raise no_base_url(job.source, name)
         _check_base_url(url, job, overrides)
     check_settings(job, overrides)
     return job
+
+
+def _files(more: Sequence[Path | str]) -> Sequence[Path]:
+    for source in more:
+        if isinstance(source, str):
+            raise UsageError(f"{source} cannot be read together with other tables")
+    return [Path(source) for source in more]
 
 
 def _check_base_url(url: str, job: Job, overrides: Options) -> None:

@@ -74,7 +74,7 @@ _NOTHING = Totals(
 def command(
     context: click.Context,
     /,
-    sources: tuple[Path, ...],
+    sources: tuple[Path | str, ...],
     *,
     json_lines: bool,
     quiet: bool,
@@ -91,7 +91,9 @@ def command(
     run_options, overrides = run_options_of(options), overrides_of(options)
     use_json_lines(on=json_lines)
     source, *more = sources
-    job = read_job(source, overrides, rehearse=run_options.rehearse, more=more)
+    job = read_job(
+        source, overrides, rehearse=run_options.rehearse, more=more, keeps=True
+    )
     check_zero_budget(job, overrides)
     # Imported here: errors in the job are reported before the engine is loaded.
     from batchgen.cli.run_job import launch

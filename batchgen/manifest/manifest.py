@@ -165,11 +165,11 @@ class Manifest:
         """Tell whether local references have not changed since an earlier reading."""
         if self._images and not self._job.images_folder.is_dir():
             return False
-        return are_unchanged(self._job.manifest.parent, self._checked(states))
+        return are_unchanged(self._job.folder, self._checked(states))
 
     def _allowed_folder(self) -> str:
         # Relative to the manifest, since both may be moved together.
-        start = self._job.manifest.parent
+        start = self._job.folder
         return os.path.relpath(self._job.references.folder or start, start)
 
     def slices(self, size: int = 1000, first: int = 0) -> Iterator[Slice]:

@@ -100,6 +100,15 @@ def table_stem(path: Path) -> str:
     return path.stem if path.suffix.lower() not in _PACKED else Path(path.stem).stem
 
 
+def suffix_for(content: str | None) -> str:
+    """Return the suffix for content that has no name; `.data` for what is no table."""
+    if content is None:
+        return ".txt"
+    advice = what_to_do(content)
+    suffix = advice.removeprefix("rename it to end with ")
+    return suffix if suffix != advice and suffix in SUFFIXES else ".data"
+
+
 def find_kind(path: Path) -> FoundKind:
     """Return what kind of table a file is.
 

@@ -100,6 +100,7 @@ class Job:
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
         more_tables: Further files of the manifest; see `tables`.
+        base_folder: See `folder`; None for the manifest's.
         encoding: Of a text table, as Python names it; None finds it out.
         delimiter: Between the cells of a text table; None finds it out.
         sheet: Of a workbook; None for the first with cells.
@@ -136,14 +137,20 @@ class Job:
     grace_s: float = 60.0
     image_folder: Path | None = None
     more_tables: tuple[Path, ...] = ()
+    base_folder: Path | None = None
     encoding: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
 
     @property
     def tables(self) -> tuple[Path, ...]:
-        """All files of the manifest. Paths in their cells begin at the first."""
+        """All files of the manifest."""
         return (self.manifest, *self.more_tables)
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in cells begin: as a rule beside the (first) table."""
+        return self.base_folder or self.manifest.parent
 
     @property
     def images_folder(self) -> Path:

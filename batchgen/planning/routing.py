@@ -88,7 +88,7 @@ class Router:
                 name: _capabilities_of(provider, job.terms_of(name), today)
                 for name, provider in providers.items()
             },
-            inspector=Inspector(job.manifest.parent, job.images_folder),
+            inspector=Inspector(job.folder, job.images_folder),
             round_robin=(
                 WeightedRoundRobin(weights) if job.route == "fastest" else None
             ),

@@ -68,7 +68,7 @@ def test_other_content_under_the_name_of_a_table_is_named(
 @pytest.mark.parametrize(
     ("content", "notice"),
     [
-        pytest.param(parquet(), "a Parquet table, whatever its name says", id="parquet"),
+        pytest.param(parquet(), "a Parquet table, whatever", id="parquet"),
         pytest.param(JSON, "JSON, whatever its name says", id="json"),
         pytest.param(
             b'{"prompt": "a"}\n{"id": 2}\n', "JSON Lines, whatever", id="json-lines"
