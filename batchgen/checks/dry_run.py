@@ -87,10 +87,11 @@ def check_job(
             renamed = _plan(ledger, manifest, router, max_listed, gaps)
             end = scope_end(job.limit)
             notices += edit_notices(ledger, end, ledger.generation)
-            notices += manifest.id_advice()
+            notices += manifest.advice()
             findings = _findings(ledger, router, notices, renamed, gaps, max_listed)
         finally:
             ledger.close()
+    findings = replace(findings, starts=manifest.starts)
     if rehearsal is not None:
         findings = replace(findings, mode=rehearsal.mode, rehearsal=rehearsal)
     return findings

@@ -239,6 +239,7 @@ class Findings:
         notices: Messages about the manifest, the job's providers and the environment.
         rehearsal: Totals of the rehearsal in the folder; None if there is none. All
             other attributes leave it out.
+        starts: Position of the first row of each file of the manifest.
     """
 
     totals: Totals
@@ -259,6 +260,7 @@ class Findings:
     mode: str | None
     notices: Sequence[str]
     rehearsal: Totals | None = None
+    starts: Sequence[int] = ()
 
 
 def problems_in(ledger: Reader, max_rows: int) -> list[Problem]:

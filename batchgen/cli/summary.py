@@ -19,6 +19,7 @@ from batchgen.cli.formatting import (
 )
 from batchgen.cli.messages import write_error, write_result
 from batchgen.cli.signals import exit_code, stopped_line
+from batchgen.cli.table_places import FileOf, file_of_row, read_starts
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -38,7 +39,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Totals
 from batchgen.ledger.estimate import EVERY_ROW
-from batchgen.manifest.wording import shown
+from batchgen.manifest.wording import files_shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.providers import key_variable
@@ -92,7 +93,14 @@ def show_summary(
         lines.append(_bill_line(totals, rehearsed.bill))
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", _table_line(job, result)]
-    write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
+    write_result("\n".join([*lines, *cause_lines(causes, _files(job))]))
+
+
+def _files(job: Job) -> FileOf:
+    if not job.more_tables:
+        return file_of_row(job, ())
+    with closing(read_ledger(job.out)) as ledger:
+        return file_of_row(job, read_starts(ledger.meta.table_starts))
 
 
 def _table_line(job: Job, result: RunResult) -> str:
@@ -106,7 +114,7 @@ def _table_line(job: Job, result: RunResult) -> str:
 
 
 def _cut_line(job: Job, cut: CutReading) -> str:
-    file = shown(job.manifest)
+    file = files_shown(job.tables)
     if not cut.rows:
         return f"stopped before rows of {file} were read; the same command begins anew"
     rows = f"{counted_rows(cut.rows)} of it {'is' if cut.rows == 1 else 'are'} read"

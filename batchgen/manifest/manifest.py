@@ -17,6 +17,7 @@ import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, interpret_columns
+from batchgen.manifest.damaged_values import DamagedValues
 from batchgen.manifest.embedded import holds_images
 from batchgen.manifest.files import FileState, are_unchanged
 from batchgen.manifest.first_rows import notices_of_prompts
@@ -71,8 +72,8 @@ class Manifest:
             for name in layout.references
             if name not in source.dropped and holds_images(empty.get_column(name).dtype)
         )
-        self.starts: dict[Path, int] = {}
-        """Position of the first row of each file, if there are several, as read."""
+        self._damage: Sequence[str] = ()
+        self._starts: dict[Path, int] = {}
         self.notices: tuple[str, ...] = (
             *notices,
             *source.notices,
@@ -185,8 +186,10 @@ class Manifest:
         """
         reader = RowReader(self._layout, self._template, self._job)
         candidates = self._id_candidates()
+        damage = DamagedValues(self._layout.name_of.get("id"))
         for position, full_batch in self._batches(size):
             candidates.watch(full_batch.frame)
+            damage.watch(position, full_batch)
             batch, start = full_batch, position
             if start < first:
                 batch, start = full_batch.after(first - position), first
@@ -195,6 +198,7 @@ class Manifest:
             rows = [*self._checked(_rows(reader, batch, start))]
             yield Slice(rows, self._to_ipc(batch.frame), reader.files_read())
         self.id_candidate = candidates.best()
+        self._damage = [*damage.notices()]
 
     def rows_at(self, positions: Iterable[int]) -> Iterator[Row]:
         """Read only some rows, in the way of `slices`.
@@ -219,13 +223,18 @@ class Manifest:
             if next_position is None:
                 return
 
+    @property
+    def starts(self) -> Sequence[int]:
+        """Position of the first row of each file, as far as files were read."""
+        return [*self._starts.values()]
+
     def _batches(self, size: int) -> Iterator[tuple[int, Batch]]:
         """Yield the batches of the file, each with the position of its first row."""
         position = 0
         with foreign_errors(self.path):
             for batch in self._checked(self._source.batches(size)):
                 if batch.path is not None:
-                    self.starts.setdefault(batch.path, position)
+                    self._starts.setdefault(batch.path, position)
                 yield position, batch
                 position += batch.frame.height
 
@@ -242,8 +251,13 @@ class Manifest:
         names = [] if "id" in layout.name_of else names_in_result
         return IdCandidates(names, {*layout.name_of.values(), *layout.references})
 
-    def id_advice(self) -> Iterator[str]:
-        """Advise a column that could be the id; call it after the last slice."""
+    def advice(self) -> Iterator[str]:
+        """Yield what makes the table safer or better; call it after the last slice."""
+        where = files_shown(self._job.tables)
+        yield from (f"{where}, {damage}" for damage in self._damage)
+        yield from self._id_advice()
+
+    def _id_advice(self) -> Iterator[str]:
         if self.id_candidate is not None:
             name = self.id_candidate
             quoted = json.dumps(name, ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing
@@ -96,7 +97,7 @@ class Planner:
 
     def advice(self) -> Iterator[str]:
         """Yield advice that makes the table safer to edit; call it after `write`."""
-        return self._manifest.id_advice()
+        return self._manifest.advice()
 
     def stop(self) -> None:
         """Stop after the current slice; may be called from any thread.
@@ -192,7 +193,13 @@ class Planner:
         if (plan := self._plan) is not None and not self.finished:
             digest, rows = self._digest, self.rows
             schema = self._manifest.user_schema
-            await writer.commit(lambda _: plan.complete(digest, schema, rows))
+            starts = json.dumps(dict(enumerate(self._manifest.starts)))
+
+            def complete(ledger: Ledger) -> None:
+                plan.complete(digest, schema, rows)
+                ledger.meta.table_starts = starts
+
+            await writer.commit(complete)
         self.finished = True
 
     def _prepare(self, plan: PlanWriter) -> None:

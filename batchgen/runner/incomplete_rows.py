@@ -16,7 +16,7 @@ from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
-from batchgen.manifest.wording import shown
+from batchgen.manifest.wording import files_shown
 from batchgen.model import Job
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> N
         gaps = count
     if gaps.are_many:
         raise UsageError(
-            f"{shown(job.manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
-            'job file: empty = "skip" or "buy"). Nothing was sent'
+            f"{files_shown(job.tables)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in "
+            'a job file: empty = "skip" or "buy"). Nothing was sent'
         )
 
 

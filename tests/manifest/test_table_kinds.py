@@ -550,11 +550,7 @@ def test_several_files_are_one_table_united_by_name(
         (2, 1, "3", "bowl"),
         (3, 2, "4", "jar"),
     ]
-    assert [(path.name, start) for path, start in manifest.starts.items()] == [
-        ("a.csv", 0),
-        ("b.jsonl", 2),
-        ("c.xlsx", 3),
-    ]
+    assert manifest.starts == [0, 2, 3]
     assert user_columns(job).get_column("size").to_list() == [None, None, "XL", None]
 
 
