@@ -90,8 +90,7 @@ class WorkStealing:
     def _step(
         self, donor: ProviderQueue, at: tuple[str, int]
     ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
-        limit = self._run.job.limit
-        end = self._end.get(at, 1 << 62 if limit is None else limit)
+        end = self._run.job.rows_in_scope.before(self._end.get(at))
 
         def step(ledger: Ledger) -> tuple[int | None, list[int]]:
             """Return where the rows that were looked at begin, and those taken."""

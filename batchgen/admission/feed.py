@@ -54,9 +54,8 @@ class Feed:
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
         self._queue = queue
-        limit = run.job.limit
-        end = limit if limit is not None else 1 << 62
-        self.scan = RowScan(run.ledger, run.budget, queue.name, end)
+        scope = run.job.rows_in_scope
+        self.scan = RowScan(run.ledger, run.budget, queue.name, scope)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
         self._preparation = Preparation(run, queue, references)

@@ -61,9 +61,7 @@ def rows_of(job: Job, ledger: Reader, row_id: int) -> int:
     """Return how many rows in scope a purchase is for."""
     if not job.dedupe:
         return 1
-    return 1 + ledger.count_sharing_rows(
-        row_id, 1 << 62 if job.limit is None else job.limit
-    )
+    return 1 + ledger.count_sharing_rows(row_id, job.rows_in_scope)
 
 
 async def end_row(run: Run, row_id: int, end: Settled) -> None:

@@ -22,7 +22,7 @@ from batchgen.checks.forecast import forecast_of
 from batchgen.checks.resources import budgets_of, disk_of, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
-from batchgen.ledger.estimate import EVERY_ROW, scope_end
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.naming import rename_row
 from batchgen.ledger.outstanding import first_sharing_row, sharing
 from batchgen.ledger.plan import share_nothing
@@ -40,7 +40,7 @@ from batchgen.runner.folder import LEDGER
 from batchgen.runner.folder_checks import refuse_without_ledger
 from batchgen.runner.incomplete_rows import finished_prompts, would_refuse
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
-from batchgen.runner.notices import network_problems, notices_of
+from batchgen.runner.notices import choice_notices, network_problems, notices_of
 from batchgen.runner.row_causes import causes_among
 
 ALL_ROWS = -1
@@ -70,6 +70,7 @@ def check_job(
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         job = replace(job, image_folder=Path(folder) / "references")
         manifest = Manifest.open(job)
+        job = replace(job, scope=manifest.in_scope())
         router = Router.of(job, providers, prices, today)
         notices = [
             *(
@@ -77,6 +78,7 @@ def check_job(
                 for problem in network_problems()
             ),
             *manifest.notices,
+            *choice_notices(job.rows_in_scope),
             *notices_of(job, providers, today),
         ]
         copy = Path(folder) / LEDGER
@@ -85,7 +87,7 @@ def check_job(
         gaps = Gaps() if manifest.gap_finder else None
         try:
             renamed = _plan(ledger, manifest, router, max_listed, gaps)
-            end = scope_end(job.limit)
+            end = job.rows_in_scope
             notices += edit_notices(ledger, end, ledger.generation)
             notices += manifest.advice()
             findings = _findings(ledger, router, notices, renamed, gaps, max_listed)
@@ -126,7 +128,7 @@ def _plan(
     gaps: Gaps | None,
 ) -> list[Problem]:
     """Plan all rows, count those in scope without a value, and return renamed rows."""
-    end = scope_end(router.job.limit)
+    end = router.job.rows_in_scope
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
@@ -142,7 +144,7 @@ def _plan(
             images.clear()
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
-                    if row.position < end:
+                    if row.position in end:
                         manifest.gap_finder.count(gaps, row.missing_columns)
             rows += len(part.rows)
             room = None if max_listed < 0 else max_listed - len(renamed)
@@ -186,7 +188,7 @@ def _findings(
     max_listed: int,
 ) -> Findings:
     job = router.job
-    end = scope_end(job.limit)
+    end = job.rows_in_scope
     generation = ledger.generation
     duplicates = _duplicates(ledger, end)
     if not job.dedupe:
@@ -198,14 +200,14 @@ def _findings(
     left_out = warnings_in(ledger, max_listed)
     return Findings(
         totals=totals,
-        problems=[problem for problem in problems if problem.row < end],
+        problems=[problem for problem in problems if problem.row in end],
         invalid=[
             cause
             for cause in causes_among(ledger, totals.rows, end)
             if cause.status is Status.INVALID
         ],
-        renamed=[rename for rename in renamed if rename.row < end],
-        left_out=[entry for entry in left_out if entry.row < end],
+        renamed=[rename for rename in renamed if rename.row in end],
+        left_out=[entry for entry in left_out if entry.row in end],
         warned=count_warnings(ledger, end),
         prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,

@@ -38,7 +38,6 @@ from batchgen.errors import (
     WrongAddress,
 )
 from batchgen.ledger import Totals
-from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.manifest.wording import files_shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
@@ -128,7 +127,7 @@ def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
     if result.totals is None or isinstance(result.error, LedgerMissing):
         return []
     with closing(read_ledger(job.out)) as ledger:
-        end = EVERY_ROW if job.limit is None else job.limit
+        end = job.rows_in_scope if result.scope is None else result.scope
         return causes_among(ledger, result.totals.rows, end)
 
 

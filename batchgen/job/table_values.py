@@ -82,6 +82,29 @@ def _read_delimiter(value: object) -> str:
     return sign
 
 
+def _read_positions(value: object) -> tuple[range, ...]:
+    text = str(value) if isinstance(value, int) else read_text(value)
+    return tuple(_range(part.strip()) for part in text.split(","))
+
+
+def _range(part: str) -> range:
+    match = re.fullmatch(r"([0-9]{1,10})(?:\s*-\s*([0-9]{1,10}))?", part)
+    if match is None:
+        raise ValueError(f"{part!r} is no row and no range, such as 10-20,35")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
+        raise ValueError(f"{part!r} ends before it begins: write {last}-{first}")
+    return range(first, last + 1)
+
+
+POSITIONS = ValueType(
+    _read_positions,
+    {
+        "type": "string",
+        "pattern": r"^[\d\s,-]+$",
+    },
+    "rows such as `10-20,35`",
+)
 TABLES = ValueType(_read_paths, NAMES.schema, "path or list")
 ENCODING = ValueType(
     _read_encoding, {"type": "string", "pattern": r"\S"}, "name of an encoding"

@@ -8,14 +8,7 @@ from decimal import Decimal
 from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import outstanding
 from batchgen.model import to_usd
-
-EVERY_ROW = 1 << 62
-"""A position behind every manifest's end."""
-
-
-def scope_end(limit: int | None) -> int:
-    """Return the position behind the last row in scope; None stands for all rows."""
-    return EVERY_ROW if limit is None else limit
+from batchgen.model.row_scope import EVERY_ROW as EVERY_ROW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -11,11 +12,13 @@ from typing import Any
 from batchgen.ledger.database import connect, queries
 from batchgen.ledger.meta import Meta, Value
 from batchgen.ledger.sqlite_errors import ours, translated
+from batchgen.model.row_scope import RowScope
 
 Values = Sequence[Value] | Mapping[str, Value]
 """What a query takes, in order or by name."""
 
 _FETCHED = 1024
+_SCOPE = re.compile(r"((?:plan\.)?position) < :end")
 
 
 class _Cursor(sqlite3.Cursor):
@@ -60,6 +63,7 @@ class QueryRunner:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path, write=self.writes)
+        self._chosen: bytes | None = None
 
     @property
     def log(self) -> Path:
@@ -90,7 +94,7 @@ class QueryRunner:
         try:
             cursor = _Cursor(self._connection)
             cursor.path, cursor.row_factory = self.path, self._connection.row_factory
-            return cursor.execute(queries()[name], values)
+            return cursor.execute(self._text(name, values), values)
         except sqlite3.Error as error:
             raise ours(error, self.path) from error
 
@@ -99,13 +103,30 @@ class QueryRunner:
         with translated(self.path):
             cursor = _Cursor(self._connection)
             cursor.path = self.path
-            cursor.execute(queries()[name], values)
+            cursor.execute(self._text(name, values), values)
         try:
             while part := cursor.fetchmany(_FETCHED):
                 yield from part
         finally:
             with suppress(sqlite3.Error):  # the file may be closed by now
                 cursor.close()
+
+    def _text(self, name: str, values: Values) -> str:
+        """Return the text of a query, which looks at chosen rows alone where it must.
+
+        Where all rows before `:end` are in scope, as in most runs, SQLite needs no
+        function of ours for that.
+        """
+        text = queries()[name]
+        scope = values.get("end") if isinstance(values, Mapping) else None
+        if not isinstance(scope, RowScope) or scope.chosen is None:
+            return text
+        if scope.chosen is not self._chosen:
+            self._chosen = scope.chosen
+            self._connection.create_function(
+                "is_chosen", 1, RowScope.of_chosen(scope.chosen).__contains__
+            )
+        return _SCOPE.sub(r"\g<0> AND is_chosen(\1)", text)
 
     @property
     def meta(self) -> Meta:

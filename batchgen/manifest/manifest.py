@@ -32,11 +32,13 @@ from batchgen.manifest.row_reader import RowReader, stated_model
 from batchgen.manifest.table_source import Batch, TableSource
 from batchgen.manifest.wording import files_shown, listed, shown
 from batchgen.model import Job
+from batchgen.model.row_scope import RowScope
 
 if TYPE_CHECKING:
     from batchgen.manifest.template import PromptTemplate
 
 _COUNTING_SLICE = 20_000
+_CHOOSING_SLICE = 10_000
 
 
 T = TypeVar("T")
@@ -273,11 +275,11 @@ class Manifest:
         finder = self._template.gaps if self._template else None
         return finder if finder and finder.can_find else None
 
-    def gaps(self, end: int | None = None) -> Iterator[Gaps]:
+    def gaps(self, scope: RowScope | None = None) -> Iterator[Gaps]:
         """Count rows without values that the template uses, in a separate reading.
 
         Args:
-            end: Count only rows before this position; None for all.
+            scope: The rows to count; None for all.
 
         Yields:
             The count after each batch; nothing if no row could lack a value.
@@ -285,18 +287,37 @@ class Manifest:
         Raises:
             SpecError: the rest of the file cannot be read reliably.
         """
-        finder, count = self.gap_finder, Gaps()
+        finder, count, position = self.gap_finder, Gaps(), 0
+        scope = RowScope() if scope is None else scope
         if finder is None:
             return
         with foreign_errors(self.path):
             for batch in self._source.batches(_COUNTING_SLICE):
-                rows_left = batch.frame.height if end is None else end - count.rows
-                count_gaps(
-                    finder, batch.frame.select(finder.columns).head(rows_left), count
-                )
+                frame = _within(scope, position, batch.frame.select(finder.columns))
+                count_gaps(finder, frame, count)
+                position += batch.frame.height
                 yield count
-                if count.rows == end:
+                if position >= scope:
                     return
+
+    def in_scope(self) -> RowScope:
+        """Read the table if need be, and return the rows that the job is about.
+
+        Raises:
+            SpecError: a choice cannot be applied to this table.
+        """
+        job = self._job
+        if not job.has_choice:
+            return job.rows_in_scope
+        # Imported here: most jobs choose no rows.
+        from batchgen.manifest.row_choice import choose_rows
+
+        with foreign_errors(self.path):
+            return choose_rows(
+                job,
+                self._layout,
+                lambda: self._checked(self._source.batches(_CHOOSING_SLICE)),
+            )
 
     def _prompt_notices(self) -> Iterator[str]:
         """Yield what looks odd in the template, or in prompts of the first rows."""
@@ -323,6 +344,15 @@ def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
     cells = cells_of(batch, reader.columns)
     for offset, (line, row) in enumerate(zip(lines, cells, strict=True)):
         yield reader.read(position + offset, line, row)
+
+
+def _within(scope: RowScope, position: int, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows in scope of a frame that begins at a position."""
+    if scope.chosen is None:
+        return frame.head(max(0, scope - position))
+    chosen = scope.chosen[position : position + frame.height]
+    padded = chosen.ljust(frame.height, b"\0")
+    return frame.filter(pl.Series(list(padded), dtype=pl.UInt8).cast(pl.Boolean))
 
 
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:

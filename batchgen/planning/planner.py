@@ -25,6 +25,7 @@ from batchgen.manifest import FileState, Problem, Row, Slice, key_of
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
+from batchgen.model.row_scope import RowScope
 from batchgen.output.member_names import folded_base_names
 from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
@@ -132,9 +133,9 @@ class Planner:
         files = reference_files(self._ledger, generation)
         return self._manifest.has_same_files(FileState(*file) for file in files)
 
-    def gaps(self, end: int | None) -> Iterator[Gaps]:
+    def gaps(self, scope: RowScope) -> Iterator[Gaps]:
         """Count rows that lack values which the prompt needs, slice by slice."""
-        return self._manifest.gaps(end)
+        return self._manifest.gaps(scope)
 
     async def write(
         self,

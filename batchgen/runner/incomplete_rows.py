@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from batchgen.errors import UsageError
 from batchgen.ledger import Reader
-from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
@@ -68,10 +67,10 @@ async def refuse_many_gaps(run: Run, planner: Planner, *, is_planned: bool) -> N
     job = run.job
     if job.empty is not None or run.ledger.has_attempts() is not is_planned:
         return
-    end = scope_end(job.limit)
+    end = job.rows_in_scope
     if is_planned and not has_unsent_rows(run.ledger, end, planner.generation):
         return
-    gaps, counts = Gaps(), planner.gaps(job.limit)
+    gaps, counts = Gaps(), planner.gaps(job.rows_in_scope)
     # Slice by slice, so that a stop takes effect between two slices.
     while (count := await run.offload(lambda: next(counts, None))) is not None:
         gaps = count

@@ -11,7 +11,7 @@ from batchgen.admission.run_context import Run
 from batchgen.errors import SpecError, StorageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
-from batchgen.ledger.estimate import estimate_of, scope_end
+from batchgen.ledger.estimate import estimate_of
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.model import Status
 from batchgen.output.archive import Archive
@@ -50,7 +50,7 @@ class Preparation:
         self._router = router
         self._config = config
         self._result = result
-        self._end = scope_end(run.job.limit)
+        self._end = run.job.rows_in_scope
 
     async def prepare(self, archive: Archive) -> bool:
         """Make the part of the plan that must exist before money is spent.
@@ -178,7 +178,7 @@ class Preparation:
 
     async def _planned_more(self, took_s: float) -> None:
         run = self._run
-        run.progress.total = min(self._planner.rows, self._end)
+        run.progress.total = self._end.count(self._planner.rows)
         run.wake()
         if run.live:
             # Planning holds the interpreter lock, and purchases wait for it.
