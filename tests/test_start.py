@@ -109,6 +109,13 @@ LATE = {
     "manifest.opening.expected_names: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
+    "cli.options._files: batchgen.cli.usage": "for what is odd alone",
+    "cli.options.read_job: batchgen.cli.incoming": (
+        "fetches, for a table that is no file alone"
+    ),
+    "manifest.manifest.Manifest.in_scope: batchgen.manifest.row_choice": (
+        "for a choice of rows alone"
+    ),
     "manifest.opening._binary_source: batchgen.manifest.arrow_source": (
         "pyarrow, for Arrow alone"
     ),

@@ -141,6 +141,13 @@ def _files(more: Sequence[Path | str]) -> Sequence[Path]:
     for source in more:
         if isinstance(source, str):
             raise UsageError(f"{source} cannot be read together with other tables")
+        if not source.exists():
+            # Imported here: for what is odd alone.
+            from batchgen.cli.usage import odd_source_problem
+
+            command = click.get_current_context().info_name or "run"
+            if problem := odd_source_problem(str(source), command):
+                raise UsageError(problem)
     return [Path(source) for source in more]
 
 

@@ -207,7 +207,10 @@ def _check_source(source: Path) -> None:
 def _refuse_unless_table(source: Path) -> None:
     """Refuse a file whose name says nothing, unless its content is surely a table."""
     if not source.is_file():
-        raise SpecError(f"{shown(source)} is no regular file: save the table as a file")
+        raise SpecError(
+            f"{shown(source)} is no regular file: name a job file (.toml) or a table, "
+            "such as products.csv"
+        )
     try:
         find_kind(source)
     except OSError as error:

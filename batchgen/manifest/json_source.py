@@ -52,7 +52,9 @@ class JsonSource:
                 names.update(dict.fromkeys(row))
                 self._check_width(len(names))
         if not names:
-            raise SpecError(f"{shown(self.path)}: it holds no object with a key")
+            raise SpecError(
+                f"{shown(self.path)}: it holds no rows: write objects such as {_EXAMPLE}"
+            )
         self.names = tuple(names)
 
     def _check_width(self, columns: int) -> None:

@@ -133,9 +133,11 @@ def find_kind(path: Path) -> FoundKind:
     if named is None:
         raise _no_table(path, content)
     if not _is_possible(named, content):
+        remedy = what_to_do(content)
+        if named is TableKind.WORKBOOK and content != CSV:
+            remedy = "save the sheet anew as .xlsx or CSV"
         raise SpecError(
-            f"{shown(path)} is {content or 'something else'}, not {named}: "
-            f"{what_to_do(content)}"
+            f"{shown(path)} is {content or 'something else'}, not {named}: {remedy}"
         )
     return FoundKind(named, compression)
 

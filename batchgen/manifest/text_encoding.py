@@ -190,9 +190,15 @@ def _is_western(text: str) -> bool:
 
 
 def _word(text: str) -> str:
-    """Return the first word with a letter that is not ASCII, quoted."""
-    word = next((word for word in _WORD.findall(text) if not word.isascii()), "")
+    """Return the first word with a letter that is not ASCII, else a sign, quoted."""
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    letters = [word for word in words if any(map(_is_letter, word))]
+    word = next(iter(letters or words), "")
     return f"`{word[:40]}`"
+
+
+def _is_letter(sign: str) -> bool:
+    return sign.isalpha() and not sign.isascii()
 
 
 def _telling_words(texts: Sequence[str]) -> Sequence[str]:

@@ -350,7 +350,7 @@ def test_elements_are_found_wherever_a_block_ends(
         pytest.param(
             "m.json", '[\n"a", "b"]', "m.json, line 2: a list of objects", id="texts"
         ),
-        pytest.param("m.json", "[]", "m.json: it holds no object", id="empty"),
+        pytest.param("m.json", "[]", "m.json: it holds no rows", id="empty"),
     ],
 )
 def test_broken_json_is_refused_with_its_place(
