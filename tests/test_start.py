@@ -150,6 +150,9 @@ LATE = {
     "references.reference_cache._shrink: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
+    "wire.object_store.read_object: obstore": "an extra, for clouds alone",
+    "wire.object_store.read_object: obstore.exceptions": "likewise",
+    "wire.object_store.read_object: obstore.store": "likewise",
     "wire.decompression._Brotli: brotli": "few peers compress unasked",
     "wire.decompression._Zstd: backports": "likewise",
     "wire.decompression._Zstd: compression": "likewise, since Python 3.14",

@@ -61,7 +61,7 @@ class SourceType(_ParamType):
 
     def convert(self, value: Any, _param: Any, _ctx: Any) -> Path | str:
         """Leave an address as it is: as a path it would lose a slash."""
-        if value == "-" or re.match(r"https?://", value, re.IGNORECASE):
+        if value == "-" or re.match(r"(https?|s3|gs|az)://", value, re.I):
             return str(value)
         return Path(value)
 

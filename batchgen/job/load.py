@@ -99,7 +99,11 @@ def job_from(
     if "manifest" not in layer.settings:
         raise SpecError("`manifest` is missing: name the table")
     nothing = SettingsLayer(origin=layer.origin)
-    return _merged(source or layer.settings["manifest"], nothing, layer, names)
+    if source is None:
+        source = _folder_or_file(
+            [layer.settings["manifest"], *layer.settings["more_tables"]]
+        )
+    return _merged(source, nothing, layer, names)
 
 
 def _names(known_providers: Collection[str] | None) -> Collection[str]:
@@ -140,6 +144,13 @@ def _load_several(
         settings={"manifest": files[0], "more_tables": tuple(files[1:])},
     )
     return _merged(folder, lower, upper, names)
+
+
+def _folder_or_file(files: Sequence[Path]) -> Path:
+    """Return what a run folder belongs to: the file, or the folder of several."""
+    if len(files) == 1:
+        return files[0]
+    return Path(os.path.commonpath([file.parent for file in files]))
 
 
 def _merged(

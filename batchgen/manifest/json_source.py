@@ -53,7 +53,8 @@ class JsonSource:
                 self._check_width(len(names))
         if not names:
             raise SpecError(
-                f"{shown(self.path)}: it holds no rows: write objects such as {_EXAMPLE}"
+                f"{shown(self.path)}: it holds no rows: write objects such as "
+                f"{_EXAMPLE}"
             )
         self.names = tuple(names)
 

@@ -1,4 +1,4 @@
-"""Tables that are no files of the user: the standard input, and https addresses.
+"""Tables that are no files of the user: the standard input, the web, and clouds.
 
 They are copied first. In a run the copy stays in the run folder, before anything is
 bought: the same command then carries on, although the input is gone by then.
@@ -24,6 +24,7 @@ from batchgen.manifest.text_file import compression_of
 from batchgen.output.whole import replacing, sync_folder
 from batchgen.runner.folder import hold_folder
 from batchgen.wire import MEGABYTE, MemoryBudget, is_loopback_host
+from batchgen.wire.object_store import SCHEMES, read_object
 from batchgen.wire.sender import Wire
 from batchgen.wire.wire_limits import DEFAULT_LIMITS
 
@@ -31,14 +32,8 @@ STDIN = "-"
 MAX_MEGABYTES = 128
 """Size of a table from the web: it passes through memory."""
 
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _PACKED = {"gzip": ".gz", "zstd": ".zst", "": ""}
 _BLOCK_BYTES = 1 << 20
-
-
-def is_incoming(source: str) -> bool:
-    """Tell whether SOURCE is no file: `-` or an address on the web."""
-    return source == STDIN or _ADDRESS.match(source) is not None
 
 
 def name_of(source: str) -> str:
@@ -105,7 +100,9 @@ def _existing(source: str, folder: Path) -> Path | None:
 
 
 def _content(source: str, stdin: BinaryIO) -> Iterator[bytes]:
-    if source != STDIN:
+    if source.partition("://")[0].lower() in SCHEMES:
+        yield from read_object(source)
+    elif source != STDIN:
         yield anyio.run(partial(_fetch, source))
     elif not stdin.isatty():
         yield from iter(partial(stdin.read, _BLOCK_BYTES), b"")

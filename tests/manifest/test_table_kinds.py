@@ -19,6 +19,7 @@ import xlsxwriter
 from backports import zstd
 from pyarrow import ipc
 
+import batchgen
 from batchgen.errors import SpecError
 from batchgen.job import load_job
 from batchgen.manifest import text_elements, text_encoding
@@ -552,6 +553,17 @@ def test_several_files_are_one_table_united_by_name(
     ]
     assert manifest.starts == [0, 2, 3]
     assert user_columns(job).get_column("size").to_list() == [None, None, "XL", None]
+
+
+def test_a_job_in_python_takes_several_files(make_job: MakeJob) -> None:
+    make_job("id,prompt\n1,cup\n", "a.csv")
+    make_job("id,prompt\n2,mug\n", "b.csv")
+
+    job = batchgen.Job(["a.csv", "b.csv"], provider="gemini")
+
+    assert [row.id for row in rows_of(job.spec)] == ["1", "2"]
+    assert job.spec.source == Path.cwd()
+    assert job.out.name == Path.cwd().name
 
 
 def test_types_that_do_not_go_together_are_refused(
