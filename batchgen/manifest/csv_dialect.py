@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -33,17 +33,18 @@ class Dialect:
     """How a CSV file is written.
 
     Attributes:
-        skips_first: Whether the first line is `sep=;`, which is not part of the table.
+        skipped: How many lines above the header are no part of the table: `sep=;`, or
+            a title.
         notices: Notices for the user.
         is_raw: Whether quotes are characters like any other.
-        title: The error message about a title above the header; None if there is none.
+        problem: The error message about what may be a title; None if there is none.
     """
 
     delimiter: str
-    skips_first: bool = False
+    skipped: int = 0
     is_raw: bool = False
     notices: tuple[str, ...] = ()
-    title: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,38 +69,33 @@ def find_dialect(
         expected: Names that its header must have.
         delimiter: Between cells, if the user said so.
     """
-    path = text.path
     lines, is_cut = _first_lines(text)
     sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
     if sep_line is not None:
         stated = delimiter or ("\t" if sep_line[1] == "\\t" else sep_line[1])
         name = DELIMITERS.get(stated, f"`{stated}`")
-        notice = f"{shown(path)}: its first line says that {name} part the cells"
-        sample = _sample(lines, stated, is_cut=is_cut, above=1)
-        return Dialect(
-            delimiter=stated,
-            skips_first=True,
-            notices=() if delimiter else (notice,),
-            title=_title(path, [sample], expected),
+        notice = f"{shown(text.path)}: its first line says that {name} part the cells"
+        dialect = Dialect(
+            delimiter=stated, skipped=1, notices=() if delimiter else (notice,)
         )
-    signs = [delimiter] if delimiter else _possible_signs(path, lines)
+        samples = [_sample(lines, stated, is_cut=is_cut, above=1)]
+        return _below_title(text.path, dialect, samples, expected)
+    signs = [delimiter] if delimiter else _possible_signs(text.path, lines)
     samples = [_sample(lines, sign, is_cut=is_cut) for sign in signs]
     best = max(samples, key=lambda sample: _rank(sample, expected))
-    is_raw = best.delimiter == "\t" and has_raw_quotes(text)
+    dialect = Dialect(delimiter=best.delimiter)
+    dialect = _below_title(text.path, dialect, samples, expected)
+    is_raw = dialect.delimiter == "\t" and has_raw_quotes(text, dialect.skipped)
     notices = []
-    if best.delimiter != "," and len(signs) > 1:
-        name = DELIMITERS[best.delimiter]
-        notices.append(f"{shown(path)}: read with {name} between the cells")
+    if dialect.delimiter != "," and len(signs) > 1:
+        name = DELIMITERS[dialect.delimiter]
+        notices.append(f"{shown(text.path)}: read with {name} between the cells")
     if is_raw:
         notices.append(
-            f"{shown(path)}: each quote stands for itself, since some are not closed"
+            f"{shown(text.path)}: each quote stands for itself, since some are not "
+            "closed"
         )
-    return Dialect(
-        delimiter=best.delimiter,
-        is_raw=is_raw,
-        notices=tuple(notices),
-        title=_title(path, samples, expected),
-    )
+    return replace(dialect, is_raw=is_raw, notices=(*notices, *dialect.notices))
 
 
 def _possible_signs(path: Path, lines: Sequence[str]) -> Sequence[str]:
@@ -129,7 +125,7 @@ def has_header(text: TextFile, expected: frozenset[str]) -> bool:
     return False
 
 
-def has_raw_quotes(text: TextFile) -> bool:
+def has_raw_quotes(text: TextFile, skipped: int = 0) -> bool:
     """Tell whether a file with tabs does not quote its cells.
 
     Programs that write prompts often do not. It is certain if each line has as many
@@ -137,6 +133,8 @@ def has_raw_quotes(text: TextFile) -> bool:
     """
     tabs, is_open = -1, False
     with text.open() as file, suppress(UnicodeDecodeError):
+        for _ in range(skipped):
+            file.readline(LINE_LIMIT)
         while raw := file.readline(LINE_LIMIT):
             count = raw.count(b"\t")
             if raw.strip() and count != tabs:
@@ -144,13 +142,13 @@ def has_raw_quotes(text: TextFile) -> bool:
                     return False
                 tabs = count
             is_open = is_open or (b'"' in raw and _has_open_quote(raw))
-    return is_open and not _is_quoted(text)
+    return is_open and not _is_quoted(text, skipped)
 
 
-def _is_quoted(text: TextFile) -> bool:
+def _is_quoted(text: TextFile, skipped: int) -> bool:
     """Tell whether a file with tabs is an even table where quotes hold cells."""
     with text.open() as file:
-        lines = (raw.decode(errors="replace") for raw in file)
+        lines = (raw.decode(errors="replace") for raw in islice(file, skipped, None))
         records = csv.reader(lines, delimiter="\t", strict=True)
         try:
             return len({len(cells) for cells in records if cells}) == 1
@@ -217,29 +215,50 @@ def _matches(names: Sequence[str], expected: frozenset[str]) -> int:
     return sum(name.strip() in expected for name in names)
 
 
-def _title(
-    path: Path, samples: Sequence[_Sample], expected: frozenset[str]
-) -> str | None:
-    """Return the error message about a title above the header, if there is one."""
+def _below_title(
+    path: Path, dialect: Dialect, samples: Sequence[_Sample], expected: frozenset[str]
+) -> Dialect:
+    """Return the dialect with the header below a title, if there is one.
+
+    It is certain if no line of the title has as many cells as the header. Else the
+    dialect has a problem.
+    """
     if any(_has_expected_name(sample.header, expected) for sample in samples):
-        return None
+        return dialect
     for sample in samples:
         for line, names in _lower_records(sample):
-            if _has_expected_name(names, expected):
-                above, first = sample.records[0]
-                title = next(filter(None, (cell.strip() for cell in first)), "")
-                return (
-                    f"{shown(path)}, line {above}: {title[:60]!r} seems to be a title "
-                    f"above the table, and the header to stand in line {line} "
-                    f"({listed([name for name in names if name.strip()], 6)}): "
-                    f"delete what stands above line {line}"
+            if not _has_expected_name(names, expected):
+                continue
+            filled = [name for name in names if name.strip()]
+            above = [cells for begin, cells in sample.records if begin < line]
+            title = next(filter(None, (cell.strip() for cell in above[0])), "")
+            if all(_filled(cells) < len(filled) for cells in above):
+                notice = (
+                    f"{shown(path)}: line {line} is read as the header; what stands "
+                    f"above, such as {title[:60]!r}, is left out"
                 )
-    return None
+                return replace(
+                    dialect,
+                    delimiter=sample.delimiter,
+                    skipped=line - 1,
+                    notices=(*dialect.notices, notice),
+                )
+            problem = (
+                f"{shown(path)}, line {sample.records[0][0]}: {title[:60]!r} seems to "
+                "be a title above the table, and the header to stand in line "
+                f"{line} ({listed(filled, 6)}): delete what stands above line {line}"
+            )
+            return replace(dialect, problem=problem)
+    return dialect
+
+
+def _filled(cells: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in cells)
 
 
 def _lower_records(sample: _Sample) -> Iterator[tuple[int, Sequence[str]]]:
     for line, cells in islice(sample.records, 1, _HEADER_RECORDS):
-        if sum(bool(cell.strip()) for cell in cells) > 1:
+        if _filled(cells) > 1:
             yield line, cells
 
 

@@ -32,7 +32,7 @@ class Records:
         self._text = text
         self._file = file
         self._delimiter = dialect.delimiter
-        self._skips_first = dialect.skips_first
+        self._skipped = dialect.skipped
         self._is_raw = dialect.is_raw
         self._header: list[str] = []
         self._named = 0  # columns up to the last one that has a name
@@ -87,11 +87,11 @@ class Records:
         while raw := self._next_line():
             self._line += 1
             self.read_bytes += len(raw)
+            if self._line <= self._skipped:
+                self._record_line, self._record_offset = self._line + 1, self.read_bytes
+                continue
             if self._line == 1:
                 raw = raw.removeprefix(MARK)
-                if self._skips_first:
-                    self._record_line, self._record_offset = 2, self.read_bytes
-                    continue
             if b"\0" in raw:
                 raise self._error(_nul_words(raw))
             if len(raw) == LINE_LIMIT:

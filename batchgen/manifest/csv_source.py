@@ -55,8 +55,8 @@ class CsvSource:
             if header is None:
                 raise SpecError(f"{shown(path)}: the file is empty; it needs a header")
             self.names = tuple(name.strip() for name in header[1])
-            if self._dialect.title is not None:
-                raise SpecError(self._dialect.title)
+            if self._dialect.problem is not None:
+                raise SpecError(self._dialect.problem)
             if next(records, None) is None:
                 raise SpecError(f"{shown(path)}: no rows below the header")
 
