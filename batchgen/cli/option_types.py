@@ -74,8 +74,9 @@ class FolderType(_ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Read the value."""
         if isinstance(value, str) and not value.strip():
-            message = (
-                "it is empty: name a folder, such as out/products, or leave it out"
-            )
+            thing = "a folder, such as out/products"
+            if param is not None and param.metavar == "FILE":
+                thing = "a file"
+            message = f"it is empty: name {thing}, or leave it out"
             self.fail(message, param, ctx)
         return Path(value)

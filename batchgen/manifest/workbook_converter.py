@@ -19,6 +19,7 @@ from python_calamine import (
     CalamineError,
     CalamineSheet,
     CalamineWorkbook,
+    PasswordError,
     SheetTypeEnum,
     SheetVisibleEnum,
 )
@@ -59,9 +60,13 @@ def main() -> None:
     try:
         table = _read(Path(request["path"]), request["expected"], request["sheet"])
         _write(table)
-    except (_Problem, CalamineError, OSError, ValueError) as error:
-        is_ours = isinstance(error, _Problem)
-        problem = str(error) if is_ours else f": not a whole workbook: {error}"
+    except _Problem as error:
+        sys.exit(json.dumps({"problem": str(error)}))
+    except PasswordError:
+        problem = ": a password protects it: save the workbook without one"
+        sys.exit(json.dumps({"problem": problem}))
+    except (CalamineError, OSError, ValueError) as error:
+        problem = f": not a whole workbook, save it anew: {error}"
         sys.exit(json.dumps({"problem": problem}))
 
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
+_PACKAGES = Path(__file__).parents[2]
+
+
 class WorkbookSource:
     """A sheet whose header was found; each cell is text, or null if it is empty."""
 
@@ -102,20 +105,27 @@ def _convert(
     """Write a sheet into an open file."""
     request = {"path": str(path), "expected": sorted(expected), "sheet": sheet}
     command = (sys.executable, "-P", "-m", "batchgen.manifest.workbook_converter")
-    environment = {
-        name: value for name, value in os.environ.items() if not name.endswith("_KEY")
-    }
     done = subprocess.run(  # noqa: S603 - ourselves
         [*command, json.dumps(request)],
         stdin=subprocess.DEVNULL,
         stdout=target,
         stderr=subprocess.PIPE,
-        env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=_environment(),
         start_new_session=True,  # so that the terminal's Ctrl-C never reaches it
         check=False,
     )
     if done.returncode:
         raise SpecError(f"{shown(path)}{_problem(done.stderr)}")
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without the user's keys, and with batchgen's package."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_KEY")
+    }
+    paths = [str(_PACKAGES), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return environment
 
 
 def _problem(stderr: bytes) -> str:
