@@ -6,6 +6,7 @@ import ast
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,9 @@ def test_what_the_package_imports_is_declared() -> None:
     required = tomllib.loads(project)["project"]["dependencies"]
     declared = {line.partition("==")[0] for line in constraints(project)}
     assert len(required) <= len(declared)
-    runtime = {text.partition(">=")[0] for text in required}
+    extras = tomllib.loads(project)["project"]["optional-dependencies"]
+    for_users = chain(*(names for extra, names in extras.items() if extra != "dev"))
+    runtime = {text.partition(">=")[0] for text in chain(required, for_users)}
 
     imported = {
         name.partition(".")[0]

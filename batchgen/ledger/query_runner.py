@@ -63,7 +63,7 @@ class QueryRunner:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path, write=self.writes)
-        self._chosen: bytes | None = None
+        self._flags: bytes | None = None
 
     @property
     def log(self) -> Path:
@@ -119,12 +119,12 @@ class QueryRunner:
         """
         text = queries()[name]
         scope = values.get("end") if isinstance(values, Mapping) else None
-        if not isinstance(scope, RowScope) or scope.chosen is None:
+        if not isinstance(scope, RowScope) or scope.flags is None:
             return text
-        if scope.chosen is not self._chosen:
-            self._chosen = scope.chosen
+        if scope.flags is not self._flags:
+            self._flags = scope.flags
             self._connection.create_function(
-                "is_chosen", 1, RowScope.of_chosen(scope.chosen).__contains__
+                "is_chosen", 1, RowScope.of_flags(scope.flags).__contains__
             )
         return _SCOPE.sub(r"\g<0> AND is_chosen(\1)", text)
 

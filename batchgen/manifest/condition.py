@@ -117,13 +117,13 @@ class Condition:
         """
         numbers = [self._number(frame, name) for name in sorted(self._numeric)]
         try:
-            judged = frame.with_columns(numbers).select(
+            result = frame.with_columns(numbers).select(
                 self._expression.alias("judged")
             )
         except (PolarsError, PanicException) as error:
             reason = str(error).strip().split("\n")[0]
             raise self._error(f"rows from {position} on: {reason}") from error
-        column = judged.to_series()
+        column = result.to_series()
         if column.dtype != pl.Boolean:
             raise self._error("it is no condition: write one such as stock > 0")
         if column.len() != frame.height:

@@ -72,13 +72,13 @@ def find_dialect(
     lines, is_cut = _first_lines(text)
     sep_line = _SEP_LINE.fullmatch(lines[0]) if lines else None
     if sep_line is not None:
-        stated = delimiter or ("\t" if sep_line[1] == "\\t" else sep_line[1])
-        name = DELIMITERS.get(stated, f"`{stated}`")
+        sign = delimiter or ("\t" if sep_line[1] == "\\t" else sep_line[1])
+        name = DELIMITERS.get(sign, f"`{sign}`")
         notice = f"{shown(text.path)}: its first line says that {name} part the cells"
         dialect = Dialect(
-            delimiter=stated, skipped=1, notices=() if delimiter else (notice,)
+            delimiter=sign, skipped=1, notices=() if delimiter else (notice,)
         )
-        samples = [_sample(lines, stated, is_cut=is_cut, above=1)]
+        samples = [_sample(lines, sign, is_cut=is_cut, above=1)]
         return _below_title(text.path, dialect, samples, expected)
     signs = [delimiter] if delimiter else _possible_signs(text.path, lines)
     samples = [_sample(lines, sign, is_cut=is_cut) for sign in signs]

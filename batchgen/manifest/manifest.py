@@ -348,10 +348,10 @@ def _rows(reader: RowReader, batch: Batch, position: int) -> Iterator[Row]:
 
 def _within(scope: RowScope, position: int, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the rows in scope of a frame that begins at a position."""
-    if scope.chosen is None:
+    if scope.flags is None:
         return frame.head(max(0, scope - position))
-    chosen = scope.chosen[position : position + frame.height]
-    padded = chosen.ljust(frame.height, b"\0")
+    flags = scope.flags[position : position + frame.height]
+    padded = flags.ljust(frame.height, b"\0")
     return frame.filter(pl.Series(list(padded), dtype=pl.UInt8).cast(pl.Boolean))
 
 

@@ -87,17 +87,17 @@ def open_source(
             f"{shown(path)} is no regular file: save the table as a file, since it is "
             "read again to carry on"
         )
-    found = find_kind(path)
-    reading.refuse_unused(path, found.kind)
-    notices = [found.notice]
-    if found.kind not in TEXTS:
-        source = _binary_source(path, found.kind, expected, reading)
+    file_kind = find_kind(path)
+    reading.refuse_unused(path, file_kind.kind)
+    notices = [file_kind.notice]
+    if file_kind.kind not in TEXTS:
+        source = _binary_source(path, file_kind.kind, expected, reading)
     else:
-        text = TextFile(path, found.compression)
+        text = TextFile(path, file_kind.compression)
         encoding, notice = _encoding(text, reading)
         notices.append(notice)
         text = replace(text, encoding=encoding)
-        source = _text_source(text, found.kind, expected, reading)
+        source = _text_source(text, file_kind.kind, expected, reading)
     return source, [notice for notice in notices if notice]
 
 

@@ -62,10 +62,10 @@ def choose_rows(job: Job, layout: Layout, batches: Batches) -> RowScope:
             values.append(_texts(frame.get_column(job.first_by)).hash())
         masks.append(mask)
         position += height
-    chosen = pl.concat(masks) if masks else pl.Series(dtype=pl.Boolean)
+    mask = pl.concat(masks) if masks else pl.Series(dtype=pl.Boolean)
     if values:
-        chosen = _first_of_each(chosen, pl.concat(values))
-    return _sampled(job, chosen)
+        mask = _first_of_each(mask, pl.concat(values))
+    return _sampled(job, mask)
 
 
 def _at_positions(ranges: Iterable[range], start: int, height: int) -> pl.Series:
@@ -83,15 +83,15 @@ def _texts(column: pl.Series) -> pl.Series:
     return column.cast(pl.String, strict=False).str.strip_chars()
 
 
-def _first_of_each(chosen: pl.Series, values: pl.Series) -> pl.Series:
+def _first_of_each(mask: pl.Series, values: pl.Series) -> pl.Series:
     """Keep of the chosen rows the first with each value."""
-    frame = pl.DataFrame({"chosen": chosen, "value": values}).with_row_index()
-    firsts = frame.filter(pl.col("chosen") & True).unique("value", keep="first")
+    frame = pl.DataFrame({"is_chosen": mask, "value": values}).with_row_index()
+    firsts = frame.filter("is_chosen").unique("value", keep="first")
     return frame.get_column("index").is_in(firsts.get_column("index").implode())
 
 
-def _sampled(job: Job, chosen: pl.Series) -> RowScope:
-    positions = chosen.arg_true()
+def _sampled(job: Job, mask: pl.Series) -> RowScope:
+    positions = mask.arg_true()
     if job.sample is not None and job.sample < positions.len():
         picks = random.Random(job.sample_seed).sample(
             range(positions.len()), job.sample
@@ -99,10 +99,10 @@ def _sampled(job: Job, chosen: pl.Series) -> RowScope:
         positions = positions.gather(sorted(picks))
     if job.limit is not None:
         positions = positions.head(job.limit)
-    bits = bytearray(chosen.len())
+    bits = bytearray(mask.len())
     for position in positions:
         bits[position] = 1
-    return RowScope.of_chosen(bytes(bits))
+    return RowScope.of_flags(bytes(bits))
 
 
 def _read_ids(path: Path) -> list[str]:

@@ -76,7 +76,7 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class FoundKind:
+class FileKind:
     """The kind of a table.
 
     Attributes:
@@ -109,7 +109,7 @@ def suffix_for(content: str | None) -> str:
     return suffix if suffix != advice and suffix in SUFFIXES else ".data"
 
 
-def find_kind(path: Path) -> FoundKind:
+def find_kind(path: Path) -> FileKind:
     """Return what kind of table a file is.
 
     Raises:
@@ -119,34 +119,31 @@ def find_kind(path: Path) -> FoundKind:
     with path.open("rb") as file:
         compression = compression_of(file.read(8))
     content = kind_of(path)
-    named = _BY_SUFFIX.get(table_suffix(path))
-    certain = _BY_CONTENT.get(content or "")
-    if content == OLD_OFFICE and named is TableKind.WORKBOOK:
-        certain = named
-    if certain is not None:
-        is_expected = certain is named or {certain, named} == {
-            TableKind.JSON,
-            TableKind.JSON_LINES,
-        }
+    kind_by_name = _BY_SUFFIX.get(table_suffix(path))
+    kind_by_content = _BY_CONTENT.get(content or "")
+    if content == OLD_OFFICE and kind_by_name is TableKind.WORKBOOK:
+        kind_by_content = kind_by_name
+    if kind_by_content is not None:
+        both = {kind_by_content, kind_by_name}
+        is_expected = len(both) == 1 or both == {TableKind.JSON, TableKind.JSON_LINES}
         notice = None if is_expected else _notice(path, content or "")
-        return FoundKind(certain, compression, notice)
-    if named is None:
+        return FileKind(kind_by_content, compression, notice)
+    if kind_by_name is None:
         raise _no_table(path, content)
-    if not _is_possible(named, content):
+    if not _is_possible(kind_by_name, content):
         remedy = what_to_do(content)
-        if named is TableKind.WORKBOOK and content != CSV:
+        if kind_by_name is TableKind.WORKBOOK and content != CSV:
             remedy = "save the sheet anew as .xlsx or CSV"
-        raise SpecError(
-            f"{shown(path)} is {content or 'something else'}, not {named}: {remedy}"
-        )
-    return FoundKind(named, compression)
+        actual = content or "something else"
+        raise SpecError(f"{shown(path)} is {actual}, not {kind_by_name}: {remedy}")
+    return FileKind(kind_by_name, compression)
 
 
-def _is_possible(named: TableKind, content: str | None) -> bool:
+def _is_possible(kind_by_name: TableKind, content: str | None) -> bool:
     """Tell whether the name may be right, though the content proves nothing."""
-    if named is TableKind.LINES:
+    if kind_by_name is TableKind.LINES:
         return content in (None, CSV, TOML, "YAML")
-    if named is TableKind.CSV:
+    if kind_by_name is TableKind.CSV:
         return content in (None, CSV)
     return content is None
 

@@ -6,18 +6,14 @@ import codecs
 import io
 import sys
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from gzip import BadGzipFile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from batchgen.errors import SpecError
 from batchgen.manifest.wording import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from _typeshed import WriteableBuffer
 
 Compression = Literal["", "gzip", "zstd"]
 
@@ -93,7 +89,7 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
         try:
             data = self._file.read(len(view))
@@ -143,7 +139,7 @@ class _Recoded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
         while not self._ready and not self._is_at_end:
             self._ready = self._next_text().encode("utf-8", "surrogatepass")

@@ -14,9 +14,10 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import Any
 
 import polars as pl
 from pyarrow import ipc
@@ -25,10 +26,6 @@ from batchgen.errors import SpecError
 from batchgen.manifest.table_source import SLICE_BYTES, Batch
 from batchgen.manifest.wording import shown
 from batchgen.manifest.workbook_cells import LINE
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
 
 _PACKAGES = Path(__file__).parents[2]
 
@@ -53,12 +50,11 @@ class WorkbookSource:
             SpecError: the file is broken, or has no such sheet or no rows.
         """
         self.path = path
-        # A file without a name vanishes when it is closed, whatever happens.
-        self._file, name = tempfile.mkstemp(prefix="batchgen-sheet-")
-        weakref.finalize(self, os.close, self._file)
-        Path(name).unlink()
-        _convert(path, expected, sheet, self._file)
-        with ipc.open_stream(_Reader(self._file)) as stream:
+        request = {"path": str(path), "expected": sorted(expected), "sheet": sheet}
+        status = path.stat()
+        state = status.st_mtime_ns, status.st_size, status.st_ino
+        self._file = _converted(path, json.dumps(request), state)
+        with ipc.open_stream(self._file.reader()) as stream:
             self._columns = stream.schema.names[1:]
             document = json.loads(stream.schema.metadata[b"table"])
         self.names = tuple(document["names"])
@@ -68,7 +64,7 @@ class WorkbookSource:
         return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
 
     def batches(self, size: int) -> Iterator[Batch]:
-        with ipc.open_stream(_Reader(self._file)) as stream:
+        with ipc.open_stream(self._file.reader()) as stream:
             for batch in stream:
                 fitting = max(1, SLICE_BYTES * batch.num_rows // max(1, batch.nbytes))
                 step = min(size, fitting)
@@ -81,34 +77,51 @@ class WorkbookSource:
         return Batch(cells, frame.get_column(LINE).to_list())
 
 
-class _Reader(io.RawIOBase):
-    """Reads an open file with an offset of its own: several readers may share it."""
+class _NamelessFile:
+    """A temporary file that vanishes with this object, and however the process ends."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self) -> None:
+        self.descriptor, name = tempfile.mkstemp(prefix="batchgen-sheet-")
+        Path(name).unlink()
+        weakref.finalize(self, os.close, self.descriptor)
+
+    def reader(self) -> _Reader:
+        """Return a reader with an offset of its own: several may read at a time."""
+        return _Reader(self)
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, file: _NamelessFile) -> None:
+        self._file = file
         self._offset = 0
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        data = os.pread(self._descriptor, len(view), self._offset)
+        data = os.pread(self._file.descriptor, len(view), self._offset)
         self._offset += len(data)
         view[: len(data)] = data
         return len(data)
 
 
-def _convert(
-    path: Path, expected: Collection[str], sheet: str | None, target: int
-) -> None:
-    """Write a sheet into an open file."""
-    request = {"path": str(path), "expected": sorted(expected), "sheet": sheet}
+# A run opens its table twice, and a large sheet takes long to convert.
+@lru_cache(maxsize=2)
+def _converted(path: Path, request: str, _: tuple[int, ...]) -> _NamelessFile:
+    """Return a file that has the sheet as an Arrow stream.
+
+    Args:
+        path: Of the workbook.
+        request: What the child process is asked for.
+        _: State of the workbook; after a change it is converted again.
+    """
+    file = _NamelessFile()
     command = (sys.executable, "-P", "-m", "batchgen.manifest.workbook_converter")
     done = subprocess.run(  # noqa: S603 - ourselves
-        [*command, json.dumps(request)],
+        [*command, request],
         stdin=subprocess.DEVNULL,
-        stdout=target,
+        stdout=file.descriptor,
         stderr=subprocess.PIPE,
         env=_environment(),
         start_new_session=True,  # so that the terminal's Ctrl-C never reaches it
@@ -116,6 +129,7 @@ def _convert(
     )
     if done.returncode:
         raise SpecError(f"{shown(path)}{_problem(done.stderr)}")
+    return file
 
 
 def _environment() -> dict[str, str]:

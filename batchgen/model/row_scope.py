@@ -14,36 +14,36 @@ class RowScope(int):
     It is a number, since most scopes are the first rows of the table.
 
     Attributes:
-        chosen: One byte for each row, 1 for those in scope; None for all rows before
+        flags: One byte for each row, 1 for those in scope; None for all rows before
             the position.
     """
 
-    chosen: bytes | None
+    flags: bytes | None
 
-    def __new__(cls, end: int = EVERY_ROW, chosen: bytes | None = None) -> Self:
+    def __new__(cls, end: int = EVERY_ROW, flags: bytes | None = None) -> Self:
         scope = super().__new__(cls, end)
-        scope.chosen = chosen
+        scope.flags = flags
         return scope
 
     @classmethod
-    def of_chosen(cls, chosen: bytes) -> Self:
+    def of_flags(cls, flags: bytes) -> Self:
         """Return the scope of a choice."""
-        return cls(chosen.rfind(1) + 1, chosen)
+        return cls(flags.rfind(1) + 1, flags)
 
     def __contains__(self, position: int) -> bool:
         """Tell whether a row is in scope."""
         if not 0 <= position < self:
             return False
-        return self.chosen is None or self.chosen[position] == 1
+        return self.flags is None or self.flags[position] == 1
 
     def before(self, position: int | None) -> RowScope:
         """Return the part of the scope before a position."""
         if position is None or position >= self:
             return self
-        return RowScope(position, self.chosen)
+        return RowScope(position, self.flags)
 
     def count(self, rows: int) -> int:
         """Return how many of the first rows of the table are in scope."""
-        if self.chosen is None:
+        if self.flags is None:
             return min(rows, self)
-        return self.chosen.count(1, 0, min(rows, self))
+        return self.flags.count(1, 0, min(rows, self))

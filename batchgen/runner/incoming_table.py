@@ -132,9 +132,9 @@ def _suffix(source: str, path: Path) -> str:
     with path.open("rb") as file:
         packed = _PACKED[compression_of(file.read(8))]
     if source != STDIN:
-        stated = table_suffix(Path(read_url(source).path))
-        if stated in SUFFIXES:
-            return stated + packed
+        suffix = table_suffix(Path(read_url(source).path))
+        if suffix in SUFFIXES:
+            return suffix + packed
     kind = kind_of(path)
     return suffix_for(kind) + packed
 

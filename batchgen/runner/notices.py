@@ -28,9 +28,9 @@ def network_problems() -> Iterator[str]:
 
 def choice_notices(scope: RowScope) -> Iterator[str]:
     """Yield how many rows are chosen, if the job chooses any."""
-    if scope.chosen is None:
+    if scope.flags is None:
         return
-    rows, count = len(scope.chosen), scope.count(len(scope.chosen))
+    rows, count = len(scope.flags), scope.count(len(scope.flags))
     verb = "is" if count == 1 else "are"
     yield (
         f"{count:,} of {rows:,} {'row' if rows == 1 else 'rows'} {verb} chosen; the "

@@ -147,7 +147,7 @@ def test_columns_with_types_are_judged_by_them(
 
     def choose(where: str) -> bytes | None:
         job = load_job(tmp_path / "t.parquet", provider="gemini", where=where)
-        return Manifest.open(job).in_scope().chosen
+        return Manifest.open(job).in_scope().flags
 
     assert choose("n_left > 3") == b"\0\1"
     assert choose("ok = true") == b"\1\0"
@@ -182,4 +182,4 @@ def test_ids_need_a_column_that_is_the_id(make_job: MakeJob, tmp_path: Path) -> 
     job = load_job(
         tmp_path / "t.csv", provider="gemini", ids="ids.txt", id_column="SKU"
     )
-    assert Manifest.open(job).in_scope().chosen == b"\0\1"
+    assert Manifest.open(job).in_scope().flags == b"\0\1"

@@ -487,6 +487,13 @@ def test_a_workbook_without_rows_is_refused(
     assert str(caught.value).startswith(message)
 
 
+def test_a_sheet_that_was_edited_is_read_anew(make_job: MakeJob) -> None:
+    for prompt in ("cup", "mug"):
+        job = make_job(sheet([["prompt"], [prompt]]), "m.xlsx")
+
+        assert [row.prompt for row in rows_of(job)] == [prompt]
+
+
 def test_a_sheet_may_be_read_twice_at_the_same_time(make_job: MakeJob) -> None:
     job = make_job(sheet([["prompt"], *([f"{n}"] for n in range(50))]), "m.xlsx")
     manifest = Manifest.open(job)
