@@ -36,9 +36,8 @@ def read_incoming_job(
         UsageError: an option is wrong, or `--out` is missing.
     """
     out = _run_folder(source, overrides, rehearse=rehearse, is_needed=keeps)
-    path, notice = copy_table(
-        source, out if keeps else _passing_folder(), sys.stdin.buffer
-    )
+    passing = None if keeps else _passing_folder()
+    path, notice = copy_table(source, out, sys.stdin.buffer, passing)
     if notice is not None:
         write_notice(notice)
     job = load_job_with_options(path, {**overrides, "out": str(out)})

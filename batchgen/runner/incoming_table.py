@@ -54,13 +54,16 @@ def stem_of(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", stem)[:60] or "table"
 
 
-def copy_table(source: str, folder: Path, stdin: BinaryIO) -> tuple[Path, str | None]:
+def copy_table(
+    source: str, folder: Path, stdin: BinaryIO, passing: Path | None = None
+) -> tuple[Path, str | None]:
     """Copy a table into a run folder, or find the copy that an earlier run made.
 
     Args:
         source: `-` or an address.
         folder: The run folder; made if missing.
         stdin: The standard input.
+        passing: A folder for a copy that is not kept, in place of the run folder.
 
     Returns:
         The copy, and a notice where an earlier one is used.
@@ -85,6 +88,8 @@ def copy_table(source: str, folder: Path, stdin: BinaryIO) -> tuple[Path, str | 
                 f"into the command, as in cat products.csv | batchgen run {STDIN}"
             )
         return existing, f"the standard input is empty: read from its copy {existing}"
+    if passing is not None:
+        return _store(source, passing, first, content, None), None
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
         return _store(source, folder, first, content, existing), None

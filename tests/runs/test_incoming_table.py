@@ -131,6 +131,23 @@ def test_a_table_of_the_web_is_fetched_once_and_without_a_key(
             copy_table(address(server, "/other.csv"), tmp_path / "out", NOTHING)
 
 
+def test_a_look_at_a_table_keeps_no_copy_and_uses_that_of_a_run(
+    tmp_path: Path,
+) -> None:
+    out, passing = tmp_path / "out", tmp_path / "passing"
+    passing.mkdir()
+    with served({"/list.csv": CSV}) as server:
+        url = address(server, "/list.csv")
+        path, _ = copy_table(url, out, NOTHING, passing)
+        assert (path.parent, out.exists()) == (passing, False)
+        of_run, _ = copy_table(url, out, NOTHING)
+        server.pages["/list.csv"] = CSV + b"3,a jar\n"
+
+        again, _ = copy_table(url, out, NOTHING, passing)
+
+    assert again == of_run
+
+
 def test_two_addresses_are_two_tables() -> None:
     assert name_of("https://a.example/x.csv") != name_of("https://b.example/x.csv")
 
