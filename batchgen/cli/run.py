@@ -82,6 +82,9 @@ def command(
 ) -> None:
     """Run SOURCE, a job file or a manifest, or carry on where it stopped.
 
+    A manifest may also be several files, a pattern in quotes, an https address, or -
+    for the standard input (with --out).
+
     \b
     Exit codes: 0 every row in scope succeeded; 1 the job could not run;
     2 wrong usage, or consent missing; 3 some rows did not succeed;

@@ -379,6 +379,7 @@ def test_each_line_of_a_text_is_a_prompt(make_job: MakeJob) -> None:
 # -- workbooks
 
 
+@pytest.mark.slow
 def test_cells_of_a_sheet_are_the_text_that_a_person_sees(make_job: MakeJob) -> None:
     def fill(book: xlsxwriter.Workbook) -> None:
         page = book.add_worksheet()
@@ -401,6 +402,7 @@ def test_cells_of_a_sheet_are_the_text_that_a_person_sees(make_job: MakeJob) -> 
     assert [row.line for row in rows_of(job)] == [2, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("above", "prompt"),
     [
@@ -423,6 +425,7 @@ def test_titles_above_the_header_of_a_sheet_are_left_out_and_said(
     assert any(f"row {len(above) + 1} is read as the header" in n for n in notices(job))
 
 
+@pytest.mark.slow
 def test_a_sheet_is_chosen_by_name_and_else_the_first_with_cells(
     make_job: MakeJob,
 ) -> None:
@@ -445,6 +448,7 @@ def test_a_sheet_is_chosen_by_name_and_else_the_first_with_cells(
         rows_of(make_job(content, "m.xlsx", sheet="Mug"))
 
 
+@pytest.mark.slow
 def test_a_sheet_that_begins_in_the_middle_is_read(make_job: MakeJob) -> None:
     def fill(book: xlsxwriter.Workbook) -> None:
         page = book.add_worksheet()
@@ -460,6 +464,7 @@ def test_a_sheet_that_begins_in_the_middle_is_read(make_job: MakeJob) -> None:
     assert any("1 column is left out" in notice for notice in notices(job))
 
 
+@pytest.mark.slow
 def test_a_sheet_of_libreoffice_is_read(make_job: MakeJob) -> None:
     content = ods([["Liste"], ["id", "title"], ["1", "Tasse"], ["2", "Krug"]])
 
@@ -468,6 +473,7 @@ def test_a_sheet_of_libreoffice_is_read(make_job: MakeJob) -> None:
     assert places(rows) == [(0, 3, "a Tasse"), (1, 4, "a Krug")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -487,6 +493,7 @@ def test_a_workbook_without_rows_is_refused(
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.slow
 def test_a_sheet_that_was_edited_is_read_anew(make_job: MakeJob) -> None:
     for prompt in ("cup", "mug"):
         job = make_job(sheet([["prompt"], [prompt]]), "m.xlsx")
@@ -494,6 +501,7 @@ def test_a_sheet_that_was_edited_is_read_anew(make_job: MakeJob) -> None:
         assert [row.prompt for row in rows_of(job)] == [prompt]
 
 
+@pytest.mark.slow
 def test_a_sheet_may_be_read_twice_at_the_same_time(make_job: MakeJob) -> None:
     job = make_job(sheet([["prompt"], *([f"{n}"] for n in range(50))]), "m.xlsx")
     manifest = Manifest.open(job)
@@ -537,6 +545,7 @@ def test_a_stream_of_arrow_is_read(make_job: MakeJob) -> None:
 # -- several files
 
 
+@pytest.mark.slow
 def test_several_files_are_one_table_united_by_name(
     make_job: MakeJob, tmp_path: Path
 ) -> None:
