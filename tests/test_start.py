@@ -116,6 +116,7 @@ LATE = {
     "manifest.manifest.Manifest.in_scope: batchgen.manifest.row_choice": (
         "for a choice of rows alone"
     ),
+    "manifest.manifest.Manifest.open: batchgen.manifest.row_choice": "likewise",
     "manifest.opening._binary_source: batchgen.manifest.arrow_source": (
         "pyarrow, for Arrow alone"
     ),

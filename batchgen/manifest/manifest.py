@@ -117,6 +117,11 @@ class Manifest:
                     f"{where}: no column `{column}`, which [budget.by] names "
                     f"(it has {listed(source.names)})"
                 )
+        if job.has_choice:
+            # Imported here: most jobs choose no rows.
+            from batchgen.manifest.row_choice import check_choice
+
+            check_choice(job, layout)
         return cls(job, source, layout, notices)
 
     def _refuse_unreadable(self) -> None:

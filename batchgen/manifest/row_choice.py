@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -22,14 +23,37 @@ Batches = Callable[[], Iterable[Batch]]
 """Reads the table again from its start."""
 
 
-def choose_rows(job: Job, layout: Layout, batches: Batches) -> RowScope:
-    """Return the rows that a job chooses.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The choices of a job, checked against the columns of its table.
 
-    Each choice narrows what the ones before it left: condition, positions and ids, then
-    the first of each value, then the sample, then the limit.
+    Attributes:
+        ids: The ids to choose, and the column that has them; None for any id.
+    """
+
+    job: Job
+    condition: Condition | None
+    ids: tuple[list[str], str] | None
+
+    def judge(self, frame: pl.DataFrame, position: int) -> pl.Series:
+        """Return which rows of a frame fulfil condition, positions and ids."""
+        mask = pl.repeat(True, frame.height, eager=True)  # noqa: FBT003
+        if self.condition is not None:
+            mask &= self.condition.judge(frame, position)
+        if self.job.rows:
+            mask &= _at_positions(self.job.rows, position, frame.height)
+        if self.ids is not None:
+            ids, column = self.ids
+            is_listed = _texts(frame.get_column(column)).is_in(ids)
+            mask &= is_listed.fill_null(value=False)
+        return mask
+
+
+def check_choice(job: Job, layout: Layout) -> Choice:
+    """Return the choices of a job, as far as the header tells that they are possible.
 
     Raises:
-        SpecError: a choice names a column that the table lacks, or cannot be judged.
+        SpecError: a choice names a column that the table lacks, or cannot be read.
     """
     if job.dedupe:
         raise SpecError(
@@ -39,29 +63,32 @@ def choose_rows(job: Job, layout: Layout, batches: Batches) -> RowScope:
     condition = None
     if job.where is not None:
         condition = Condition(job.where, layout.names, files_shown(job.tables))
-        condition.prepare(batches())
-    ids = None if job.ids is None else _read_ids(job.ids)
-    id_column = _id_column(job, layout) if ids is not None else None
     if job.first_by is not None:
         _check_column(job.first_by, layout, "first-by", job)
+    ids = None if job.ids is None else (_read_ids(job.ids), _id_column(job, layout))
+    return Choice(job, condition, ids)
+
+
+def choose_rows(job: Job, layout: Layout, batches: Batches) -> RowScope:
+    """Return the rows that a job chooses.
+
+    Each choice narrows what the ones before it left: condition, positions and ids, then
+    the first of each value, then the sample, then the limit.
+
+    Raises:
+        SpecError: a choice cannot be applied to the table.
+    """
+    choice = check_choice(job, layout)
+    if choice.condition is not None:
+        choice.condition.prepare(batches())
     masks: list[pl.Series] = []
     values: list[pl.Series] = []
     position = 0
     for batch in batches():
-        frame, height = batch.frame, batch.frame.height
-        mask = pl.repeat(True, height, eager=True)  # noqa: FBT003
-        if condition is not None:
-            mask &= condition.judge(frame, position)
-        if job.rows:
-            mask &= _at_positions(job.rows, position, height)
-        if ids is not None and id_column is not None:
-            mask &= (
-                _texts(frame.get_column(id_column)).is_in(ids).fill_null(value=False)
-            )
+        masks.append(choice.judge(batch.frame, position))
         if job.first_by is not None:
-            values.append(_texts(frame.get_column(job.first_by)).hash())
-        masks.append(mask)
-        position += height
+            values.append(_texts(batch.frame.get_column(job.first_by)).hash())
+        position += batch.frame.height
     mask = pl.concat(masks) if masks else pl.Series(dtype=pl.Boolean)
     if values:
         mask = _first_of_each(mask, pl.concat(values))

@@ -88,6 +88,19 @@ def test_rows_of_another_choice_stay_where_the_table_is_edited(tmp_path: Path) -
     assert len(purchases(tmp_path)) == 5
 
 
+@pytest.mark.parametrize(
+    "choice", [("--where", "stok > 0"), ("--first-by", "x"), ("--ids", "none.txt")]
+)
+def test_a_wrong_choice_makes_no_folder(
+    tmp_path: Path, choice: tuple[str, str]
+) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+
+    run(tmp_path, *choice, code=1)
+
+    assert not (tmp_path / "out").exists()
+
+
 def test_check_counts_the_chosen_rows_alone(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
     words = ("check", "t.csv", "--provider", "gemini", "--first-by", "brand", "--json")
