@@ -20,7 +20,7 @@ from batchgen.ledger import PlanEntry
 from batchgen.ledger.row_judge import REPEATED
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
-from batchgen.manifest.wording import shown
+from batchgen.manifest.wording import files_shown
 from batchgen.model import Endpoint, Job
 from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
@@ -128,7 +128,8 @@ def entry_at(job: Job, row: int) -> PlanEntry:
             rows += 1
         if job.image_folder is not None:  # a place of its own, not the run folder
             ImageStore(job.image_folder).clear()
-    raise UsageError(f"{shown(job.manifest)} has rows 0 to {rows - 1}, no row {row}")
+    where = files_shown(job.tables)
+    raise UsageError(f"{where} has rows 0 to {rows - 1}, no row {row}")
 
 
 def problem_of(entry: PlanEntry) -> str:
@@ -139,7 +140,7 @@ def problem_of(entry: PlanEntry) -> str:
 
 def _where(job: Job, entry: PlanEntry) -> str:
     line = "" if entry.line is None else f", line {entry.line}"
-    return f"{shown(job.manifest)}, row {entry.position}{line}"
+    return f"{files_shown(job.tables)}, row {entry.position}{line}"
 
 
 def _endpoint(job: Job, name: str) -> Endpoint:
