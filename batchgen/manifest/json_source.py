@@ -7,6 +7,7 @@ columns have the same type in every batch, though JSON declares none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 
@@ -45,49 +46,18 @@ class JsonSource:
         """
         self.path = text.path
         self._text = text
-        self._elements = filled_lines if has_lines else elements
-        names: dict[str, None] = {}
-        for _, row in self._rows():
-            if not row.keys() <= names.keys():
-                names.update(dict.fromkeys(row))
-                self._check_width(len(names))
-        if not names:
-            raise SpecError(
-                f"{shown(self.path)}: it holds no rows: write objects such as "
-                f"{_EXAMPLE}"
-            )
-        self.names = tuple(names)
-
-    def _check_width(self, columns: int) -> None:
-        if columns > _MAX_COLUMNS:
-            raise SpecError(
-                f"{shown(self.path)}: its objects have more than {_MAX_COLUMNS:,} "
-                "different keys: give each row the same keys"
-            )
+        self._has_lines = has_lines
+        status = text.path.stat()
+        state = status.st_mtime_ns, status.st_size, status.st_ino
+        self.names = _names(text, has_lines, state)
 
     def empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
 
     def batches(self, size: int) -> Iterator[Batch]:
-        rows = self._rows()
+        rows = _rows(self._text, has_lines=self._has_lines)
         while chunk := list(islice(_until_full(rows), size)):
             yield self._batch(chunk)
-
-    def _rows(self) -> Iterator[tuple[int, Object]]:
-        for position, element in enumerate(self._elements(self._text)):
-            try:
-                yield element.line, _read_object(element.content)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise self._broken(position, element, error) from error
-
-    def _broken(self, position: int, element: Element, error: Exception) -> SpecError:
-        if isinstance(error, msgspec.ValidationError):
-            reason = f"an object is needed, such as {_EXAMPLE} ({error})"
-        else:
-            reason = f"no valid JSON: {error}"
-        return SpecError(
-            f"{shown(self.path)}, row {position}, line {element.line}: {reason}"
-        )
 
     def _batch(self, chunk: list[tuple[int, Object]]) -> Batch:
         columns = {
@@ -95,6 +65,54 @@ class JsonSource:
         }
         frame = pl.DataFrame(columns, schema=dict.fromkeys(self.names, pl.String))
         return Batch(frame, [line for line, _ in chunk])
+
+
+def _rows(text: TextFile, *, has_lines: bool) -> Iterator[tuple[int, Object]]:
+    """Yield the objects of a file, each with its line."""
+    parts = filled_lines(text) if has_lines else elements(text)
+    for position, element in enumerate(parts):
+        try:
+            yield element.line, _read_object(element.content)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise _broken(text, position, element, error) from error
+
+
+# A run opens its table twice, and to read a long one takes a second or two.
+@lru_cache(maxsize=8)
+def _names(text: TextFile, has_lines: bool, _: tuple[int, ...]) -> tuple[str, ...]:  # noqa: FBT001
+    """Return all keys of the objects in a file.
+
+    Args:
+        text: The file.
+        has_lines: Whether each line is an object.
+        _: State of the file; after a change it is read again.
+    """
+    names: dict[str, None] = {}
+    for _line, row in _rows(text, has_lines=has_lines):
+        if not row.keys() <= names.keys():
+            names.update(dict.fromkeys(row))
+            if len(names) > _MAX_COLUMNS:
+                raise SpecError(
+                    f"{shown(text.path)}: its objects have more than {_MAX_COLUMNS:,} "
+                    "different keys: give each row the same keys"
+                )
+    if not names:
+        raise SpecError(
+            f"{shown(text.path)}: it holds no rows: write objects such as {_EXAMPLE}"
+        )
+    return tuple(names)
+
+
+def _broken(
+    text: TextFile, position: int, element: Element, error: Exception
+) -> SpecError:
+    if isinstance(error, msgspec.ValidationError):
+        reason = f"an object is needed, such as {_EXAMPLE} ({error})"
+    else:
+        reason = f"no valid JSON: {error}"
+    return SpecError(
+        f"{shown(text.path)}, row {position}, line {element.line}: {reason}"
+    )
 
 
 _EXAMPLE = '{"id": "1", "prompt": "a cup"}'
