@@ -26,7 +26,8 @@ SLOW = (
     *(
         f"runs/test_{name}.py"
         for name in (
-            *("full_disk", "gateways", "kept", "limits", "links", "long_outages"),
+            *("full_disk", "gateways", "incoming_table", "kept", "limits", "links"),
+            "long_outages",
             *("lost_uploads", "memory"),
         )
     ),

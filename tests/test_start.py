@@ -133,12 +133,39 @@ LATE = {
     "manifest.opening.expected_names: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
-    "manifest.opening.open_source: batchgen.manifest.parquet_source": (
+    "cli.options._files: batchgen.cli.usage": "for what is odd alone",
+    "cli.options.read_job: batchgen.cli.incoming": (
+        "fetches, for a table that is no file alone"
+    ),
+    "manifest.manifest.Manifest.in_scope: batchgen.manifest.row_choice": (
+        "for a choice of rows alone"
+    ),
+    "manifest.manifest.Manifest.open: batchgen.manifest.row_choice": "likewise",
+    "manifest.opening._binary_source: batchgen.manifest.arrow_source": (
+        "pyarrow, for Arrow alone"
+    ),
+    "manifest.opening._binary_source: batchgen.manifest.parquet_source": (
         "pyarrow, for Parquet alone"
     ),
     "manifest.manifest._file_names: batchgen.manifest.file_name_template": (
         "jinja2, for a template alone"
     ),
+    "manifest.opening._binary_source: batchgen.manifest.workbook_source": (
+        "pyarrow, for workbooks alone"
+    ),
+    "manifest.opening._text_source: batchgen.manifest.json_source": (
+        "msgspec, for JSON alone"
+    ),
+    "manifest.opening.open_table: batchgen.manifest.united_source": (
+        "for several files alone"
+    ),
+    "manifest.text_encoding._readings: charset_normalizer": (
+        "slow to load, for what is neither UTF-8 nor UTF-16 alone"
+    ),
+    "manifest.text_file._unpacker: isal": "for gzip alone",
+    "manifest.text_file._unpacker: isal.igzip_lib": "likewise",
+    "manifest.text_file._unpacker: backports": "for zstd alone",
+    "manifest.text_file._unpacker: compression": "likewise, since Python 3.14",
     "manifest.manifest._template: batchgen.manifest.template": (
         "jinja2, for a template alone"
     ),
@@ -154,6 +181,9 @@ LATE = {
     "references.reference_cache._shrink: batchgen.references.shrink": (
         "Pillow, for images that are changed alone"
     ),
+    "wire.object_store.read_object: obstore": "an extra, for clouds alone",
+    "wire.object_store.read_object: obstore.exceptions": "likewise",
+    "wire.object_store.read_object: obstore.store": "likewise",
     "wire.decompression._Brotli: brotli": "few peers compress unasked",
     "wire.decompression._Zstd: backports": "likewise",
     "wire.decompression._Zstd: compression": "likewise, since Python 3.14",

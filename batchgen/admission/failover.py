@@ -10,8 +10,8 @@ from batchgen.admission.provider_queue import ProviderQueue
 from batchgen.admission.run_context import RowRules, Run
 from batchgen.budget import Budget, Reservation, column_values_of
 from batchgen.ledger import AttemptRecord, Candidate, Ledger, PlannedRow, Reader
-from batchgen.ledger.estimate import scope_end
 from batchgen.model import OPEN, PriceKey, State
+from batchgen.model.row_scope import RowScope
 
 ROWS_PER_STEP = 32
 """Rows that an idle queue takes over in one step: few, so that a provider which works
@@ -77,10 +77,12 @@ class WorkStealing:
             may_donate = donor.stopped is not None or run.job.route == "fastest"
             while donor is not self._queue and may_donate:
                 at = (donor.name, self._stopped_queues(), run.children_for_others)
-                end = self._end.get(at, scope_end(run.job.limit))
+                scope = run.job.rows_in_scope
+                end = self._end.get(at, scope)
                 if end is None:
                     break
-                self._end[at], row_ids = await run.writer.commit(self._step(donor, end))
+                step = self._step(donor, scope.before(end))
+                self._end[at], row_ids = await run.writer.commit(step)
                 self._queue.moved_rows.extend(row_ids)
                 if row_ids:
                     return True
@@ -90,7 +92,7 @@ class WorkStealing:
         return sum(queue.stopped is not None for queue in self._run.queues.values())
 
     def _step(
-        self, donor: ProviderQueue, end: int
+        self, donor: ProviderQueue, end: RowScope
     ) -> Callable[[Ledger], tuple[int | None, list[int]]]:
         def step(ledger: Ledger) -> tuple[int | None, list[int]]:
             """Return where the rows that were read begin, and which of them move."""

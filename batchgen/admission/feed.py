@@ -25,7 +25,6 @@ from batchgen.errors import (
     Again,
 )
 from batchgen.ledger import AttemptRecord, PlannedRow
-from batchgen.ledger.estimate import scope_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,8 @@ class Feed:
     def __init__(self, run: Run, queue: ProviderQueue, references: References) -> None:
         self._run = run
         self._queue = queue
-        end = scope_end(run.job.limit)
-        self.scan = RowScan(run.ledger, run.budget, queue.name, end)
+        scope = run.job.rows_in_scope
+        self.scan = RowScan(run.ledger, run.budget, queue.name, scope)
         self._rows: deque[PlannedRow] = deque()
         self._parts: deque[QueuedPart] = deque()
         self._preparation = Preparation(run, queue, references)

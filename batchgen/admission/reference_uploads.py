@@ -72,8 +72,8 @@ class References:
         self._run = run
         self._stand_in = stand_in
         self._cache = ReferenceCache(
-            run.job.manifest.parent,
-            allowed_folder=run.job.references.folder or run.job.manifest.parent,
+            run.job.folder,
+            allowed_folder=run.job.references.folder or run.job.folder,
             shrink=run.job.references.shrink,
             offload=run.offload,
             fetch=self._fetch,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from batchgen.admission.next_step import RowEnd
 from batchgen.errors import BudgetReached, Charge, Internal, SpecError, StorageError
-from batchgen.ledger.estimate import scope_end
 from batchgen.model import Job, Status
 from batchgen.tracebacks import fault_message
 
@@ -68,7 +67,7 @@ def rows_of(job: Job, ledger: Reader, row_id: int) -> int:
     """Return how many rows in scope a purchase is for."""
     if not job.dedupe:
         return 1
-    return 1 + ledger.count_sharing_rows(row_id, scope_end(job.limit))
+    return 1 + ledger.count_sharing_rows(row_id, job.rows_in_scope)
 
 
 async def end_row(run: Run, row_id: int, end: RowEnd) -> None:

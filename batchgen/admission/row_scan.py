@@ -14,6 +14,7 @@ from batchgen.admission.next_step import Part
 from batchgen.budget import Budget, ColumnValue, Reservation
 from batchgen.ledger import PlannedRow, Reader
 from batchgen.model import Status
+from batchgen.model.row_scope import RowScope
 
 SLICE = 256
 """Rows that are read ahead of their purchase."""
@@ -58,7 +59,9 @@ class RowScan:
         may_have_more: Whether another slice may follow at once.
     """
 
-    def __init__(self, ledger: Reader, budget: Budget, provider: str, end: int) -> None:
+    def __init__(
+        self, ledger: Reader, budget: Budget, provider: str, end: RowScope
+    ) -> None:
         self._ledger = ledger
         self._budget = budget
         self._provider = provider
@@ -96,7 +99,11 @@ class RowScan:
 
     def _read_again(self, again: _SecondReading) -> list[PlannedRow]:
         rows = self._ledger.waiting(
-            self._provider, again.after, again.end, SLICE, again.firsts
+            self._provider,
+            again.after,
+            self._end.before(again.end),
+            SLICE,
+            again.firsts,
         )
         if rows:
             again.after = rows[-1].position

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -46,16 +46,17 @@ class Job:
 
     def __init__(
         self,
-        manifest: str | Path | pl.DataFrame | None = None,
+        manifest: str | Path | Sequence[str | Path] | pl.DataFrame | None = None,
         /,
         **settings: Unpack[Settings],
     ) -> None:
         """Make a job from settings, by the names of the job file's keys.
 
         Args:
-            manifest: The path of a table, or a polars frame. A frame is stored in the
-                run folder, so `out` must name one. A folder belongs to its first
-                frame: one with other content is refused.
+            manifest: The path of a table, several of them that are one table, or a
+                polars frame. A frame is stored in the run folder, so `out` must name
+                one. A folder belongs to its first frame: one with other content is
+                refused.
             settings: `provider`, `prompt`, `max_cost` and all others; the page
                 `job-file` explains each.
 
@@ -105,7 +106,7 @@ class Job:
 
 def _frame_of(manifest: object) -> pl.DataFrame | None:
     """Return the manifest if it is a frame; None if it is a path."""
-    if manifest is None or isinstance(manifest, str | Path):
+    if manifest is None or isinstance(manifest, str | Path | list | tuple):
         return None
     # Imported here: a job for a file needs no polars yet.
     import polars as pl

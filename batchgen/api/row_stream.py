@@ -16,9 +16,10 @@ from batchgen.api.jobs import Job, spec_to_run
 from batchgen.api.run_keywords import RunKeywords, options_of
 from batchgen.api.run_reports import RunProgress
 from batchgen.api.runs import run
-from batchgen.ledger.estimate import scope_end
 from batchgen.ledger.lookup import EndedRows
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import ResultRow
+from batchgen.model.row_scope import RowScope
 from batchgen.output import ARCHIVE
 from batchgen.runner.folder import read_ledger
 from batchgen.runner.handle import RunHandle
@@ -121,7 +122,11 @@ class _RunThread(threading.Thread):
     def open_rows(self, stack: ExitStack) -> EndedRows:
         """Return the rows of the run; the stack closes its ledger."""
         ledger = stack.enter_context(closing(read_ledger(self._spec.out)))
-        return EndedRows(ledger, ARCHIVE, scope_end(self._spec.limit))
+        return EndedRows(ledger, ARCHIVE, self._scope())
+
+    def _scope(self) -> RowScope:
+        spec = self._spec
+        return Manifest.open(spec).in_scope() if spec.has_choice else spec.rows_in_scope
 
     def raise_error(self) -> None:
         """Raise the error of the run, if it has one."""

@@ -18,7 +18,7 @@ from batchgen.checks.findings import (
 from batchgen.checks.forecast import budgets_of, disk_of, forecast_of, paces_of
 from batchgen.ledger import Ledger, PlanEntry, PlanWriter, Reader, Totals, new_names
 from batchgen.ledger.database import copy_ledger
-from batchgen.ledger.estimate import EVERY_ROW, scope_end
+from batchgen.ledger.estimate import EVERY_ROW
 from batchgen.ledger.naming import rename_row
 from batchgen.ledger.outstanding import first_sharing_row, sharing
 from batchgen.ledger.plan import share_nothing
@@ -33,6 +33,7 @@ from batchgen.manifest import Row, key_of
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, PriceList, Status, now_micros, utc
+from batchgen.model.row_scope import RowScope
 from batchgen.output.member_names import folded_base_names, strip_image_extension
 from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
@@ -45,7 +46,7 @@ from batchgen.runner.incomplete_rows import (
     would_refuse,
 )
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
-from batchgen.runner.notices import network_problems, notices_of
+from batchgen.runner.notices import choice_notices, network_problems, notices_of
 from batchgen.runner.row_causes import causes_among
 
 ALL_ROWS = -1
@@ -75,6 +76,7 @@ def check_job(
     with tempfile.TemporaryDirectory(prefix="batchgen-check-") as folder:
         job = replace(job, image_folder=Path(folder) / "references")
         manifest = Manifest.open(job)
+        job = replace(job, scope=manifest.in_scope())
         router = Router.of(job, providers, prices, today)
         notices = [
             *(
@@ -82,6 +84,7 @@ def check_job(
                 for problem in network_problems()
             ),
             *manifest.notices,
+            *choice_notices(job.rows_in_scope),
             *notices_of(job, providers, today),
         ]
         copy = Path(folder) / LEDGER
@@ -90,12 +93,13 @@ def check_job(
         gaps = Gaps() if manifest.gap_finder else None
         try:
             renamed = _plan(ledger, manifest, router, max_listed, gaps)
-            end = scope_end(job.limit)
+            end = job.rows_in_scope
             notices += edit_notices(ledger, end, ledger.generation)
-            notices += manifest.id_advice()
+            notices += manifest.advice()
             findings = _findings(ledger, router, notices, renamed, gaps, max_listed)
         finally:
             ledger.close()
+    findings = replace(findings, starts=manifest.starts)
     if rehearsal is not None:
         findings = replace(findings, mode=rehearsal.mode, rehearsal=rehearsal)
     return findings
@@ -130,7 +134,7 @@ def _plan(
     gaps: Gaps | None,
 ) -> list[Problem]:
     """Plan all rows, count those in scope without a value, and return renamed rows."""
-    end = scope_end(router.job.limit)
+    end = router.job.rows_in_scope
     renamed: list[Problem] = []
     with (
         ledger.transaction(),
@@ -141,7 +145,7 @@ def _plan(
         for part, entries in add_all_rows(plan, manifest, router):
             if gaps is not None and manifest.gap_finder is not None:
                 for row in part.rows:
-                    if row.position < end:
+                    if row.position in end:
                         manifest.gap_finder.count(gaps, row.missing_columns)
             rows += len(part.rows)
             room = None if max_listed < 0 else max_listed - len(renamed)
@@ -183,7 +187,7 @@ def _findings(
     max_listed: int,
 ) -> Findings:
     job = router.job
-    end = scope_end(job.limit)
+    end = job.rows_in_scope
     generation = ledger.generation
     duplicates = _duplicates(ledger, end)
     if not job.dedupe:
@@ -193,14 +197,14 @@ def _findings(
     forecast = forecast_of(ledger, end, router)
     return Findings(
         totals=totals,
-        problems=_before(end, problems(ledger, max_listed)),
+        problems=_in_scope(end, problems(ledger, max_listed)),
         invalid=[
             cause
             for cause in causes_among(ledger, totals.rows, end)
             if cause.status is Status.INVALID
         ],
-        renamed=[rename for rename in renamed if rename.row < end],
-        left_out=_before(end, warnings(ledger, max_listed)),
+        renamed=[rename for rename in renamed if rename.row in end],
+        left_out=_in_scope(end, warnings(ledger, max_listed)),
         warned=count_warnings(ledger, end),
         prompts=list(finished_prompts(ledger, end)),
         gaps=gaps,
@@ -216,8 +220,8 @@ def _findings(
     )
 
 
-def _before(end: int, problems: Iterable[PlanProblem]) -> list[Problem]:
-    return [Problem(*problem) for problem in problems if problem.position < end]
+def _in_scope(scope: RowScope, problems: Iterable[PlanProblem]) -> list[Problem]:
+    return [Problem(*problem) for problem in problems if problem.position in scope]
 
 
 def _duplicates(ledger: Ledger, end: int) -> Duplicates:

@@ -238,6 +238,7 @@ class Findings:
         notices: Messages about the manifest, the job's providers and the environment.
         rehearsal: Totals of the rehearsal in the folder; None if there is none. All
             other attributes leave it out.
+        starts: Position of the first row of each file of the manifest.
     """
 
     totals: Totals
@@ -258,3 +259,4 @@ class Findings:
     mode: str | None
     notices: Sequence[str]
     rehearsal: Totals | None = None
+    starts: Sequence[int] = ()

@@ -24,7 +24,7 @@ from batchgen.cli.json_fields import (
     rows_by_status,
 )
 from batchgen.cli.json_writer import exact_json, price_fields, tagged
-from batchgen.cli.options import job_options, overrides_of, read_job
+from batchgen.cli.options import job_options, overrides_of, read_job, source_argument
 from batchgen.ledger import Totals
 from batchgen.model import Job, Status, to_usd
 from batchgen.planning.own_address import is_documented_address
@@ -39,7 +39,7 @@ PROBLEMS_SHOWN = 20
 
 
 @click.command("check")
-@click.argument("source", type=click.Path(path_type=Path))
+@source_argument
 @job_options
 @click.option("--online", is_flag=True, help="Ask the providers for the balance, too.")
 @click.option(
@@ -53,7 +53,7 @@ PROBLEMS_SHOWN = 20
 def command(
     context: click.Context,
     /,
-    source: Path,
+    sources: tuple[Path | str, ...],
     *,
     online: bool,
     as_json: bool,
@@ -66,7 +66,8 @@ def command(
 
     Exit codes: 0 all rows can run, 3 some cannot, 1 none can.
     """
-    job = read_job(source, overrides_of(options))
+    source, *more = sources
+    job = read_job(source, overrides_of(options), more=more)
     findings = plan_of(job, ALL_ROWS if as_json else PROBLEMS_SHOWN).findings
     accounts = _accounts(job) if online else None
     if as_json:

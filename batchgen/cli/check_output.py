@@ -22,6 +22,7 @@ from batchgen.cli.formatting import (
     problem_lines,
     rows_line,
 )
+from batchgen.cli.table_places import file_of_row
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Job, Price, dollars
@@ -82,7 +83,7 @@ def _rehearsed(rehearsal: Totals) -> Iterator[str]:
 
 def _rows(job: Job, findings: Findings) -> Iterator[str]:
     yield rows_line(findings.totals)
-    file = shown(job.manifest)
+    file = file_of_row(job, findings.starts)
     yield from invalid_lines(findings.invalid, file)
     if findings.renamed:
         yield "file names that are not safe, or another row has:"

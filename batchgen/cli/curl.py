@@ -16,13 +16,13 @@ from batchgen.addresses import shown as shown_reference
 from batchgen.admission.next_step import missing_parts
 from batchgen.cli.curl_command import REPLY, Script
 from batchgen.cli.formatting import counted
-from batchgen.cli.options import job_options, overrides_of, read_job
+from batchgen.cli.options import job_options, overrides_of, read_job, source_argument
 from batchgen.errors import SpecError, UsageError
 from batchgen.ledger import PlanEntry
 from batchgen.ledger.row_matching import REPEATED
 from batchgen.manifest.embedded import ImageStore
 from batchgen.manifest.manifest import Manifest
-from batchgen.manifest.wording import shown
+from batchgen.manifest.wording import files_shown
 from batchgen.model import Job
 from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
@@ -33,7 +33,7 @@ from batchgen.runner.notices import address_notice
 
 
 @click.command("curl")
-@click.argument("source", type=click.Path(path_type=Path))
+@source_argument
 @click.option(
     "--row",
     type=click.IntRange(min=0),
@@ -42,13 +42,15 @@ from batchgen.runner.notices import address_notice
     help="Position in the manifest, from 0.",
 )
 @job_options
-def command(source: Path, row: int, **options: Any) -> None:
+def command(sources: tuple[Path | str, ...], row: int, **options: Any) -> None:
     """Print the request of one row of SOURCE as a curl command; send nothing.
 
     The key stays a shell variable; none is read. A reference that is a URL is looked
     at if its provider takes only bytes, for its type stands in the request.
     """
-    click.echo(anyio.run(command_of, read_job(source, overrides_of(options)), row))
+    source, *more = sources
+    job = read_job(source, overrides_of(options), more=more)
+    click.echo(anyio.run(command_of, job, row))
 
 
 async def command_of(job: Job, row: int, may_fetch: bool = True) -> str:  # noqa: FBT001, FBT002 - anyio.run takes positions alone
@@ -133,7 +135,8 @@ def entry_at(job: Job, row: int) -> PlanEntry:
             rows += 1
         if job.image_folder is not None:  # a place of its own, not the run folder
             ImageStore(job.image_folder).clear()
-    raise UsageError(f"{shown(job.manifest)} has rows 0 to {rows - 1}, no row {row}")
+    where = files_shown(job.tables)
+    raise UsageError(f"{where} has rows 0 to {rows - 1}, no row {row}")
 
 
 def problem_of(entry: PlanEntry) -> str:
@@ -144,7 +147,7 @@ def problem_of(entry: PlanEntry) -> str:
 
 def _where(job: Job, entry: PlanEntry) -> str:
     line = "" if entry.line is None else f", line {entry.line}"
-    return f"{shown(job.manifest)}, row {entry.position}{line}"
+    return f"{files_shown(job.tables)}, row {entry.position}{line}"
 
 
 def _endpoint(job: Job, name: str) -> Endpoint:

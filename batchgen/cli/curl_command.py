@@ -218,8 +218,8 @@ class Script:
 
         job = self.job
         return ReferenceCache(
-            job.manifest.parent,
-            allowed_folder=job.references.folder or job.manifest.parent,
+            job.folder,
+            allowed_folder=job.references.folder or job.folder,
             shrink=job.references.shrink,
             offload=anyio.to_thread.run_sync,
             fetch=fetch,
@@ -244,7 +244,7 @@ class Script:
     def _file_of(self, reference: str, image: Attachment) -> str:
         """Return the file of an image; add a step that makes one if there is none."""
         if is_local(reference):
-            path = (self.job.manifest.parent / reference).absolute()
+            path = (self.job.folder / reference).absolute()
             if path.read_bytes() == image.data:
                 return str(path)
         file = f"reference-{image.name[-16:]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.addresses.characters import visible_line
+from batchgen.cli.table_places import FileOf
 from batchgen.ledger import Totals
 from batchgen.manifest.wording import shown
 from batchgen.model import Status, dollars
@@ -141,18 +142,17 @@ MAX_CHARACTERS = 500
 
 
 def problem_lines(
-    file: str, problems: Sequence[Problem], count: int | None = None
+    file: FileOf, problems: Sequence[Problem], count: int | None = None
 ) -> list[str]:
     """Return a line for each row with a problem.
 
     Args:
-        file: The manifest.
+        file: Names the file of a row.
         problems: The first of these rows, or all of them.
         count: How many there are; None for as many as stand here.
     """
-    place = f"{file}, "
     lines = [
-        _problem(place, each.row, each.line, each.column, each.message)
+        _problem(f"{file(each.row)}, ", each.row, each.line, each.column, each.message)
         for each in problems
     ]
     hidden = (count or 0) - len(problems)
@@ -167,12 +167,12 @@ def _problem(
     return f"  {place}row {row}{in_line}{in_column}: {visible_line(message)}"
 
 
-def cause_lines(causes: Sequence[Cause], file: str | None = None) -> list[str]:
+def cause_lines(causes: Sequence[Cause], file: FileOf | None = None) -> list[str]:
     """Return a line for each cause with advice, the most common first.
 
     Args:
         causes: All of them; what is not shown is counted.
-        file: The manifest, to be named where rows are to be mended.
+        file: Names the file of a row, where rows are to be mended.
     """
     invalid = [cause for cause in causes if cause.status is Status.INVALID]
     others = [cause for cause in causes if cause.status is not Status.INVALID]
@@ -181,14 +181,15 @@ def cause_lines(causes: Sequence[Cause], file: str | None = None) -> list[str]:
     return [*lines, *_hidden(others, "")]
 
 
-def invalid_lines(causes: Sequence[Cause], file: str | None = None) -> list[str]:
+def invalid_lines(causes: Sequence[Cause], file: FileOf | None = None) -> list[str]:
     """Return why rows are invalid: each cause with its first row, then the others."""
     if not causes:
         return []
     count = sum(cause.rows for cause in causes)
     lines = [f"{counted(count, 'row')} cannot run:"]
     for cause in causes[:CAUSES_SHOWN]:
-        lines += _invalid(cause, f"{file}, " if file else "")
+        place = f"{file(cause.examples[0].row)}, " if file else ""
+        lines += _invalid(cause, place)
     return [*lines, *_hidden(causes, "  ")]
 
 

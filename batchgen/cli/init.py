@@ -279,7 +279,7 @@ def _summary(
     if findings.duplicates.rows:
         rows = counted(findings.duplicates.rows, "row")
         yield f"the same image as in an earlier row: {rows}; `dedupe` buys such once"
-    yield from invalid_lines(findings.invalid, shown(proposal.table))
+    yield from invalid_lines(findings.invalid, lambda _: shown(proposal.table))
     yield f"wrote {shown(place)}; nothing was sent"
     yield "next:"
     yield f"  batchgen check {name}"

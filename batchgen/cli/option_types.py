@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,18 @@ class LatencyType(_ParamType):
         return seconds
 
 
+class SourceType(_ParamType):
+    """A path, or as text what is no file: `-`, or an address on the web."""
+
+    name = "source"
+
+    def convert(self, value: Any, _param: Any, _ctx: Any) -> Path | str:
+        """Leave an address as it is: as a path it would lose a slash."""
+        if value == "-" or re.match(r"(https?|s3|gs|az)://", value, re.I):
+            return str(value)
+        return Path(value)
+
+
 class FolderType(_ParamType):
     """A folder; an empty text, as of a shell variable that is not set, is none."""
 
@@ -61,8 +74,9 @@ class FolderType(_ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Read the value."""
         if isinstance(value, str) and not value.strip():
-            message = (
-                "it is empty: name a folder, such as out/products, or leave it out"
-            )
+            thing = "a folder, such as out/products"
+            if param is not None and param.metavar == "FILE":
+                thing = "a file"
+            message = f"it is empty: name {thing}, or leave it out"
             self.fail(message, param, ctx)
         return Path(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import click
 
 from batchgen.cli.messages import write_notice
-from batchgen.cli.option_types import FolderType, NumberOrAuto
+from batchgen.cli.option_types import FolderType, NumberOrAuto, SourceType
 from batchgen.errors import SpecError, UsageError
 from batchgen.job import load_job_with_options
 from batchgen.job.declaration import Setting
@@ -46,6 +46,13 @@ def setting_options(texts: Mapping[str, str]) -> Callable[[F], F]:
         return function
 
     return add
+
+
+def source_argument(function: F) -> F:
+    """Add SOURCE, of which tables may be several."""
+    return click.argument(
+        "sources", metavar="SOURCE...", nargs=-1, required=True, type=SourceType()
+    )(function)
 
 
 def rehearsal_options(function: F) -> F:
@@ -111,22 +118,44 @@ def overrides_of(values: Mapping[str, Any]) -> Options:
     }
 
 
-def read_job(source: Path, overrides: Options, *, rehearse: bool = False) -> Job:
+def read_job(
+    source: Path | str,
+    overrides: Options,
+    *,
+    rehearse: bool = False,
+    more: Sequence[Path | str] = (),
+    keeps: bool = False,
+) -> Job:
     """Read the job that SOURCE and options describe.
+
+    Args:
+        source: A job file or a table; a text where it is no file.
+        overrides: The options.
+        rehearse: Whether the job is only rehearsed.
+        more: Further tables that are read with the first as one.
+        keeps: Whether a table that is no file is kept in the run folder.
 
     Raises:
         SpecError: SOURCE is wrong.
         UsageError: an option is wrong.
     """
-    job = load_job_with_options(source, overrides)
+    if isinstance(source, str):
+        # Imported here: it can fetch from the web.
+        from batchgen.cli.incoming import read_incoming_job
+
+        job = read_incoming_job(source, overrides, rehearse=rehearse, keeps=keeps)
+        if more:
+            raise UsageError(f"{source} cannot be read together with other tables")
+    else:
+        job = load_job_with_options(source, overrides, more=_files(more))
     if job.from_defaults:
         write_notice(_defaults_notice(job))
-    if rehearse and "out" not in overrides:
+    if rehearse and "out" not in overrides and not isinstance(source, str):
         job = replace(job, out=job.out.with_name(job.out.name + REHEARSAL_SUFFIX))
     for name in () if rehearse else job.providers:
         url = base_url_of(job, name)
         if url is None:
-            raise no_base_url(source, name)
+            raise no_base_url(job.source, name)
         _check_base_url(url, job, overrides)
     check_settings(job, overrides)
     return job
@@ -138,6 +167,20 @@ def _defaults_notice(job: Job) -> str:
     values = {"provider": f"provider {','.join(job.providers)}"}
     added = [values.get(name, keys.get(name, name)) for name in job.from_defaults]
     return f"from {shown(defaults_path())}: {', '.join(added)}"
+
+
+def _files(more: Sequence[Path | str]) -> Sequence[Path]:
+    for source in more:
+        if isinstance(source, str):
+            raise UsageError(f"{source} cannot be read together with other tables")
+        if not source.exists():
+            # Imported here: for what is odd alone.
+            from batchgen.cli.usage import odd_source_problem
+
+            command = click.get_current_context().info_name or "run"
+            if problem := odd_source_problem(str(source), command):
+                raise UsageError(problem)
+    return [Path(source) for source in more]
 
 
 def _check_base_url(url: str, job: Job, overrides: Options) -> None:

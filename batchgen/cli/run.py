@@ -31,6 +31,7 @@ from batchgen.cli.options import (
     read_job,
     rehearsal_options,
     run_options_of,
+    source_argument,
 )
 from batchgen.cli.summary import (
     RehearsalResult,
@@ -62,7 +63,7 @@ _NOTHING = Totals(
 
 
 @click.command("run")
-@click.argument("source", type=click.Path(path_type=Path))
+@source_argument
 @job_options
 @rehearsal_options
 @click.option(
@@ -91,7 +92,7 @@ _NOTHING = Totals(
 def command(
     context: click.Context,
     /,
-    source: Path,
+    sources: tuple[Path | str, ...],
     *,
     on_finish: str | None,
     json_lines: bool,
@@ -99,6 +100,9 @@ def command(
     **options: Any,
 ) -> None:
     """Run SOURCE, a job file or a manifest, or carry on where it stopped.
+
+    A manifest may also be several files, a pattern in quotes, an https address, or -
+    for the standard input (with --out).
 
     \b
     Exit codes: 0 every row in scope succeeded; 1 the job could not run;
@@ -108,7 +112,10 @@ def command(
     """  # noqa: D301 - click's mark for lines that stay as they are
     run_options, overrides = run_options_of(options), overrides_of(options)
     use_json_lines(on=json_lines)
-    job = read_job(source, overrides, rehearse=run_options.rehearse)
+    source, *more = sources
+    job = read_job(
+        source, overrides, rehearse=run_options.rehearse, more=more, keeps=True
+    )
     check_zero_budget(job, overrides)
     keep_provider(job)
     # Imported here: errors in the job are reported before the engine is loaded.

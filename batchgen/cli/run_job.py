@@ -30,7 +30,7 @@ from batchgen.errors import (
     UsageError,
 )
 from batchgen.ledger import Reader
-from batchgen.ledger.estimate import EVERY_ROW, Estimate
+from batchgen.ledger.estimate import Estimate
 from batchgen.ledger.outstanding import planned_sales
 from batchgen.model import Job, dollars, find_price
 from batchgen.open_files import raise_limit
@@ -254,7 +254,7 @@ def warnings_from_plan(job: Job, ledger: Reader) -> list[str]:
         ledger: The rehearsal's.
     """
     prices = prices_of(job)
-    end = EVERY_ROW if job.limit is None else job.limit
+    end = job.rows_in_scope
     limits, sentences = limits_of(job), []
     cost, unpriced = Cost(), 0
     for planned in planned_sales(ledger, end):

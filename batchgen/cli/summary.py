@@ -21,6 +21,7 @@ from batchgen.cli.formatting import (
 )
 from batchgen.cli.messages import write_error, write_result
 from batchgen.cli.signals import exit_code, stopped_line
+from batchgen.cli.table_places import FileOf, file_of_row, read_starts
 from batchgen.errors import (
     BudgetReached,
     CertificateRejected,
@@ -39,8 +40,7 @@ from batchgen.errors import (
     WrongAddress,
 )
 from batchgen.ledger import Totals
-from batchgen.ledger.estimate import EVERY_ROW
-from batchgen.manifest.wording import shown
+from batchgen.manifest.wording import files_shown
 from batchgen.model import Job, Status, dollars
 from batchgen.output import ARCHIVE, TABLE
 from batchgen.output.table_formats import table_copy
@@ -97,7 +97,14 @@ def show_summary(
     archive = f"{counted(totals.images, 'image')} in {job.out / ARCHIVE}"
     lines += [archive if totals.images else "no images", _table_line(job, result)]
     lines += [f"the same as {path}" for path in table_copies(job.out, result)]
-    write_result("\n".join([*lines, *cause_lines(causes, shown(job.manifest))]))
+    write_result("\n".join([*lines, *cause_lines(causes, _files(job))]))
+
+
+def _files(job: Job) -> FileOf:
+    if not job.more_tables:
+        return file_of_row(job, ())
+    with closing(read_ledger(job.out)) as ledger:
+        return file_of_row(job, read_starts(ledger.meta.table_starts))
 
 
 def table_copies(folder: Path, result: RunResult) -> list[Path]:
@@ -119,7 +126,7 @@ def _table_line(job: Job, result: RunResult) -> str:
 
 
 def _cut_line(job: Job, cut: CutReading) -> str:
-    file = shown(job.manifest)
+    file = files_shown(job.tables)
     if not cut.rows:
         return f"stopped before rows of {file} were read; the same command begins anew"
     rows = f"{counted_rows(cut.rows)} of it {either(cut.rows, 'is', 'are')} read"
@@ -133,7 +140,7 @@ def causes_in(job: Job, result: RunResult) -> Sequence[Cause]:
     if result.totals is None or isinstance(result.error, LedgerMissing):
         return []
     with closing(read_ledger(job.out)) as ledger:
-        end = EVERY_ROW if job.limit is None else job.limit
+        end = job.rows_in_scope if result.scope is None else result.scope
         return causes_among(ledger, result.totals.rows, end)
 
 

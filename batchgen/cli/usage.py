@@ -16,9 +16,9 @@ from batchgen.runner.credentials import looks_like_a_key
 
 EXAMPLES: Mapping[tuple[str, str], str] = MappingProxyType(
     {
-        ("run", "source"): "batchgen run products.csv --provider gemini --rehearse",
-        ("check", "source"): "batchgen check products.csv --provider gemini",
-        ("curl", "source"): "batchgen curl products.csv --provider gemini --row 0",
+        ("run", "sources"): "batchgen run products.csv --provider gemini --rehearse",
+        ("check", "sources"): "batchgen check products.csv --provider gemini",
+        ("curl", "sources"): "batchgen curl products.csv --provider gemini --row 0",
         ("curl", "row"): "--row 0 for the first row",
         ("costs", "tables"): "batchgen costs out/products",
         ("status", "run"): "batchgen status out/products",
@@ -193,6 +193,18 @@ def _bad_usage(
         f"{error.option_name} needs a value behind it; `{_title(command)} -h` tells "
         "which"
     )
+
+
+def odd_source_problem(word: str, command: str) -> str | None:
+    """Return what is wrong with a further SOURCE that is no file; None if nothing."""
+    if word.startswith(_LONG_DASHES):
+        return _long_dash([word])
+    if looks_like_a_key(word):
+        return (
+            f"what stands behind the one SOURCE of {command} looks like a key: "
+            f"{no_key_here()}"
+        )
+    return None
 
 
 def _too_many_arguments(extra: str, command: click.Command | None) -> str:

@@ -14,7 +14,14 @@ from batchgen.job.layers import Origin, SettingsLayer, place_in_tables
 from batchgen.job.names import check_names, refuse_secrets
 from batchgen.job.settings import KEYS
 from batchgen.job.toml_errors import EXAMPLE, explain
-from batchgen.manifest.file_content import TABLES, TOML, kind_of, what_to_do
+from batchgen.manifest.file_content import (
+    JSON,
+    JSON_LINES,
+    TABLES,
+    TOML,
+    kind_of,
+    what_to_do,
+)
 from batchgen.manifest.wording import shown
 
 _MAX_DIGITS = 300
@@ -63,7 +70,7 @@ def _refuse_other_kind(path: Path) -> None:
     if kind in (None, TOML):
         return
     remedy = 'a job file is TOML, with lines such as manifest = "products.csv"'
-    if kind in TABLES:
+    if kind in TABLES and kind not in (JSON, JSON_LINES):
         remedy = what_to_do(kind)
     raise SpecError(f"{shown(path)} is {kind}, not a job file: {remedy}")
 

@@ -15,6 +15,7 @@ from batchgen.job.layers import Origin, SettingsLayer, error_context
 from batchgen.job.names import check_names
 from batchgen.job.prices import read_limits, read_price, read_price_rule
 from batchgen.job.settings import KEYS, SETTINGS, TERMS, keys_of
+from batchgen.job.table_values import files_of
 from batchgen.job.values import read_text
 from batchgen.manifest import KNOWN_COLUMNS, REFERENCE_ALIASES, read_resolution
 from batchgen.manifest.cell_values import read_option, text_of
@@ -100,7 +101,10 @@ class LayerReader:
 
     def _store(self, setting: Setting, value: Any) -> None:
         layer = self._layer
-        if setting.name == "provider":
+        if setting.name == "manifest":
+            first, *more = files_of(value, self._origin.folder)
+            layer.settings |= {"manifest": first, "more_tables": tuple(more)}
+        elif setting.name == "provider":
             layer.providers = self._provider_names(value)
         elif setting.name == "price":
             layer.price = value

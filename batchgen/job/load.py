@@ -13,11 +13,17 @@ from batchgen.drives import reason_of
 from batchgen.errors import SpecError, UsageError
 from batchgen.job.job_file import file_origin, read_job_file
 from batchgen.job.keywords import read_keywords, read_options
-from batchgen.job.layers import SettingsLayer, merged_settings, merged_terms
+from batchgen.job.layers import (
+    SettingsLayer,
+    error_context,
+    merged_settings,
+    merged_terms,
+)
 from batchgen.job.settings import Settings
+from batchgen.job.table_values import files_of, is_pattern
 from batchgen.job.user_defaults import read_user_defaults
 from batchgen.manifest import SUFFIXES
-from batchgen.manifest.file_content import hint_for_suffix
+from batchgen.manifest.table_kind import find_kind, table_stem
 from batchgen.manifest.wording import missing_file, shown
 from batchgen.model import Job
 from batchgen.providers import PROVIDERS
@@ -51,13 +57,16 @@ def load_job_with_options(
     source: Path,
     options: Mapping[str, Any],
     known_providers: Collection[str] | None = None,
+    *,
+    more: Sequence[Path] = (),
 ) -> Job:
     """Read SOURCE of the command line, and the options beside it.
 
     Args:
-        source: A job file (.toml) or a manifest.
+        source: A job file (.toml), a manifest, or a pattern such as `parts/*.csv`.
         options: As they were typed, by the names of settings.
         known_providers: Names that a provider may have; None for all.
+        more: Further files or patterns of the same manifest.
 
     Raises:
         UsageError: an option has an invalid value.
@@ -66,6 +75,8 @@ def load_job_with_options(
     names = _names(known_providers)
     upper = read_options(options, names)
     upper.defaults = read_user_defaults(names)
+    if more or is_pattern(source):
+        return _load_several([source, *more], upper, names)
     return _load(source, upper, names)
 
 
@@ -91,7 +102,11 @@ def job_from(
     if "manifest" not in layer.settings:
         raise SpecError("`manifest` is missing: name the table")
     nothing = SettingsLayer(origin=layer.origin)
-    return _merged(source or layer.settings["manifest"], nothing, layer, names)
+    if source is None:
+        source = _folder_or_file(
+            [layer.settings["manifest"], *layer.settings["more_tables"]]
+        )
+    return _merged(source, nothing, layer, names)
 
 
 def _names(known_providers: Collection[str] | None) -> Collection[str]:
@@ -107,6 +122,38 @@ def _load(source: Path, upper: SettingsLayer, names: Collection[str]) -> Job:
             origin=file_origin(source), settings={"manifest": source.resolve()}
         )
     return _merged(source, lower, upper, names)
+
+
+def _load_several(
+    sources: Sequence[Path], upper: SettingsLayer, names: Collection[str]
+) -> Job:
+    """Read several files as one manifest.
+
+    The run folder belongs to the folder that has them all: a file more, or one less,
+    is an edit of the table, and must not begin a new run that buys all of it again.
+    """
+    if any(map(_is_job_file, sources)):
+        raise UsageError(
+            "name one job file, or tables alone: the tables of a job stand in its "
+            "`manifest`"
+        )
+    with error_context(UsageError, "SOURCE"):
+        files = files_of(sources, Path())
+    for file in files:
+        _check_source(file)
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    lower = SettingsLayer(
+        origin=file_origin(files[0]),
+        settings={"manifest": files[0], "more_tables": tuple(files[1:])},
+    )
+    return _merged(folder, lower, upper, names)
+
+
+def _folder_or_file(files: Sequence[Path]) -> Path:
+    """Return what a run folder belongs to: the file, or the folder of several."""
+    if len(files) == 1:
+        return files[0]
+    return Path(os.path.commonpath([file.parent for file in files]))
 
 
 def _merged(
@@ -125,7 +172,8 @@ def _merged(
         (*providers, *chain(*((*layer.terms, *layer.prices) for layer in layers)))
     )
     settings = merged_settings(layers)
-    settings.setdefault("out", (Path("out") / source.stem).resolve())
+    name = source.name if source.is_dir() else table_stem(source)
+    settings.setdefault("out", (Path("out") / (name or "tables")).resolve())
     job = Job(
         source=source.resolve(),
         providers=providers,
@@ -168,7 +216,7 @@ def _check_source(source: Path) -> None:
         remedy = (
             f"name the path alone: {path}"
             if address[0] == "file:"
-            else "download the table as CSV (.csv) and name that file"
+            else "download the table, and name that file"
         )
         raise UsageError(f"{source} is an address, and SOURCE is a file: {remedy}")
     if source.is_dir():
@@ -178,15 +226,24 @@ def _check_source(source: Path) -> None:
     if _is_job_file(source) and not source.is_file():
         raise SpecError(f"{shown(source)} is no regular file: save the job as a file")
     if source.suffix.lower() not in (".toml", *SUFFIXES):
-        hint = hint_for_suffix(source) if source.is_file() else ""
+        _refuse_unless_table(source)
+
+
+def _refuse_unless_table(source: Path) -> None:
+    """Refuse a file whose name says nothing, unless its content is surely a table."""
+    if not source.is_file():
         raise SpecError(
-            f"{shown(source)}: neither a job file (.toml) nor a manifest: CSV (.csv) "
-            f"or Parquet (.parquet, .pq){hint}"
+            f"{shown(source)} is no regular file: name a job file (.toml) or a table, "
+            "such as products.csv"
         )
+    try:
+        find_kind(source)
+    except OSError as error:
+        raise SpecError(f"{shown(source)}: {reason_of(error)}") from error
 
 
 def _folder_message(folder: Path) -> str:
-    remedy = "name a job file (.toml) or a manifest (.csv, .parquet)"
+    remedy = "name a job file (.toml) or a table, such as products.csv"
     if (folder / "run.db").exists():
         remedy += f"; to look at this run folder: batchgen status {shown(folder)}"
     return f"{shown(folder)} is a folder: {remedy}"
@@ -202,10 +259,11 @@ def _read_file(source: Path, names: Collection[str]) -> SettingsLayer:
 def _check_manifest(lower: SettingsLayer, upper: SettingsLayer) -> None:
     """Refuse a missing table."""
     layer = upper if "manifest" in upper.settings else lower
-    manifest = layer.settings["manifest"]
+    tables = layer.settings["manifest"], *layer.settings.get("more_tables", ())
     with layer.origin.context("manifest"):
-        if not manifest.exists():
-            raise ValueError(missing_file(manifest) + layer.origin.path_hint)
+        for table in tables:
+            if not table.exists():
+                raise ValueError(missing_file(table) + layer.origin.path_hint)
 
 
 def _no_provider(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 from batchgen.job.declaration import Setting
+from batchgen.job.table_values import DELIMITER, ENCODING, POSITIONS, TABLES
 from batchgen.job.values import (
     FILE_NAME,
     NAMES,
@@ -28,12 +29,47 @@ class RowSettings(TypedDict, total=False):
     """What to make."""
 
     manifest: Annotated[
-        str | Path,
+        str | Path | Sequence[str | Path],
         Setting(
-            value=PATH,
-            meaning="your table, CSV or Parquet ([manifest.md](manifest.md))",
+            value=TABLES,
+            meaning="your table, in any of the forms of [manifest.md](manifest.md); a "
+            "list of files, or a pattern such as `parts/*.csv`, is read as one table",
             default="must be there",
             example="products.csv",
+        ),
+    ]
+    encoding: Annotated[
+        str,
+        Setting(
+            value=ENCODING,
+            meaning="encoding of a text table, such as `windows-1252`",
+            default="found out",
+            metavar="NAME",
+            help="Encoding of the table, such as windows-1252; found out by default.",
+            example="windows-1252",
+        ),
+    ]
+    delimiter: Annotated[
+        str,
+        Setting(
+            value=DELIMITER,
+            meaning="what parts the cells of a text table: one character, or `tab`",
+            default="found out",
+            metavar="CHARACTER",
+            help="What parts the cells of a text table, such as ; or tab; found out by "
+            "default.",
+            example=";",
+        ),
+    ]
+    sheet: Annotated[
+        str,
+        Setting(
+            value=TEXT,
+            meaning="sheet of a workbook, by its name",
+            default="the first with cells",
+            metavar="NAME",
+            help="Sheet of a workbook; the first with cells by default.",
+            example="Products",
         ),
     ]
     out: Annotated[
@@ -55,7 +91,7 @@ class RowSettings(TypedDict, total=False):
             meaning="formats in which the result table stands beside "
             '`results.parquet` ([results.md](results.md)); `"parquet"` for no other',
             default="those of the last run",
-            field="tables",
+            field="table_formats",
             metavar="FORMAT[,FORMAT]",
             help="Write the result table as csv, xlsx or jsonl, too.",
             example=["csv", "xlsx"],
@@ -187,10 +223,77 @@ class RowSettings(TypedDict, total=False):
         int,
         Setting(
             value=whole(1),
-            meaning="only the first N rows of the table; the others stay `pending`",
+            meaning="only the first N rows of the table, or of those that are chosen; "
+            "the others stay `pending`",
             default="all rows",
-            help="Only the first N rows of the manifest.",
+            help="Only the first N rows, of those that are chosen.",
             example=20,
+        ),
+    ]
+    where: Annotated[
+        str,
+        Setting(
+            value=TEXT,
+            meaning="only rows that fulfil a condition in SQL over the table's columns "
+            "([manifest.md](manifest.md#which-rows))",
+            default="all rows",
+            metavar="SQL",
+            help="Only rows such as \"brand = 'Brio' and stock > 0\".",
+            example="brand = 'Brio' and stock > 0",
+        ),
+    ]
+    rows: Annotated[
+        str,
+        Setting(
+            value=POSITIONS,
+            meaning="only these rows, counted from 0 as in all messages and in the "
+            "column `row` of the result table",
+            default="all rows",
+            metavar="ROWS",
+            help="Only these rows, such as 10-20,35; counted from 0, as messages do.",
+            example="10-20,35",
+        ),
+    ]
+    ids: Annotated[
+        str | Path,
+        Setting(
+            value=PATH,
+            meaning="only rows whose id stands in this file: one a line, or a table "
+            "with a column `id`",
+            default="all rows",
+            metavar="FILE",
+            help="Only rows whose id stands in FILE, one a line.",
+            example="chosen.txt",
+        ),
+    ]
+    first_by: Annotated[
+        str,
+        Setting(
+            value=TEXT,
+            meaning="of these rows, only the first with each value of a column",
+            default="all rows",
+            metavar="COLUMN",
+            help="Of these, only the first row with each value of COLUMN.",
+            example="handle",
+        ),
+    ]
+    sample: Annotated[
+        int,
+        Setting(
+            value=whole(1),
+            meaning="of these rows, only N at random",
+            default="all rows",
+            help="Of these, only N rows at random.",
+            example=20,
+        ),
+    ]
+    sample_seed: Annotated[
+        int,
+        Setting(
+            value=whole(0),
+            meaning="which rows `sample` takes: the same number, the same rows",
+            help="Which rows --sample takes (default 0).",
+            example=1,
         ),
     ]
     unsupported: Annotated[

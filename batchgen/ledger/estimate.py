@@ -9,14 +9,7 @@ from batchgen.ledger.from_rows import by_name
 from batchgen.ledger.ledger_file import Values
 from batchgen.ledger.reader import Reader
 from batchgen.model import to_usd
-
-EVERY_ROW = 1 << 62
-"""A position behind every manifest's end."""
-
-
-def scope_end(limit: int | None) -> int:
-    """Return the position behind the last row in scope; None stands for all rows."""
-    return EVERY_ROW if limit is None else limit
+from batchgen.model.row_scope import EVERY_ROW as EVERY_ROW
 
 
 class Estimate(NamedTuple):

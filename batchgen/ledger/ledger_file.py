@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -13,11 +14,13 @@ from batchgen.errors import LedgerMissing, StorageError
 from batchgen.ledger.database import connect, queries
 from batchgen.ledger.meta import Meta, Value
 from batchgen.ledger.sqlite_errors import ours, translated
+from batchgen.model.row_scope import RowScope
 
 Values = Sequence[Value] | Mapping[str, Value]
 """What a query takes, in order or by name."""
 
 _FETCHED = 1024
+_SCOPE = re.compile(r"((?:plan\.)?position) < :end")
 
 
 class _Cursor(sqlite3.Cursor):
@@ -59,6 +62,7 @@ class QueryRunner:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path, write=self.writes)
+        self._flags: bytes | None = None
 
     @property
     def log(self) -> Path:
@@ -88,7 +92,7 @@ class QueryRunner:
         try:
             cursor = _Cursor(self._connection)
             cursor.path, cursor.row_factory = self.path, self._connection.row_factory
-            return cursor.execute(queries()[name], values)
+            return cursor.execute(self._text(name, values), values)
         except sqlite3.Error as error:
             raise ours(error, self.path) from error
 
@@ -105,13 +109,30 @@ class QueryRunner:
         with translated(self.path):
             cursor = _Cursor(self._connection)
             cursor.path = self.path
-            cursor.execute(queries()[name], values)
+            cursor.execute(self._text(name, values), values)
         try:
             while part := cursor.fetchmany(_FETCHED):
                 yield from part
         finally:
             with suppress(sqlite3.Error):  # the file may be closed by now
                 cursor.close()
+
+    def _text(self, name: str, values: Values) -> str:
+        """Return the text of a query, which looks at chosen rows alone where it must.
+
+        Where all rows before `:end` are in scope, as in most runs, SQLite needs no
+        function of ours for that.
+        """
+        text = queries()[name]
+        scope = values.get("end") if isinstance(values, Mapping) else None
+        if not isinstance(scope, RowScope) or scope.flags is None:
+            return text
+        if scope.flags is not self._flags:
+            self._flags = scope.flags
+            self._connection.create_function(
+                "is_chosen", 1, RowScope.of_flags(scope.flags).__contains__
+            )
+        return _SCOPE.sub(r"\g<0> AND is_chosen(\1)", text)
 
     @property
     def meta(self) -> Meta:

@@ -111,6 +111,8 @@ class Meta:
             incomplete.
         plan_rows: How many rows the plan has.
         user_schema: Arrow schema of the manifest's own columns.
+        table_starts: Position of the first row of each file of the manifest, if there
+            are several, by the file's number.
         reading: How far an unfinished reading came.
         openings: How often the folder was opened while a reading is unfinished.
         outputs: `fresh` while ZIP and tables agree with the ledger, `stale` once the
@@ -133,6 +135,7 @@ class Meta:
     plan_digest = _text("plan_digest")
     plan_rows = _number("plan_rows")
     user_schema = _bytes("own_schema")
+    table_starts = _json("table_starts")
     reading = _json("reading", "digest", "generation", "rows", "openings", "dealt")
     openings = _number("openings")
     outputs = _text("outputs")

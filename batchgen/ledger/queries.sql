@@ -350,16 +350,16 @@ SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
 -- Rows without images, and the row on whose image each builds.
 SELECT parents.position, coalesce(parent.id, parent.position) AS parent,
        CASE WHEN parent.problem IS NULL THEN source.status ELSE 'invalid' END AS status,
-       own.line, own.row_id, own.provider
+       plan.line, plan.row_id, plan.provider
   FROM parents
-    JOIN plan AS own ON own.generation = parents.generation AND own.position = parents.position
-    JOIN rows ON rows.row_id = own.row_id
+    JOIN plan ON plan.generation = parents.generation AND plan.position = parents.position
+    JOIN rows ON rows.row_id = plan.row_id
     LEFT JOIN plan AS parent ON parent.generation = parents.generation
                              AND parent.position = parents.parent
     LEFT JOIN rows AS source ON source.row_id = coalesce(parent.shares, parent.row_id)
   WHERE parents.generation = :generation
-    AND parents.position >= :first AND parents.position < :end
-    AND own.problem IS NULL AND own.shares IS NULL AND rows.status = 'pending'
+    AND parents.position >= :first AND plan.position < :end
+    AND plan.problem IS NULL AND plan.shares IS NULL AND rows.status = 'pending'
     AND (parent.problem IS NOT NULL OR source.status IS NOT 'succeeded')
   ORDER BY parents.position, parents.parent;
 -- name: images_stored

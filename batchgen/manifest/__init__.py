@@ -9,7 +9,7 @@ from batchgen.manifest.columns import KNOWN_COLUMNS, REFERENCE_ALIASES
 from batchgen.manifest.files import FileContents, FileState
 from batchgen.manifest.identity import fingerprint, key_of
 from batchgen.manifest.row import Problem, Row, Slice
-from batchgen.manifest.table_source import SUFFIXES
+from batchgen.manifest.table_kind import SUFFIXES
 
 __all__ = [
     "KNOWN_COLUMNS",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import BinaryIO
 
 from batchgen.errors import SpecError
+from batchgen.manifest.csv_dialect import LINE_LIMIT, Dialect
+from batchgen.manifest.text_file import MARK, TextFile
 from batchgen.manifest.wording import shown
-
-LINE_LIMIT = 128 * 1024 * 1024
-"""Bytes of a line, and characters of a cell: room for reference images as data URIs."""
 
 _RESAVE = "save it as `CSV UTF-8`"
 
@@ -24,21 +21,19 @@ class Records:
     Cells after the last named column are left out; they must be empty.
     """
 
-    def __init__(
-        self, path: Path, file: BinaryIO, delimiter: str, *, skips_first: bool = False
-    ) -> None:
+    def __init__(self, text: TextFile, file: BinaryIO, dialect: Dialect) -> None:
         """Begin with the header.
 
         Args:
-            path: Of the file, for messages.
-            file: Open at its start.
-            delimiter: Between cells.
-            skips_first: Whether the first line is not part of the table: `sep=;`.
+            text: The file.
+            file: The same, open at its start.
+            dialect: How it is written.
         """
-        self._path = path
+        self._text = text
         self._file = file
-        self._delimiter = delimiter
-        self._skips_first = skips_first
+        self._delimiter = dialect.delimiter
+        self._skipped = dialect.skipped
+        self._is_raw = dialect.is_raw
         self._header: list[str] = []
         self._named = 0  # columns up to the last one that has a name
         self._line = 0  # of the file, read last
@@ -48,7 +43,12 @@ class Records:
         self.read_bytes = 0
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(self._lines(), delimiter=self._delimiter, strict=True)
+        reader = csv.reader(
+            self._lines(),
+            delimiter=self._delimiter,
+            quoting=csv.QUOTE_NONE if self._is_raw else csv.QUOTE_MINIMAL,
+            strict=True,
+        )
         while True:
             self._record_line, self._record_offset = self._line + 1, self.read_bytes
             try:
@@ -84,14 +84,14 @@ class Records:
     def _lines(self) -> Iterator[str]:
         # Decoded line by line: a text file decodes in blocks, and could not tell
         # which line is not UTF-8.
-        while raw := self._file.readline(LINE_LIMIT):
+        while raw := self._next_line():
             self._line += 1
             self.read_bytes += len(raw)
+            if self._line <= self._skipped:
+                self._record_line, self._record_offset = self._line + 1, self.read_bytes
+                continue
             if self._line == 1:
-                raw = self._without_mark(raw)
-                if self._skips_first:
-                    self._record_line, self._record_offset = 2, self.read_bytes
-                    continue
+                raw = raw.removeprefix(MARK)
             if b"\0" in raw:
                 raise self._error(_nul_words(raw))
             if len(raw) == LINE_LIMIT:
@@ -101,18 +101,24 @@ class Records:
             except UnicodeDecodeError as error:
                 value, byte = raw[error.start], error.start + 1
                 raise self._error(
-                    f"not UTF-8: byte {byte} of the line is 0x{value:02x}; {_RESAVE}"
-                    f"{_seeming_encoding(raw)}"
+                    f"not UTF-8: byte {byte} of the line is 0x{value:02x}; {_RESAVE}, "
+                    "or say its encoding with --encoding NAME"
                 ) from error
 
-    def _without_mark(self, raw: bytes) -> bytes:
-        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise self._error(f"not UTF-8 but UTF-16: {_RESAVE}{_convert('UTF-16')}")
-        return raw.removeprefix(b"\xef\xbb\xbf")
+    def _next_line(self) -> bytes:
+        try:
+            return self._file.readline(LINE_LIMIT)
+        except UnicodeDecodeError as error:
+            self._line += 1
+            raise self._error(
+                f"not {self._text.encoding}: {error.reason}; say another --encoding, "
+                f"or {_RESAVE}"
+            ) from error
 
     def _error(self, message: str) -> SpecError:
         row = "the header" if self._row < 0 else f"row {self._row}"
-        return SpecError(f"{shown(self._path)}, {row}, line {self._line}: {message}")
+        path = shown(self._text.path)
+        return SpecError(f"{path}, {row}, line {self._line}: {message}")
 
     def _ragged(self, cells: int) -> SpecError:
         last = self._line
@@ -144,15 +150,15 @@ class Records:
 
     def _where_a_quote_opened(self) -> str:
         """Read the record again leniently: its last cell is not closed."""
-        self._file.seek(self._record_offset)
-        texts = (raw.decode(errors="replace") for raw in self._file)
-        first = next(texts, "").removeprefix("\ufeff")
-        reader = csv.reader(chain([first], texts), delimiter=self._delimiter)
-        try:
-            cells = next(reader, [])
-        except csv.Error:  # past the limit of a cell
-            self._line = self._record_line
-            return ""
+        with self._text.open_at(self._record_offset) as file:
+            texts = (raw.decode(errors="replace") for raw in file)
+            first = next(texts, "").removeprefix("\ufeff")
+            reader = csv.reader(chain([first], texts), delimiter=self._delimiter)
+            try:
+                cells = next(reader, [])
+            except csv.Error:  # past the limit of a cell
+                self._line = self._record_line
+                return ""
         self._line = self._record_line + sum(cell.count("\n") for cell in cells[:-1])
         if 0 < len(cells) <= len(self._header):
             return f"column `{self._header[len(cells) - 1].strip()}`: "
@@ -170,27 +176,4 @@ def _named_columns(header: Sequence[str]) -> int:
 
 
 def _nul_words(raw: bytes) -> str:
-    byte = raw.index(b"\0") + 1
-    if len(raw) > 3 and raw.count(b"\0") * 3 > len(raw):
-        return f"not UTF-8 but UTF-16, it seems: {_RESAVE}{_convert('UTF-16')}"
-    return f"a NUL at byte {byte} of the line: {_RESAVE}"
-
-
-def _seeming_encoding(raw: bytes) -> str:
-    """Return a hint at the likely encoding of a line, or nothing."""
-    groups = re.findall(rb"[\x80-\xff]+", raw)
-    if max(map(len, groups), default=0) < 3:
-        name = "WINDOWS-1252"  # single letters with accents, as in Western Europe
-    elif all(byte >= 0xC0 or byte in (0xA8, 0xB8) for byte in b"".join(groups)):
-        name = "WINDOWS-1251"  # whole words in Cyrillic letters
-    else:
-        return ""
-    try:
-        raw.decode(name)
-    except UnicodeDecodeError:
-        return ""
-    return f" (it seems to be {name.capitalize()}){_convert(name)}"
-
-
-def _convert(encoding: str) -> str:
-    return f", or convert it: iconv -f {encoding} -t UTF-8 OLD.csv > NEW.csv"
+    return f"a NUL at byte {raw.index(0) + 1} of the line: {_RESAVE}"

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
 import polars as pl
 
 from batchgen.errors import SpecError
-from batchgen.manifest.csv_dialect import Dialect, find_dialect
-from batchgen.manifest.csv_records import LINE_LIMIT, Records
-from batchgen.manifest.file_content import refuse_other_content
+from batchgen.manifest.csv_dialect import LINE_LIMIT, Dialect, find_dialect
+from batchgen.manifest.csv_records import Records
 from batchgen.manifest.table_source import SLICE_BYTES, Batch
+from batchgen.manifest.text_file import TextFile
 from batchgen.manifest.wording import shown
 
 
@@ -29,30 +27,36 @@ class CsvSource:
     unreadable: Mapping[str, str] = MappingProxyType({})
     dropped: frozenset[str] = frozenset()
 
-    def __init__(self, path: Path, expected: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        text: TextFile,
+        expected: Collection[str] = (),
+        delimiter: str | None = None,
+    ) -> None:
         """Read the header.
 
         Args:
-            path: Of the file.
+            text: The file.
             expected: Names that the header must have: they identify its line.
+            delimiter: Between cells; None to find it.
 
         Raises:
             SpecError: the file is no CSV, or has no header or no rows.
         """
         # The csv module only has a limit for the whole process.
         csv.field_size_limit(LINE_LIMIT)
-        self.path = path
-        refuse_other_content(path, "CSV")
-        self._dialect: Dialect = find_dialect(path, frozenset(expected))
+        self.path = path = text.path
+        self._text = text
+        self._dialect: Dialect = find_dialect(text, frozenset(expected), delimiter)
         self.notices: tuple[str, ...] = self._dialect.notices
-        with path.open("rb") as file:
-            records = iter(self._records(file))
+        with text.open() as file:
+            records = iter(Records(text, file, self._dialect))
             header = next(records, None)
             if header is None:
                 raise SpecError(f"{shown(path)}: the file is empty; it needs a header")
             self.names = tuple(name.strip() for name in header[1])
-            if self._dialect.title is not None:
-                raise SpecError(self._dialect.title)
+            if self._dialect.problem is not None:
+                raise SpecError(self._dialect.problem)
             if next(records, None) is None:
                 raise SpecError(f"{shown(path)}: no rows below the header")
 
@@ -60,19 +64,14 @@ class CsvSource:
         return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
 
     def batches(self, size: int) -> Iterator[Batch]:
-        with self.path.open("rb") as file:
-            records = self._records(file)
+        with self._text.open() as file:
+            records = Records(self._text, file, self._dialect)
             numbered = iter(records)
             _, header = next(numbered, (0, []))
             if tuple(name.strip() for name in header) != self.names:
                 raise SpecError(f"{shown(self.path)}: changed while it was read")
             while chunk := list(_until_full(numbered, records, size)):
                 yield self._batch(chunk)
-
-    def _records(self, file: BinaryIO) -> Records:
-        delimiter = self._dialect.delimiter
-        skips_first = self._dialect.skips_first
-        return Records(self.path, file, delimiter, skips_first=skips_first)
 
     def _batch(self, chunk: list[tuple[int, list[str]]]) -> Batch:
         columns = zip(*(cells for _, cells in chunk), strict=True)

@@ -57,7 +57,8 @@ def expand(job: Job, source: TableSource) -> TableSource:
     views = None
     if expansion.table is not None:
         with foreign_errors(expansion.table):
-            views = Views(open_source(expansion.table, frozenset()))
+            table, _ = open_source(expansion.table, frozenset())
+            views = Views(table)
     expanded = ExpandedSource(source, expansion, views, name_columns(job, source))
     for name in expanded.new_names:
         if (other := job.columns.get(name, name)) != name:
@@ -159,7 +160,7 @@ class ExpandedSource:
                 frame, part, combinations[start : start + step], position
             )
             lines = None if batch.lines is None else [batch.lines[i] for i in part]
-            yield Batch(rows, lines)
+            yield Batch(rows, lines, batch.path)
 
     def _assembled(
         self,

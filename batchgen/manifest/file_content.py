@@ -8,12 +8,17 @@ import zipfile
 from pathlib import Path
 
 from batchgen.errors import SpecError
-from batchgen.manifest.wording import shown
+from batchgen.manifest.text_file import TextFile, compression_of
 
 EXCEL = "an Excel workbook"
+OLD_OFFICE = f"{EXCEL} of an old version (.xls) or another Office file"
+ODS = "an OpenDocument spreadsheet"
 CSV = "a text table (CSV)"
 PARQUET = "a Parquet table"
-TABLES = (EXCEL, CSV, PARQUET)
+ARROW = "an Arrow (Feather) table"
+JSON = "JSON"
+JSON_LINES = "JSON Lines"
+TABLES = (EXCEL, ODS, CSV, PARQUET, ARROW, JSON_LINES, JSON)
 TOML = "a job file (TOML)"
 
 _HEAD_BYTES = 8192
@@ -24,59 +29,43 @@ _MAGIC = (
     (b"\x89PNG", "an image (PNG)"),
     (b"\xff\xd8\xff", "an image (JPEG)"),
     (b"GIF8", "an image (GIF)"),
-    (b"\x1f\x8b", "a compressed file (gzip)"),
     (b"BZh", "a compressed file (bzip2)"),
-    (b"\x28\xb5\x2f\xfd", "a compressed file (zstd)"),
     (b"\xfd7zXZ\0", "a compressed file (xz)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!", "a RAR archive"),
     (b"SQLite format 3\0", "an SQLite database"),
-    (b"ARROW1", "an Arrow (Feather) table"),
+    (b"ARROW1", ARROW),
+    (b"FEA1", "an Arrow (Feather) table of an old version"),
     (b"ORC", "an ORC table"),
     (b"Obj\x01", "an Avro table"),
     (b"{\\rtf", "a text document (RTF)"),
-    (b"\xd0\xcf\x11\xe0", f"{EXCEL} of an old version (.xls) or another Office file"),
+    (b"\xd0\xcf\x11\xe0", OLD_OFFICE),
 )
+_BY_MEMBER = {
+    "xl/": EXCEL,
+    "word/": "a Word document",
+    "content.xml": "an OpenDocument file, such as LibreOffice writes it",
+    "Index/": "a Numbers or Pages document",
+}
+"""What a ZIP archive is, by how the name of a member begins."""
 _TEXTS = ("a PDF", "a text document (RTF)")
 _ADVICE = {
-    EXCEL: "open it there and save it as `CSV UTF-8`",
+    OLD_OFFICE: "if it is a workbook, rename it to end with .xls",
+    EXCEL: "rename it to end with .xlsx",
+    ODS: "rename it to end with .ods",
     PARQUET: "rename it to end with .parquet",
+    ARROW: "rename it to end with .feather",
     CSV: "rename it to end with .csv",
     "a compressed file": "unpack it first",
     "a ZIP archive": "unpack it first",
     "a web page (HTML)": "it may be a page that asks to log in: get the table anew",
-    "JSON": "write the table as CSV or Parquet",
-    "YAML": "write the table as CSV or Parquet",
+    JSON_LINES: "rename it to end with .jsonl",
+    JSON: "rename it to end with .json",
+    "YAML": "write the table as CSV or JSON",
     TOML: "rename it to end with .toml",
 }
 _YAML_LINE = re.compile(r"(- )?[\w\"' -]+:(\s.*)?|---.*|#.*|\s*|\s+- .*|- .*")
 _TOML_LINE = re.compile(r"\s*(\[\[?[\w.\"-]+\]\]?|[\w.\"-]+\s*=\s*\S.*|#.*|)\s*")
-
-
-def refuse_other_content(path: Path, expected: str) -> None:
-    """Refuse a file whose content clearly differs from what its name says.
-
-    Args:
-        path: Of the file.
-        expected: By its name: `CSV` or `Parquet`.
-
-    Raises:
-        SpecError: the message says what the file is and what to do.
-    """
-    kind = kind_of(path)
-    is_right = kind is None or kind == {"CSV": CSV, "Parquet": PARQUET}[expected]
-    if not is_right:
-        raise SpecError(f"{shown(path)} is {kind}, not {expected}: {what_to_do(kind)}")
-
-
-def hint_for_suffix(path: Path) -> str:
-    """Return `; FILE is ...` for a file with an unsupported suffix."""
-    kind = kind_of(path)
-    if path.suffix.lower() in (".xlsx", ".xls", ".xlsm", ".ods"):
-        kind = kind or EXCEL
-    if kind is None:
-        return ""
-    return f"; {path.name} is {kind}: {what_to_do(kind)}"
 
 
 def what_to_do(kind: str | None) -> str:
@@ -84,7 +73,7 @@ def what_to_do(kind: str | None) -> str:
     for start, advice in _ADVICE.items():
         if kind is not None and kind.startswith(start):
             return advice
-    return "a manifest is a CSV or Parquet table"
+    return "write the table as CSV, for example"
 
 
 def kind_of(path: Path) -> str | None:
@@ -95,6 +84,8 @@ def kind_of(path: Path) -> str | None:
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
+    if compression := compression_of(head):
+        return _kind_of_packed(TextFile(path, compression))
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_zip(path)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
@@ -107,20 +98,29 @@ def kind_of(path: Path) -> str | None:
     return _kind_of_text(head)
 
 
+def _kind_of_packed(text: TextFile) -> str | None:
+    """Return the kind of a compressed text, or that something is compressed."""
+    try:
+        with text.open_bytes() as file:
+            head = file.read(_HEAD_BYTES)
+    except SpecError:
+        return f"a compressed file ({text.compression}), damaged or not whole"
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return f"a compressed file ({text.compression})"
+    return _kind_of_text(head)
+
+
 def _kind_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            if "mimetype" in names and b"spreadsheet" in archive.read("mimetype"):
+                return ODS
     except (zipfile.BadZipFile, OSError, ValueError):
         return "a ZIP archive"
-    if any(name.startswith("xl/") for name in names):
-        return EXCEL
-    if any(name.startswith("word/") for name in names):
-        return "a Word document"
-    if "content.xml" in names:
-        return "an OpenDocument file, such as LibreOffice writes it"
-    if any(name.startswith("Index/") for name in names):
-        return "a Numbers or Pages document"
+    for begin, kind in _BY_MEMBER.items():
+        if any(name.startswith(begin) for name in names):
+            return kind
     return "a ZIP archive"
 
 
@@ -135,8 +135,8 @@ def _kind_of_text(head: bytes) -> str | None:
         return "a web page (HTML)"
     if low.startswith(("<?xml", "<svg", "<rss", "<feed")):
         return "XML"
-    if _is_json(text):
-        return "JSON"
+    if kind := _kind_of_json(text):
+        return kind
     if "\0" in text or not text:
         return None
     lines = text.splitlines()[:20]
@@ -168,15 +168,16 @@ def _has_keys(lines: list[str]) -> bool:
     return len(keys) > 1 or (bool(keys) and lines[0].startswith("---"))
 
 
-def _is_json(text: str) -> bool:
+def _kind_of_json(text: str) -> str | None:
     if not text.startswith(("{", "[")):
-        return False
+        return None
     first = text.splitlines()[0]
     try:
         json.loads(first)
     except RecursionError:
-        return True
+        return JSON
     except ValueError:
         # A document of many lines, of which this is only the beginning.
-        return bool(re.match(r"[{\[]\s*([{\[\"\]}]|$)", text))
-    return True
+        is_begun = re.match(r"[{\[]\s*([{\[\"\]}]|$)", text)
+        return JSON if is_begun else None
+    return JSON_LINES if text.startswith("{") else JSON

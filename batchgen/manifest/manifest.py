@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import repeat
@@ -18,6 +18,7 @@ import polars as pl
 
 from batchgen.errors import SpecError
 from batchgen.manifest.columns import Layout, interpret_columns
+from batchgen.manifest.damaged_values import DamagedValues
 from batchgen.manifest.embedded import holds_images
 from batchgen.manifest.expanded_source import expand
 from batchgen.manifest.files import FileState, are_unchanged
@@ -26,21 +27,23 @@ from batchgen.manifest.frame_rows import cells_of
 from batchgen.manifest.gap_count import count_gaps
 from batchgen.manifest.gaps import GapFinder, Gaps
 from batchgen.manifest.id_column import IdCandidates
-from batchgen.manifest.opening import expected_names, foreign_errors, open_source
+from batchgen.manifest.opening import expected_names, foreign_errors, open_table
 from batchgen.manifest.parent_reading import ParentReader
 from batchgen.manifest.parents import NO_PARENTS, Parents
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.row import Row, Slice
 from batchgen.manifest.row_reader import RowReader, stated_model
 from batchgen.manifest.table_source import Batch, TableSource
-from batchgen.manifest.wording import did_you_mean, listed, shown
+from batchgen.manifest.wording import did_you_mean, files_shown, listed, shown
 from batchgen.model import Job
+from batchgen.model.row_scope import RowScope
 
 if TYPE_CHECKING:
     from batchgen.manifest.file_name_template import FileNameTemplate
     from batchgen.manifest.template import PromptTemplate
 
 _COUNTING_SLICE = 20_000
+_CHOOSING_SLICE = 10_000
 
 
 T = TypeVar("T")
@@ -51,16 +54,22 @@ _BLOCK_BYTES = 1 << 20
 class Manifest:
     """A manifest whose header and template were checked; rows are read in slices."""
 
-    def __init__(self, job: Job, source: TableSource, layout: Layout) -> None:
+    def __init__(
+        self,
+        job: Job,
+        source: TableSource,
+        layout: Layout,
+        notices: Sequence[str] = (),
+    ) -> None:
         self._job = job
         self._source = source
         self._layout = layout
         self._template = (
             None
             if job.prompt is None
-            else _template(job.prompt, layout, shown(source.path))
+            else _template(job.prompt, layout, files_shown(job.tables))
         )
-        self._file_names = _file_names(job, layout, shown(source.path))
+        self._file_names = _file_names(job, layout, files_shown(job.tables))
         self.path: Path = source.path
         self.states: frozenset[str] = frozenset(layout.name_of)
         """Columns of the manifest that batchgen reads."""
@@ -71,7 +80,10 @@ class Manifest:
             for name in layout.references
             if name not in source.dropped and holds_images(empty.get_column(name).dtype)
         )
+        self._damage: Sequence[str] = ()
+        self._starts: dict[Path, int] = {}
         self.notices: tuple[str, ...] = (
+            *notices,
             *source.notices,
             *layout.notices,
             *(
@@ -97,14 +109,11 @@ class Manifest:
             SpecError: there is no such file, it is no table, has no rows or lacks
                 columns; or the template cannot be parsed or uses an unknown column.
         """
-        path = job.manifest
-        with foreign_errors(path):
-            source = expand(job, open_source(path, expected_names(job)))
+        table, notices = open_table(job, expected_names(job))
+        source = expand(job, table)
+        where = files_shown(job.tables)
         layout = interpret_columns(
-            source.names,
-            job.columns,
-            templated=job.prompt is not None,
-            where=shown(path),
+            source.names, job.columns, templated=job.prompt is not None, where=where
         )
         user_columns = tuple(
             name for name in layout.user_columns if name not in source.dropped
@@ -113,11 +122,16 @@ class Manifest:
         for column in job.max_cost_by:
             if column not in source.names:
                 raise SpecError(
-                    f"{shown(path)}: no column `{column}`, which [budget.by] names"
+                    f"{where}: no column `{column}`, which [budget.by] names"
                     f"{did_you_mean(column, source.names)} (it has "
                     f"{listed(source.names)})"
                 )
-        return cls(job, source, layout)
+        if job.has_choice:
+            # Imported here: most jobs choose no rows.
+            from batchgen.manifest.row_choice import check_choice
+
+            check_choice(job, layout)
+        return cls(job, source, layout, notices)
 
     def _refuse_unreadable(self) -> None:
         """Refuse a table if a column that is needed cannot be read."""
@@ -148,13 +162,21 @@ class Manifest:
             **({"empty": job.empty} if job.empty == "skip" else {}),
             **({"expand": self._expansion()} if job.expand else {}),
             **({"filename": job.filename} if job.filename else {}),
+            **self._stated_reading(),
         }
-        text = json.dumps([settings, self._digest_of(self.path)], sort_keys=True)
+        contents = [self._content_digest(path) for path in job.tables]
+        text = json.dumps([settings, *contents], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _digest_of(self, path: Path) -> str:
-        content = hashlib.sha256()
+    def _stated_reading(self) -> dict[str, str]:
+        """Return how the table is to be read, where the job says so."""
+        job = self._job
+        names = ("encoding", "delimiter", "sheet")
+        return {name: value for name in names if (value := getattr(job, name))}
+
+    def _content_digest(self, path: Path) -> str:
         with foreign_errors(path), path.open("rb") as file:
+            content = hashlib.sha256()
             while block := file.read(_BLOCK_BYTES):
                 self.checkpoint()
                 content.update(block)
@@ -169,18 +191,18 @@ class Manifest:
         return [
             list(expansion.values.items()),
             list(expansion.list_columns.items()),
-            None if table is None else self._digest_of(table),
+            None if table is None else self._content_digest(table),
         ]
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Tell whether local references have not changed since an earlier reading."""
         if self._images and not self._job.images_folder.is_dir():
             return False
-        return are_unchanged(self._job.manifest.parent, self._checked(states))
+        return are_unchanged(self._job.folder, self._checked(states))
 
     def _allowed_folder(self) -> str:
         # Relative to the manifest, since both may be moved together.
-        start = self._job.manifest.parent
+        start = self._job.folder
         return os.path.relpath(self._job.references.folder or start, start)
 
     def slices(self, size: int = 1000, first: int = 0) -> Iterator[Slice]:
@@ -196,8 +218,10 @@ class Manifest:
         """
         reader = self._row_reader()
         candidates = self._id_candidates()
+        damage = DamagedValues(self._layout.name_of.get("id"))
         for position, full_batch in self._batches(size):
             candidates.watch(full_batch.frame)
+            damage.watch(position, full_batch)
             batch, start = full_batch, position
             if start < first:
                 batch, start = full_batch.after(first - position), first
@@ -206,6 +230,7 @@ class Manifest:
             rows = [*self._checked(_rows(reader, batch, start))]
             yield Slice(rows, self._to_ipc(batch.frame), reader.files_read())
         self.id_candidate = candidates.best()
+        self._damage = [*damage.notices()]
 
     def columns(self) -> dict[str, pl.DataType]:
         """Return the columns that can be read, with their types."""
@@ -262,11 +287,18 @@ class Manifest:
                 return NO_PARENTS
         return reader.read(self._batches(1000), self._batches(1000))
 
+    @property
+    def starts(self) -> Sequence[int]:
+        """Position of the first row of each file, as far as files were read."""
+        return [*self._starts.values()]
+
     def _batches(self, size: int) -> Iterator[tuple[int, Batch]]:
         """Yield the batches of the file, each with the position of its first row."""
         position = 0
         with foreign_errors(self.path):
             for batch in self._checked(self._source.batches(size)):
+                if batch.path is not None:
+                    self._starts.setdefault(batch.path, position)
                 yield position, batch
                 position += batch.frame.height
 
@@ -283,8 +315,13 @@ class Manifest:
         names = [] if "id" in layout.name_of else names_in_result
         return IdCandidates(names, {*layout.name_of.values(), *layout.references})
 
-    def id_advice(self) -> Iterator[str]:
-        """Advise a column that could be the id; call it after the last slice."""
+    def advice(self) -> Iterator[str]:
+        """Yield what makes the table safer or better; call it after the last slice."""
+        where = files_shown(self._job.tables)
+        yield from (f"{where}, {damage}" for damage in self._damage)
+        yield from self._id_advice()
+
+    def _id_advice(self) -> Iterator[str]:
         if self.id_candidate is not None:
             name = self.id_candidate
             quoted = json.dumps(name, ensure_ascii=False)
@@ -300,11 +337,11 @@ class Manifest:
         finder = self._template.gaps if self._template else None
         return finder if finder and finder.can_find else None
 
-    def gaps(self, end: int | None = None) -> Iterator[Gaps]:
+    def gaps(self, scope: RowScope | None = None) -> Iterator[Gaps]:
         """Count rows without values that the template uses, in a separate reading.
 
         Args:
-            end: Count only rows before this position; None for all.
+            scope: The rows to count; None for all.
 
         Yields:
             The count after each batch; nothing if no row could lack a value.
@@ -312,18 +349,37 @@ class Manifest:
         Raises:
             SpecError: the rest of the file cannot be read reliably.
         """
-        finder, count = self.gap_finder, Gaps()
+        finder, count, position = self.gap_finder, Gaps(), 0
+        scope = RowScope() if scope is None else scope
         if finder is None:
             return
         with foreign_errors(self.path):
             for batch in self._source.batches(_COUNTING_SLICE):
-                rows_left = batch.frame.height if end is None else end - count.rows
-                count_gaps(
-                    finder, batch.frame.select(finder.columns).head(rows_left), count
-                )
+                frame = _within(scope, position, batch.frame.select(finder.columns))
+                count_gaps(finder, frame, count)
+                position += batch.frame.height
                 yield count
-                if count.rows == end:
+                if position >= scope:
                     return
+
+    def in_scope(self) -> RowScope:
+        """Read the table if need be, and return the rows that the job is about.
+
+        Raises:
+            SpecError: a choice cannot be applied to this table.
+        """
+        job = self._job
+        if not job.has_choice:
+            return job.rows_in_scope
+        # Imported here: most jobs choose no rows.
+        from batchgen.manifest.row_choice import choose_rows
+
+        with foreign_errors(self.path):
+            return choose_rows(
+                job,
+                self._layout,
+                lambda: self._checked(self._source.batches(_CHOOSING_SLICE)),
+            )
 
     def _prompt_notices(self) -> Iterator[str]:
         """Yield what looks odd in the template, or in prompts of the first rows."""
@@ -358,6 +414,15 @@ def _file_names(job: Job, layout: Layout, where: str) -> FileNameTemplate | None
     from batchgen.manifest.file_name_template import FileNameTemplate
 
     return FileNameTemplate(job.filename, layout.names, where)
+
+
+def _within(scope: RowScope, position: int, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows in scope of a frame that begins at a position."""
+    if scope.flags is None:
+        return frame.head(max(0, scope - position))
+    flags = scope.flags[position : position + frame.height]
+    padded = flags.ljust(frame.height, b"\0")
+    return frame.filter(pl.Series(list(padded), dtype=pl.UInt8).cast(pl.Boolean))
 
 
 def _template(text: str, layout: Layout, where: str) -> PromptTemplate:

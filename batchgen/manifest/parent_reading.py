@@ -67,8 +67,7 @@ class ParentReader:
         if not self._layout.references:
             return False
         job = self._job
-        is_plain = job.manifest.suffix.lower() in _PLAIN_TEXT
-        return not is_plain or job.expand is not None or _holds(job.manifest, _MARK)
+        return job.expand is not None or any(map(_may_hold_rows, job.tables))
 
     def read(self, first: Batches, second: Batches) -> Parents:
         """Return the rows that others name.
@@ -173,9 +172,11 @@ def _text(cell: object) -> str:
         return ""
 
 
-def _holds(path: Path, text: str) -> bool:
-    """Tell whether a file holds a text, in UTF-8 or UTF-16."""
-    needles = [text.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be")]
+def _may_hold_rows(path: Path) -> bool:
+    """Tell whether a file may hold `row:`; only plain text is searched."""
+    if path.suffix.lower() not in _PLAIN_TEXT:
+        return True
+    needles = [_MARK.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be")]
     longest = max(map(len, needles))
     with path.open("rb") as file:
         tail = b""

@@ -35,7 +35,7 @@ class ReferenceLocator:
     """Checks where references are; opens only files, and only in the allowed folder."""
 
     def __init__(self, job: Job, contents: Contents, parents: Parents) -> None:
-        self._folder = job.manifest.parent
+        self._folder = job.folder
         self._allowed_folder = (job.references.folder or self._folder).resolve()
         self._contents = contents
         self._parents = parents

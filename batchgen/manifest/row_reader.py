@@ -70,7 +70,7 @@ class RowReader:
         self._prompts = PromptReader(layout, template, job)
         self._job = job
         self._model = stated_model(job)
-        self._contents = FileContents(job.manifest.parent)
+        self._contents = FileContents(job.folder)
         self._locator = ReferenceLocator(job, self._contents, parents)
         self._store = ImageStore(job.images_folder)
         self._names: Mapping[str | None, Mapping[str, str]] = {

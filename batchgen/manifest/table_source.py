@@ -1,4 +1,4 @@
-"""The interface of CSV and Parquet files: named columns, read in batches."""
+"""The interface of all kinds of tables: named columns, read in batches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import polars as pl
 
-SUFFIXES = (".csv", ".parquet", ".pq")
 SLICE_BYTES = 32 * 1024 * 1024
 """A batch ends early at this size: data URIs may make rows of megabytes."""
 
@@ -20,20 +19,24 @@ class Batch:
     """Consecutive rows of a table.
 
     Attributes:
-        lines: Line of the file where each row begins, from 1; None if it has no lines.
+        lines: Line of the file where each row begins, or number of the sheet's row,
+            from 1; None if it has no lines.
+        path: The file, if the table has several; else None.
     """
 
     frame: pl.DataFrame
     lines: list[int] | None
+    path: Path | None = None
 
     def after(self, rows: int) -> Batch:
         """Return the batch without the first rows."""
         lines = None if self.lines is None else self.lines[rows:]
-        return Batch(self.frame[rows:], lines)
+        return Batch(self.frame[rows:], lines, self.path)
 
     def first(self) -> Batch:
         """Return only the first row."""
-        return Batch(self.frame[:1], None if self.lines is None else self.lines[:1])
+        lines = None if self.lines is None else self.lines[:1]
+        return Batch(self.frame[:1], lines, self.path)
 
 
 class TableSource(Protocol):

@@ -18,6 +18,15 @@ def shown(path: Path) -> str:
     return visible_line(str(relative))
 
 
+def files_shown(paths: Sequence[Path]) -> str:
+    """Return the files of a table for a message: the first, and how many more."""
+    more = len(paths) - 1
+    first = shown(paths[0])
+    if not more:
+        return first
+    return f"{first} and {more} more {'file' if more == 1 else 'files'}"
+
+
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """Return the name that a mistyped word most likely means, or None.
 

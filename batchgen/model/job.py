@@ -14,6 +14,7 @@ from typing import Literal
 from batchgen.model.capabilities import Capabilities
 from batchgen.model.price import PriceList
 from batchgen.model.request import OptionValue
+from batchgen.model.row_scope import RowScope
 
 Auto = Literal["auto"]
 Empty = Literal["buy", "skip"]
@@ -119,9 +120,20 @@ class Job:
         memory_mb: None for what fits into the container, at most 256.
         limit: None for all rows.
         from_defaults: Names of settings that only the user's defaults state.
-        tables: Formats of the result table besides Parquet; None for those that the
-            run folder has.
+        table_formats: Of the result table besides Parquet; None for those that the run
+            folder has.
         notify_on: `end`, `budget`, `outage`.
+        more_tables: Further files of the manifest; see `tables`.
+        base_folder: See `folder`; None for the manifest's.
+        encoding: Of a text table, as Python names it; None finds it out.
+        delimiter: Between the cells of a text table; None finds it out.
+        where: Condition in SQL that rows in scope fulfil.
+        rows: Positions in scope; empty for all.
+        ids: A file with the ids in scope.
+        first_by: Of the rows in scope, only the first with each value of this column.
+        sample: Of the rows in scope, only so many, at random by `sample_seed`.
+        scope: The rows that these settings chose, once the table was read; else None.
+        sheet: Of a workbook; None for the first with cells.
         image_folder: See `images_folder`; None for `references` in the run folder.
     """
 
@@ -158,8 +170,43 @@ class Job:
     from_defaults: tuple[str, ...] = ()
     notify_on: tuple[str, ...] = ()
     notify_outage_minutes: float = 10.0
-    tables: tuple[str, ...] | None = None
+    table_formats: tuple[str, ...] | None = None
     image_folder: Path | None = None
+    more_tables: tuple[Path, ...] = ()
+    base_folder: Path | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    where: str | None = None
+    rows: tuple[range, ...] = ()
+    ids: Path | None = None
+    first_by: str | None = None
+    sample: int | None = None
+    sample_seed: int = 0
+    scope: RowScope | None = None
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether the table must be read to know which rows are in scope."""
+        choices = (self.where, self.ids, self.first_by, self.sample)
+        return bool(self.rows) or any(choice is not None for choice in choices)
+
+    @property
+    def rows_in_scope(self) -> RowScope:
+        """The rows that the run is about."""
+        if self.scope is not None:
+            return self.scope
+        return RowScope() if self.limit is None else RowScope(self.limit)
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """All files of the manifest."""
+        return (self.manifest, *self.more_tables)
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths in cells begin: as a rule beside the (first) table."""
+        return self.base_folder or self.manifest.parent
 
     @property
     def images_folder(self) -> Path:

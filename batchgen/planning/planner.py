@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import closing
@@ -25,6 +26,7 @@ from batchgen.manifest import FileState, Problem, Row, Slice, key_of
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import PriceList
+from batchgen.model.row_scope import RowScope
 from batchgen.output.member_names import folded_base_names
 from batchgen.planning.plan_entries import plan_entry
 from batchgen.planning.routing import Router
@@ -95,7 +97,7 @@ class Planner:
 
     def advice(self) -> Iterator[str]:
         """Yield advice that makes the table safer to edit; call it after `write`."""
-        return self._manifest.id_advice()
+        return self._manifest.advice()
 
     def stop(self) -> None:
         """Stop after the current slice; may be called from any thread.
@@ -130,9 +132,9 @@ class Planner:
         files = reference_files(self._ledger, generation)
         return self._manifest.has_same_files(FileState(*file) for file in files)
 
-    def gaps(self, end: int | None) -> Iterator[Gaps]:
+    def gaps(self, scope: RowScope) -> Iterator[Gaps]:
         """Count rows that lack values which the prompt needs, slice by slice."""
-        return self._manifest.gaps(end)
+        return self._manifest.gaps(scope)
 
     async def write(
         self,
@@ -191,7 +193,13 @@ class Planner:
         if (plan := self._plan) is not None and not self.finished:
             digest, rows = self._digest, self.rows
             schema = self._manifest.user_schema
-            await writer.commit(lambda _: plan.complete(digest, schema, rows))
+            starts = json.dumps(dict(enumerate(self._manifest.starts)))
+
+            def complete(ledger: Ledger) -> None:
+                plan.complete(digest, schema, rows)
+                ledger.meta.table_starts = starts
+
+            await writer.commit(complete)
         self.finished = True
 
     def _prepare(self, plan: PlanWriter) -> None:

@@ -100,7 +100,7 @@ class Router:
             all_providers=providers,
             prices=prices,
             capabilities=_CapabilitiesByName(job, providers, today),
-            inspector=Inspector(job.manifest.parent, job.images_folder),
+            inspector=Inspector(job.folder, job.images_folder),
             round_robin=(
                 WeightedRoundRobin(weights) if job.route == "fastest" else None
             ),

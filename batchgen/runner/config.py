@@ -11,6 +11,7 @@ from batchgen.errors import BatchgenError, ProviderStopped, UsageError
 from batchgen.ledger import Totals
 from batchgen.ledger.estimate import Estimate
 from batchgen.model import PriceList, now_micros
+from batchgen.model.row_scope import RowScope
 from batchgen.model.spending_limits import Limits
 from batchgen.providers.base import Provider
 from batchgen.runner.handle import RunHandle
@@ -143,6 +144,7 @@ class RunResult:
         unnamed_places: Provider and base URL of tasks at addresses that only the run
             folder names.
         required: How large the budgets must be that are too small for the rest.
+        scope: The rows that the run was about; None if it ended before that was known.
     """
 
     totals: Totals | None = None
@@ -155,3 +157,4 @@ class RunResult:
     missing_keys: set[str] = field(default_factory=set)
     unnamed_places: set[tuple[str, str]] = field(default_factory=set)
     required: Limits = field(default_factory=Limits)
+    scope: RowScope | None = None

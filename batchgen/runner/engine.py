@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,7 +20,6 @@ from batchgen.errors import (
     StorageError,
 )
 from batchgen.ledger import Reader
-from batchgen.ledger.estimate import scope_end
 from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job, utc
 from batchgen.planning.planner import Planner, ReadingStopped
@@ -31,7 +31,7 @@ from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.feeding import feed_queue
 from batchgen.runner.folder import LOG, RunFolder
 from batchgen.runner.folder_checks import refuse_older_than_log
-from batchgen.runner.notices import notices_of
+from batchgen.runner.notices import choice_notices, notices_of
 from batchgen.runner.progress import stop_of
 from batchgen.runner.required_budget import record_shortfall
 from batchgen.runner.resume import recover
@@ -68,6 +68,11 @@ class Engine:
             StorageError: nothing more can be written.
         """
         manifest = Manifest.open(self._job)
+        scope = await self._config.offload(manifest.in_scope)
+        self._job = replace(self._job, scope=scope)
+        self._result.scope = scope
+        for notice in choice_notices(scope):
+            self._config.progress.notice(notice)
         today = utc(self._time.now()).date()
         for notice in (
             *manifest.notices,
@@ -95,7 +100,7 @@ class Engine:
 
     def _sum_up(self) -> None:
         ledger, result, run = self._folder.ledger, self._result, self._run
-        end = scope_end(self._job.limit)
+        end = self._job.rows_in_scope
         result.totals = ledger.totals(end)
         queues = run.queues.values() if run else ()
         result.stopped = [queue.stopped for queue in queues if queue.stopped]

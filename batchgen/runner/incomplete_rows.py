@@ -6,7 +6,7 @@ nobody wants to buy `Studio photo of ` four thousand times.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from batchgen.ledger import Reader
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.plan_findings import count_runnable, runnable_row
 from batchgen.manifest.gaps import Gaps
-from batchgen.manifest.wording import shown
+from batchgen.manifest.wording import files_shown
 from batchgen.model import Job
 
 MAX_COLUMNS = 5
@@ -43,10 +43,10 @@ def finished_prompts(ledger: Reader, end: int) -> Iterator[FinishedPrompt]:
         yield FinishedPrompt(*runnable_row(ledger, end, index))
 
 
-def refusal_of(gaps: Gaps, manifest: Path) -> str:
+def refusal_of(gaps: Gaps, tables: Sequence[Path]) -> str:
     """Say why nothing is bought from a table in which many rows lack a value."""
     return (
-        f"{shown(manifest)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
+        f"{files_shown(tables)}: {describe_gaps(gaps)}. {_remedies(gaps)} (in a "
         'job file: empty = "skip" or "buy"). Nothing was sent'
     )
 

@@ -8,6 +8,7 @@ from datetime import date
 from batchgen.addresses.url import read_url
 from batchgen.errors import SpecError
 from batchgen.model import ImageRequest, Job
+from batchgen.model.row_scope import RowScope
 from batchgen.planning.own_address import is_documented_address, is_own_address
 from batchgen.providers import key_variable
 from batchgen.providers.base import Provider
@@ -23,6 +24,18 @@ def network_problems() -> Iterator[str]:
             read()
         except SpecError as error:
             yield str(error).removesuffix(". Nothing was sent")
+
+
+def choice_notices(scope: RowScope) -> Iterator[str]:
+    """Yield how many rows are chosen, if the job chooses any."""
+    if scope.flags is None:
+        return
+    rows, count = len(scope.flags), scope.count(len(scope.flags))
+    verb = "is" if count == 1 else "are"
+    yield (
+        f"{count:,} of {rows:,} {'row' if rows == 1 else 'rows'} {verb} chosen; the "
+        "others keep what they have"
+    )
 
 
 def address_notice(job: Job, provider: Provider) -> str | None:

@@ -11,7 +11,7 @@ from batchgen.admission.run_context import Run
 from batchgen.errors import SpecError, StorageError, UsageError
 from batchgen.ledger import Ledger
 from batchgen.ledger.edits import keep
-from batchgen.ledger.estimate import estimate_of, scope_end
+from batchgen.ledger.estimate import estimate_of
 from batchgen.ledger.outstanding import has_unsent_rows
 from batchgen.ledger.resuming import drop_bookmark
 from batchgen.manifest.gaps import Gaps
@@ -47,8 +47,8 @@ class Preparation:
         self._router = router
         self._config = config
         self._result = result
-        self._end = scope_end(run.job.limit)
         self._price_check = PriceCheck(run.job, run.queues, run.prices)
+        self._end = run.job.rows_in_scope
 
     async def prepare(self, archive: Archive) -> bool:
         """Make the part of the plan that must exist before money is spent.
@@ -122,12 +122,12 @@ class Preparation:
             return
         if is_planned and not has_unsent_rows(ledger, self._end, planner.generation):
             return
-        gaps, counts = Gaps(), planner.gaps(job.limit)
+        gaps, counts = Gaps(), planner.gaps(self._end)
         # Slice by slice, so that a stop takes effect between two slices.
         while (count := await run.offload(lambda: next(counts, None))) is not None:
             gaps = count
         if gaps.are_many:
-            raise UsageError(refusal_of(gaps, job.manifest))
+            raise UsageError(refusal_of(gaps, job.tables))
 
     async def _rename_rows(self, archive: Archive) -> None:
         """Make file names differ again, after an edit or after `--keep`."""
@@ -199,7 +199,7 @@ class Preparation:
 
     async def _planned_more(self, took_s: float) -> None:
         run = self._run
-        run.progress.total = min(self._planner.rows, self._end)
+        run.progress.total = self._end.count(self._planner.rows)
         run.wake()
         if run.live:
             # Planning holds the interpreter lock, and purchases wait for it.

@@ -137,8 +137,8 @@ def open_and_log(
                 None if command is None else json.dumps(command)
             )
             folder.ledger.meta.budget_needed = None
-            if job.tables is not None:
-                choose_tables(folder.ledger, job.out, job.tables)
+            if job.table_formats is not None:
+                choose_tables(folder.ledger, job.out, job.table_formats)
             folder.ledger.meta.rates = json.dumps(_rates_of(job))
         redact = redactor_for(keys.values()).redact
         with log_to(job.out / LOG, redact, caller.notice) as log:

@@ -99,8 +99,10 @@ def test_a_frame_that_cannot_be_kept_is_refused() -> None:
 
 
 def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(batchgen.SpecError, match="`manifest`: list is neither"):
-        batchgen.Job([1, 2], provider="aimlapi", out="out/cups")  # type: ignore[arg-type]
+    with pytest.raises(batchgen.SpecError, match="`manifest`: int is neither"):
+        batchgen.Job(3, provider="aimlapi", out="out/cups")  # type: ignore[arg-type]
+    with pytest.raises(batchgen.SpecError, match="`manifest`: 1 is not a text"):
+        batchgen.Job([1, 2], provider="aimlapi", out="out/cups")  # type: ignore[list-item]
 
 
 def test_a_job_file_and_a_table_are_jobs_too(frame: pl.DataFrame) -> None:

@@ -273,12 +273,12 @@ def test_a_folder_of_a_rehearsal_is_told_apart(shop: Shop) -> None:
 
 
 def test_check_cannot_run_what_cannot_be_read(shop: Shop) -> None:
-    shop.write("m.csv", b"id,prompt\na,caf\xe9\n")
+    shop.write("m.csv", "id,prompt\na,é\n".encode() + b"b,caf\xe9\n")
 
     ended = batchgen("check", "m.csv", *shop.options, at=shop.folder)
 
     assert ended.code == 1
-    assert ended.message.startswith("m.csv, row 0, line 2: not UTF-8")
+    assert ended.message.startswith("m.csv, row 1, line 3: not UTF-8")
 
 
 # -- with --online

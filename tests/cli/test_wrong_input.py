@@ -29,7 +29,7 @@ UNREADABLE = [
     ),
     pytest.param(
         "m.csv",
-        b"id,prompt\na,a lamp\nb,caf\xe9\n",
+        "id,prompt\na,é\n".encode() + b"b,caf\xe9\n",
         ["m.csv, row 1, line 3: not UTF-8: byte 6"],
         id="not-utf-8",
     ),
@@ -46,7 +46,7 @@ UNREADABLE = [
         id="broken-parquet",
     ),
     pytest.param(
-        "m.xlsx", b"PK", ["m.xlsx: neither a job file", "CSV"], id="unknown-format"
+        "m.doc", b"PK", ["m.doc: neither a job file", "CSV"], id="unknown-format"
     ),
 ]
 

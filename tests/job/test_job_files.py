@@ -686,8 +686,8 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
         pytest.param("nowhere/j.toml", "no such file: nowhere/j.toml", id="no-folder"),
         pytest.param("jobs", "jobs is a folder: name a job file", id="folder"),
         pytest.param(
-            "jobs/m.xlsx",
-            "jobs/m.xlsx: neither a job file (.toml) nor a manifest: CSV (.csv)",
+            "jobs/m.docx",
+            "jobs/m.docx: neither a job file (.toml) nor a manifest: CSV, TSV",
             id="suffix",
         ),
     ],
@@ -696,7 +696,7 @@ def test_a_source_that_is_none_is_refused_by_name(
     folder: Path, source: str, message: str
 ) -> None:
     (folder / "j.toml").touch()
-    (folder / "m.xlsx").touch()
+    (folder / "m.docx").touch()
 
     with pytest.raises(SpecError) as caught:
         load_job_with_options(Path(source), {"provider": "aimlapi"}, KNOWN)

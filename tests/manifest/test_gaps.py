@@ -11,6 +11,7 @@ import pytest
 from batchgen.manifest.gaps import Gaps
 from batchgen.manifest.manifest import Manifest
 from batchgen.manifest.template import PromptTemplate
+from batchgen.model.row_scope import RowScope
 from tests.manifest.conftest import MakeJob, ReadRows
 
 COLUMNS = ("Title", "Colour", "My Column")
@@ -235,7 +236,7 @@ def test_gaps_are_counted_in_the_rows_in_scope(make_job: MakeJob) -> None:
     manifest = Manifest.open(make_job(f"Title,Colour\n{lines}", prompt=text))
 
     *_, everything = manifest.gaps()
-    *_, first = manifest.gaps(4)
+    *_, first = manifest.gaps(RowScope(4))
 
     assert (everything.rows, everything.partial_rows, everything.empty_rows) == (
         30_005,

@@ -329,14 +329,14 @@ def test_the_digest_changes_with_the_file_and_with_what_shapes_its_rows(
         pytest.param("gone.csv", "no such file: gone.csv: did you mean", id="missing"),
         pytest.param("x/m.csv", "no such file: x/m.csv", id="no-such-folder"),
         pytest.param("folder.csv", "folder.csv is a folder", id="folder"),
-        pytest.param("m.xlsx", "m.xlsx: a manifest is a CSV", id="other-format"),
+        pytest.param("m.pdf", "m.pdf: neither a job file", id="other-format"),
     ],
 )
 def test_what_is_no_manifest_is_refused_by_name(
     make_job: MakeJob, tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "folder.csv").mkdir()
-    (tmp_path / "m.xlsx").write_bytes(b"PK")
+    (tmp_path / "m.pdf").write_bytes(b"PK")
     (tmp_path / "gone1.csv").touch()
     job = replace(make_job("prompt\na\n"), manifest=tmp_path / name)
 

@@ -185,10 +185,10 @@ COMMANDS = (
     ),
     Mistake(
         name="two-sources",
-        command="run m.csv other.csv --provider openai",
-        names=("other.csv",),
-        remedy=("one SOURCE", "one after the other"),
-        files={"other.csv": "prompt\na\n"},
+        command="run j.toml m.csv --provider openai",
+        names=("one job file",),
+        remedy=("tables alone", "`manifest`"),
+        files={"j.toml": 'manifest = "m.csv"\n'},
     ),
     Mistake(
         name="prompt-without-quotes",

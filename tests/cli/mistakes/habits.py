@@ -34,8 +34,9 @@ HABITS = (
     Mistake(
         name="source-on-the-web",
         command="run https://docs.example.com/d/abc --provider gemini",
-        names=("https:/docs.example.com/d/abc", "address"),
-        remedy=("download", ".csv"),
+        names=("https://docs.example.com/d/abc", "cannot be read"),
+        remedy=("Download the table",),
+        code=1,
     ),
     Mistake(
         name="source-as-a-file-address",
@@ -89,10 +90,10 @@ HABITS = (
         code=1,
     ),
     Mistake(
-        name="job-manifest-a-list",
+        name="job-manifest-a-list-with-a-file-that-is-not-there",
         command="check j.toml --provider gemini",
-        names=("j.toml", "`manifest`", "a list"),
-        remedy=("one text in quotes",),
+        names=("j.toml", "`manifest`", "no such file: b.csv"),
+        remedy=("did you mean m.csv",),
         files={"j.toml": 'manifest = ["m.csv", "b.csv"]\n'},
         code=1,
     ),

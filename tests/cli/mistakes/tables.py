@@ -59,8 +59,8 @@ TABLES = (
     Mistake(
         name="table-json",
         command="run m.json --provider gemini --max-cost 5",
-        names=("m.json",),
-        remedy=(".csv", ".parquet"),
+        names=("m.json", "no rows"),
+        remedy=('{"id": "1", "prompt": "a cup"}',),
         code=1,
         files={"m.json": "[]"},
     ),
@@ -98,8 +98,8 @@ TABLES = (
     Mistake(
         name="table-from-stdin",
         command="run - --provider gemini --max-cost 5",
-        names=("-", "standard input"),
-        remedy=("save", "as a file"),
+        names=("standard input", "run folder"),
+        remedy=("--out out/products",),
     ),
     _table(
         "column-twice",
