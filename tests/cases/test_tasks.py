@@ -155,7 +155,7 @@ def test_the_case_of_a_timeout_ends_within_a_few_polls(market: Market) -> None:
 
 def assert_bad_end(outcome: Outcome, service: Service, row: str, message: str) -> None:
     tasks = [*service.tasks.values()].count(row)
-    polls = [request for request in service.asked("/tasks/") if request.row == row]
+    polls = [request for request in service.asked("") if request.row == row]
     assert outcome.rows[row]["status"] in {"failed", "held"}, outcome.explain()
     assert 1 <= tasks <= 2, row
     assert len(polls) <= MAX_POLLS * tasks, row

@@ -94,8 +94,7 @@ class Soak:
 
     def _customer(self) -> Customer:
         options = ("--max-unknown", "99", "--max-attempts", "199")
-        # apiai sells one at a time to each account.
-        in_flight = 1 if self.mode.provider == "apiai" else IN_FLIGHT
+        in_flight = self.mode.in_flight(IN_FLIGHT)
         more = ("--concurrency", str(in_flight), *options)
         return Customer(self.bank, self.stable, self.mode, self.folder, more)
 

@@ -77,8 +77,7 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
     Raises:
         AssertionError: a law does not hold.
     """
-    # apiai sells one at a time to each account.
-    in_flight = 1 if mode.provider == "apiai" else IN_FLIGHT
+    in_flight = mode.in_flight(IN_FLIGHT)
     batch = Batch(
         folder=folder,
         options=(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from decimal import Decimal
-from pathlib import Path
 
 from batchgen.errors import AttemptError
 from batchgen.model import Accepted, Blob, Delivered, Endpoint, Json, Reply
 from batchgen.providers.base import Provider
+from tests.providers.expected import FOLDER
 
-FOLDER = Path(__file__).parents[2] / "samples" / "replies"
 ENDPOINT = Endpoint("https://api.example", "k-123")
 
 
