@@ -95,7 +95,7 @@ class Buyer:
         """Buy an image and return its link."""
         body = self.body(prompt, **fields)
         for change in self.facts.variations:
-            reply = self.send(body | change).raise_for_status().json()
+            reply = self.send({**body, **change}).raise_for_status().json()
             if facts_of(self.provider).way == "task":
                 reply = self.wait(reply["id"])
             if links := http_texts(reply):

@@ -34,9 +34,9 @@ from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.base import Provider
 from batchgen.providers.gccai import Gccai
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.folder import read_ledger
-from tests.drive import never_ask, run_job
+from tests.drive import run_job
 from tests.law import money_problems
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
@@ -233,20 +233,18 @@ class Spree:
         self.power.arm("any")
 
     async def _run(self) -> RunResult:
-        config = RunConfig(
-            providers={name: make() for name, make in PROVIDERS.items()},
-            keys=dict.fromkeys(PROVIDERS, KEY),
-            prices=_prices(self.case.ceilings),
-            consented=True,
-            ask=never_ask,
-            seed=self.case.seed,
-            offload=self.power.offload,
-            transport=self.till,
-            now=self.now,
-        )
         # So few rows are read ahead that full groups are passed over, as in a long job.
         with patch.object(scan, "SLICE", SLICE):
-            return await run_job(self.job, config)
+            return await run_job(
+                self.job,
+                providers={name: make() for name, make in PROVIDERS.items()},
+                keys=dict.fromkeys(PROVIDERS, KEY),
+                prices=_prices(self.case.ceilings),
+                seed=self.case.seed,
+                offload=self.power.offload,
+                transport=self.till,
+                now=self.now,
+            )
 
 
 def _job(case: Case, folder: Path) -> Job:

@@ -18,9 +18,9 @@ from batchgen.model import Job, Price, PriceList, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.base import Provider
 from batchgen.providers.foxapi import FoxApi
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.handle import RunHandle
-from tests.drive import never_ask, run_job
+from tests.drive import run_job
 from tests.prices import at
 from tests.simulation.audit import broken_laws, most_in_a_minute
 from tests.simulation.case import Seen, open_case
@@ -177,19 +177,17 @@ class Night:
 
     async def _run(self) -> RunResult:
         job, self.handle = self.job, RunHandle()
-        config = RunConfig(
+        return await run_job(
+            job,
             providers={name: make() for name, make in PROVIDERS.items()},
             keys={job.providers[0]: KEY},
             prices=self._prices,
-            consented=True,
-            ask=never_ask,
             handle=self.handle,
             seed=self.schedule.seed,
             offload=self.power.offload,
             transport=self.transport,
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
-        return await run_job(job, config)
 
     def report(self, took_s: float) -> Report:
         """Judge the night, and sum it up."""

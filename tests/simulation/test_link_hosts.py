@@ -20,9 +20,9 @@ from batchgen.cli.meter import Meter, View
 from batchgen.errors import LinksUnreachable
 from batchgen.model import Job, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.progress import Progress
-from tests.drive import never_ask, run_job
+from tests.drive import run_job
 from tests.simulation.answer import drawn
 from tests.simulation.schedule import BEGAN
 from tests.virtual import live_through
@@ -122,24 +122,24 @@ class Desk:
             providers=("aimlapi",),
             terms={"aimlapi": terms},
         )
-        config = RunConfig(
-            providers={"aimlapi": AimlApi()},
-            keys={"aimlapi": "key-of-the-minutes"},
-            prices={"aimlapi": AimlApi.prices},
-            consented=True,
-            ask=never_ask,
-            progress=Progress(notice=self.notices.append),
-            offload=_inline,
-            transport=self.sellers,
-            now=lambda: BEGAN + int(anyio.current_time() * 1e6),
-            # The pauses are drawn, and 15 minutes are near what unlucky ones add up to.
-            seed=7,
-        )
+        progress = Progress(notice=self.notices.append)
         began = anyio.current_time()
-        meter = Meter(config.progress)
+        meter = Meter(progress)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, meter)
-            self.outcome = await run_job(job, config)
+            self.outcome = await run_job(
+                job,
+                providers={"aimlapi": AimlApi()},
+                keys={"aimlapi": "key-of-the-minutes"},
+                prices={"aimlapi": AimlApi.prices},
+                progress=progress,
+                offload=_inline,
+                transport=self.sellers,
+                now=lambda: BEGAN + int(anyio.current_time() * 1e6),
+                # The pauses are drawn, and 15 minutes are near what unlucky ones add
+                # up to.
+                seed=7,
+            )
             tasks.cancel_scope.cancel()
         self.took_s = anyio.current_time() - began
 
