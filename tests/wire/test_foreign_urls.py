@@ -106,6 +106,7 @@ async def test_a_redirect_to_what_is_no_url_loses_the_link(
         await wire.download("acme", server.url, allow_loopback=True)
 
 
+@pytest.mark.slow
 @given(url=ODD)
 @settings(max_examples=500, deadline=None)
 def test_whatever_the_judge_of_tables_lets_pass_can_be_asked_for(url: str) -> None:

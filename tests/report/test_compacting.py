@@ -23,8 +23,7 @@ from batchgen.runner.consent import refuse_rebuy
 from batchgen.runner.folder import open_folder
 from batchgen.runner.resume import recover
 from batchgen.storage.outputs import are_fresh
-from tests.report.runs import read
-from tests.runs.keeping import (
+from tests.report.keeping import (
     LIVE,
     REMOVED,
     ROWS,
@@ -34,6 +33,7 @@ from tests.runs.keeping import (
     names,
     streamed,
 )
+from tests.report.runs import read
 from tests.small_disk import eat, small_disk
 
 

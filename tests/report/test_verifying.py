@@ -18,7 +18,7 @@ from batchgen.report.archive_verification import Verification, verify
 from batchgen.runner.folder import open_folder
 from batchgen.storage.outputs import directory_entries, write_outputs
 from tests.ledger.books import PRICE
-from tests.runs.keeping import ROWS, make_folder
+from tests.report.keeping import ROWS, make_folder
 
 
 def verified(folder: Path) -> Verification:
