@@ -39,10 +39,10 @@ def rows_read(batch: Batch) -> int:
     """Return how many rows are in the plan so far; 0 when all of them are."""
     query = "SELECT value FROM meta WHERE name = 'reading' AND value IS NOT NULL"
     try:
-        found = ledger_rows(batch.ledger, query)
+        rows = ledger_rows(batch.ledger, query)
     except sqlite3.OperationalError:
         return 0  # it is being made
-    return int(json.loads(str(found[0]["value"]))["rows"]) if found else 0
+    return int(json.loads(str(rows[0]["value"]))["rows"]) if rows else 0
 
 
 def has_read(batch: Batch, rows: int) -> Callable[[], bool]:

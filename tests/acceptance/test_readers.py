@@ -59,9 +59,9 @@ def test_the_zip_loads_as_an_imagefolder_offline_with_its_prompts(
     ]
 
 
-def test_polars_pandas_and_duckdb_read_the_same_decimals(bought: Batch) -> None:
+def test_polars_pandas_and_duckdb_read_the_same_decimals(finished_batch: Batch) -> None:
     columns = ["cost_usd", "at_risk_usd", "estimated_usd"]
-    table = str(bought.table)
+    table = str(finished_batch.table)
 
     polars = pl.read_parquet(table).select(columns).rows()
     pandas = pd.read_parquet(table)[columns]

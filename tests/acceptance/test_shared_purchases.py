@@ -94,9 +94,9 @@ def test_rows_share_a_refusal_and_are_tried_again_together(batch: Batch) -> None
     assert [row["status"] for row in table_of(batch).values()] == ["refused"] * 2
     (batch.folder / "ids").write_text("b\n")
 
-    marked = batch.call("retry", "out", "--ids", "ids", "--status", "refused")
+    retry = batch.call("retry", "out", "--ids", "ids", "--status", "refused")
 
-    assert marked.code == 0, marked
-    assert "1 row is marked" in marked.stdout
+    assert retry.code == 0, retry
+    assert "1 row is marked" in retry.stdout
     again = finish(batch, code=3)
     assert len(again.requests) == len(books.requests) + 1

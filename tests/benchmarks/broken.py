@@ -33,7 +33,7 @@ def measure(rounds: int) -> Iterator[Finding]:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, serving() as server:
             manifest = write_manifest(Path(folder) / "rows.csv", ROWS)
             url = f"{server}/{kind}-{SIZE}-0"
-            taken = take_turns(
+            turns = take_turns(
                 {
                     "whole": partial(run, provider, url, manifest),
                     "cut": partial(run, provider, f"{url}-cut3", manifest),
@@ -41,7 +41,7 @@ def measure(rounds: int) -> Iterator[Finding]:
                 rounds,
             )
         peaks = {
-            value: median(taken[value], lambda used: used.rss_mb) for value in taken
+            value: median(turns[value], lambda used: used.rss_mb) for value in turns
         }
         yield Finding(
             what=f"15 MB {kind}, {IN_FLIGHT} in flight, every third cut: peak RSS",

@@ -56,12 +56,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--browser", default="/usr/bin/chromium")
-    given = parser.parse_args()
-    page_path = (given.run / PAGE).resolve()
+    arguments = parser.parse_args()
+    page_path = (arguments.run / PAGE).resolve()
     _say(f"{page_path}: {page_path.stat().st_size / 1e6:,.1f} MB")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=given.browser, args=["--no-sandbox"]
+            executable_path=arguments.browser, args=["--no-sandbox"]
         )
         wrong = [*_speed(browser, page_path.as_uri())]
         wrong += _without_a_mouse(browser, page_path.as_uri())

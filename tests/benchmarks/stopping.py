@@ -52,14 +52,14 @@ def measure(rounds: int) -> Iterator[Finding]:
         process.wait()
         with manifest.open("a") as file:
             file.write("one-more,One more cup\n")
-        begun = time.monotonic()
+        started = time.monotonic()
         moments = {
-            "rows are looked up": lambda: time.monotonic() - begun > 4.0,
+            "rows are looked up": lambda: time.monotonic() - started > 4.0,
             "100,000 rows are read": partial(_has_read, out, ROWS // 10),
             "600,000 rows are read": partial(_has_read, out, ROWS * 6 // 10),
         }
         for name, moment in moments.items():
-            begun = time.monotonic()
+            started = time.monotonic()
             yield _finding(f"edited table, {name}", _stop(start(), moment))
 
 

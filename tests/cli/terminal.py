@@ -100,11 +100,11 @@ def _take_the_terminal() -> None:
 
 @contextmanager
 def terminal(*words: str, at: Path, columns: int = 100) -> Iterator[Terminal]:
-    opened = Terminal(words, at, columns)
+    new_terminal = Terminal(words, at, columns)
     try:
-        yield opened
+        yield new_terminal
     finally:
-        if opened.process.poll() is None:
-            opened.process.kill()
-            opened.process.wait()
-        opened.close()
+        if new_terminal.process.poll() is None:
+            new_terminal.process.kill()
+            new_terminal.process.wait()
+        new_terminal.close()

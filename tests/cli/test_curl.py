@@ -120,8 +120,8 @@ def test_the_command_sends_what_the_runner_sends(
             expected = purchase_of(runners, name, row).essence()
             assert purchase_of(sent, name, row).essence() == expected
             uploads = [entry for entry in sent[:-1] if entry.is_form]
-            known = [runner.essence() for runner in runners]
-            assert all(upload.essence() in known for upload in uploads)
+            essences = [runner.essence() for runner in runners]
+            assert all(upload.essence() in essences for upload in uploads)
             assert (tmp_path / "reply").stat().st_size > 0
 
 
@@ -243,6 +243,6 @@ def test_a_file_whose_name_is_awkward_is_sent(tmp_path: Path) -> None:
         recorder.pictures["/pictures/x"] = b"ok"
         shell = Shell(variables={}, files={id(image.data): str(path)})
 
-        said = run_in("sh", curl("acme", call, shell), tmp_path, "acme")
+        output = run_in("sh", curl("acme", call, shell), tmp_path, "acme")
 
-    assert said == "ok"
+    assert output == "ok"

@@ -73,8 +73,8 @@ class Settled:
 
 async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled:
     """Buy rows, retire half of them, and settle by the bill."""
-    wanted = [customer.row(f"a bowl {index}") for index in range(rows)]
-    for some in (wanted, wanted[rows // 2 :]):
+    bowls = [customer.row(f"a bowl {index}") for index in range(rows)]
+    for some in (bowls, bowls[rows // 2 :]):
         customer.write(some)
         await customer.run(max_unknown=1, terms=terms)
     before = customer.books()
@@ -115,15 +115,15 @@ def main() -> None:
     parser.add_argument("--provider", choices=list(PROVIDERS), action="append")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    for provider in given.provider or PROVIDERS:
-        sys.stdout.write(f"{summary(provider, given.rows, given.seed)}\n")
+    arguments = parser.parse_args()
+    for provider in arguments.provider or PROVIDERS:
+        sys.stdout.write(f"{summary(provider, arguments.rows, arguments.seed)}\n")
         sys.stdout.flush()
 
 
 def summary(provider: str, rows: int, seed: int) -> str:
     """Settle one provider's storm and return the figures."""
-    begun = time.monotonic()
+    started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"settled-{provider}-"))
     sys.stderr.write(f"{folder}\n")
     with start_sandbox(
@@ -136,13 +136,13 @@ def summary(provider: str, rows: int, seed: int) -> str:
     kinds = Counter(
         difference.kind for difference in settled.done.comparison.differences
     )
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     facts = (
         f"{len(settled.before.bill)} lines, {dollars(settled.before.billed)}",
         f"at risk before {dollars(settled.before.at_risk)}",
-        told,
+        counts,
         f"retired {dollars(settled.after.superseded)}",
-        f"spent = bill, {time.monotonic() - begun:.0f} s",
+        f"spent = bill, {time.monotonic() - started:.0f} s",
     )
     return f"{provider}: {'; '.join(facts)}"
 

@@ -33,15 +33,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, action="append")
     parser.add_argument("--provider", choices=MODES, action="append")
     parser.add_argument("--faults", choices=PROFILES, default="calm")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     tell(HEAD)
     tell(["---", "---", *["---:"] * (len(HEAD) - 2)])
-    for seed in given.seed or [0]:
-        for provider in given.provider or MODES:
-            begun = time.monotonic()
-            figures = crash(provider, given.faults, given.kills, seed)
-            took = f"{time.monotonic() - begun:.0f}"
-            tell([provider, given.faults, seed, *counted(figures), took])
+    for seed in arguments.seed or [0]:
+        for provider in arguments.provider or MODES:
+            started = time.monotonic()
+            figures = crash(provider, arguments.faults, arguments.kills, seed)
+            took = f"{time.monotonic() - started:.0f}"
+            tell([provider, arguments.faults, seed, *counted(figures), took])
 
 
 def crash(provider: str, faults: Profile, kills: int, seed: int) -> Figures:

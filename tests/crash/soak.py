@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchgen.sandbox import SandboxProcess
 from tests.books import Books, Record, ledger_rows
-from tests.crash.audit import Left, check_integrity
+from tests.crash.audit import DiskState, check_integrity
 from tests.crash.ground import Customer
 from tests.crash.modes import ONCE, Mode, points_of
 from tests.crash.points import KILLED
@@ -85,11 +85,11 @@ class Soak:
         figures = Figures(
             provider=self.mode.provider, rows=rows, images=rows * self.mode.n
         )
-        lefts = list(self._kill(customer, rng, figures))
+        states = list(self._kill(customer, rng, figures))
         ended = customer.run()
         assert ended.code in (0, 3), ended
         books = customer.books()
-        self._audit(books, lefts, figures)
+        self._audit(books, states, figures)
         return figures
 
     def _customer(self) -> Customer:
@@ -100,7 +100,7 @@ class Soak:
 
     def _kill(
         self, customer: Customer, rng: random.Random, figures: Figures
-    ) -> Iterator[Left]:
+    ) -> Iterator[DiskState]:
         """Kill until it is enough, and yield what each kill left.
 
         Each run has a few rows more in its scope than the one before, so that there
@@ -119,9 +119,9 @@ class Soak:
                 _, _, at = ended.stderr.rpartition(KILLED)
                 if point is not None and at.strip() == point:
                     figures.at_points.add(point)
-                yield Left.of(customer.folder / "out")
+                yield DiskState.of(customer.folder / "out")
 
-    def _audit(self, books: Books, lefts: list[Left], figures: Figures) -> None:
+    def _audit(self, books: Books, states: list[DiskState], figures: Figures) -> None:
         check_table(books)
         check_archive(books)
         check_images(books)
@@ -129,7 +129,7 @@ class Soak:
         check_nothing_is_bought_again(books)
         check_no_image_is_forgotten(books)
         check_integrity(books.folder)
-        figures.lost = lost_rows(books, lefts)
+        figures.lost = lost_rows(books, states)
         figures.again = bought_again(books)
         figures.unadmitted = unadmitted(books)
         figures.at_risk = sum(row["at_risk_attempts"] for row in books.rows)
@@ -140,14 +140,14 @@ class Soak:
         figures.adopted = sum(map(int, counts))
 
 
-def lost_rows(books: Books, lefts: list[Left]) -> int:
+def lost_rows(books: Books, states: list[DiskState]) -> int:
     """Return how many rows have no end, or forgot an attempt or an image."""
-    states = {attempt["attempt_id"]: attempt["state"] for attempt in books.attempts}
+    ends = {attempt["attempt_id"]: attempt["state"] for attempt in books.attempts}
     forgotten = {
         attempt_id
-        for left in lefts
-        for attempt_id, state in left.states.items()
-        if attempt_id not in states or (state == "stored" != states[attempt_id])
+        for disk in states
+        for attempt_id, state in disk.states.items()
+        if attempt_id not in ends or (state == "stored" != ends[attempt_id])
     }
     endless = sum(row["status"] not in _ENDS for row in books.rows)
     return endless + len(forgotten)

@@ -109,14 +109,14 @@ def live(
     until_s: float,
     change: Callable[[], None] = lambda: None,
     at_s: float = HOUR_S,
-    **said: Any,
+    **settings: Any,
 ) -> Client:
     """Let a client send for so long; the server's limits change at a time."""
     clients: list[Client] = []
 
     async def work() -> None:
         began = anyio.current_time()
-        client = Client(server, **said)
+        client = Client(server, **settings)
         clients.append(client)
         with anyio.move_on_after(until_s):
             async with anyio.create_task_group() as tasks:
@@ -209,7 +209,7 @@ class Bucket(Server):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "settings",
     [
         pytest.param({}, id="both-to-be-found"),
         pytest.param({"concurrency": 200}, id="rate-to-be-found"),
@@ -219,7 +219,7 @@ class Bucket(Server):
 @pytest.mark.parametrize("per_second", [5, 10])
 @pytest.mark.parametrize("seed", range(2))
 def test_a_rate_without_a_burst_is_used_after_half_a_minute(
-    per_second: int, said: dict[str, Any], seed: int
+    per_second: int, settings: dict[str, Any], seed: int
 ) -> None:
     rng = random.Random(seed)
     server = Bucket(
@@ -228,15 +228,15 @@ def test_a_rate_without_a_burst_is_used_after_half_a_minute(
         late_s=lambda: rng.uniform(0, 0.002),
     )
 
-    live(server, 300, **said)
+    live(server, 300, **settings)
 
     assert server.used(30, 300) >= 0.9
     assert server.refused(30, 300) <= 0.1
 
 
-@pytest.mark.parametrize("said", [{}, {"concurrency": 16}], ids=["both", "rate"])
+@pytest.mark.parametrize("settings", [{}, {"concurrency": 16}], ids=["both", "rate"])
 def test_a_busy_provider_that_refuses_one_now_and_then_is_not_given_up(
-    said: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
     @dataclass
     class Busy(Server):
@@ -250,7 +250,7 @@ def test_a_busy_provider_that_refuses_one_now_and_then_is_not_given_up(
     rng = random.Random(5)
     server = Busy()
 
-    live(server, 300, **said)
+    live(server, 300, **settings)
 
     assert sum(ok for at, ok in server.log if at >= 30) >= 0.5 * 270 * START / 2.05
 
@@ -308,10 +308,10 @@ def test_a_limit_that_changes_is_found_again(
         for name, value in after.items():
             setattr(server, name, value)
 
-    said: dict[str, Any] = {"rpm": None}
+    settings: dict[str, Any] = {"rpm": None}
     if "per_minute" in before:
-        said = {"concurrency": 64}
-    live(server, 2 * HOUR_S, change, **said)
+        settings = {"concurrency": 64}
+    live(server, 2 * HOUR_S, change, **settings)
 
     assert server.used(HOUR_S + 1200, 2 * HOUR_S) >= 0.9
     assert server.refused(HOUR_S + 1200, 2 * HOUR_S) <= 0.03

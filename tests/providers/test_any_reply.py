@@ -759,11 +759,11 @@ def test_links_say_more_than_the_word_for_a_bad_end(name: str, status: str) -> N
     task: dict[str, Json] = {"status": status, "result": links, "output": links}
 
     ended = polled(name, task)
-    told = polled(name, {**task, "error": {"message": "no"}})
+    error = polled(name, {**task, "error": {"message": "no"}})
 
     assert isinstance(ended, Delivered)
     assert ended.images == (Link(A),)
-    assert isinstance(told, AttemptError)
+    assert isinstance(error, AttemptError)
 
 
 @every_task_provider

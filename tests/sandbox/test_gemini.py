@@ -176,8 +176,8 @@ def test_answers_come_with_words_and_drafts_that_are_no_results(
     for answer in answers:
         thoughts = answer["usageMetadata"]["thoughtsTokenCount"]
         assert (thoughts > 0) == any("thought" in part for part in parts_of(answer))
-        with image_of(answer) as drawn:
-            assert drawn.size == (1024, 1024)
+        with image_of(answer) as image:
+            assert image.size == (1024, 1024)
     billed = gemini.billed()[-len(answers) :]
     assert [entry["amount_nano_usd"] for entry in billed] == [
         cost_nano(answer["usageMetadata"]) for answer in answers
@@ -199,8 +199,8 @@ def test_unsaid_the_ratio_is_that_of_the_input_image(
 ) -> None:
     answer = answer_of(send(gemini, body("the same at dusk", *references)))
 
-    with image_of(answer) as drawn:
-        assert drawn.size == size
+    with image_of(answer) as image:
+        assert image.size == size
     prompt_details = answer["usageMetadata"]["promptTokensDetails"]
     assert prompt_details == [
         {"modality": "TEXT", "tokenCount": 4},
@@ -572,8 +572,8 @@ def test_an_image_can_be_smaller_than_what_is_paid_for(gemini: Buyer) -> None:
 
     answer = answer_of(send(gemini, body("a small harbour")))
 
-    with image_of(answer) as drawn:
-        assert drawn.size == (512, 512)
+    with image_of(answer) as image:
+        assert image.size == (512, 512)
     assert gemini.billed()[-1]["amount_nano_usd"] > 33_600_000
 
 
@@ -582,10 +582,10 @@ def test_a_request_is_written_down_without_its_key_and_its_images(
 ) -> None:
     send(gemini, body("a harbour", inline()))
 
-    kept = gemini.sandbox.requests()[-1]
+    request = gemini.sandbox.requests()[-1]
 
-    assert kept["path"] == PATH
-    assert "x-goog-api-key" not in kept["headers"]
-    data = kept["body"]["contents"][0]["parts"][1]["inlineData"]["data"]
+    assert request["path"] == PATH
+    assert "x-goog-api-key" not in request["headers"]
+    data = request["body"]["contents"][0]["parts"][1]["inlineData"]["data"]
     assert "sha256" in data
-    assert KEY not in json.dumps(kept)
+    assert KEY not in json.dumps(request)

@@ -62,8 +62,8 @@ def test_a_limit_that_may_be_lifted_is_lifted_without_a_word(tmp_path: Path) -> 
 def test_the_limit_that_is_named_is_enough(tmp_path: Path) -> None:
     write_manifest(tmp_path, 1)
     with server(0.0) as shop:
-        told = run(tmp_path, "aimlapi", shop.url, 64).stderr
-        enough = int(told.partition("`ulimit -n ")[2].partition("`")[0])
+        output = run(tmp_path, "aimlapi", shop.url, 64).stderr
+        enough = int(output.partition("`ulimit -n ")[2].partition("`")[0])
         again = run(tmp_path, "aimlapi", shop.url, enough)
 
     assert again.code == 0
@@ -76,10 +76,10 @@ def test_with_too_few_files_to_store_anything_nothing_is_bought(
     write_manifest(tmp_path, 2)
     with server(0.0) as shop:
         ended = run(tmp_path, "aimlapi", shop.url, 32)
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
         assert ended.code == 1
-        assert bought == 0
+        assert purchases == 0
         assert "may open 32 files, and a run needs at least" in ended.stderr
         assert "Nothing was sent" in ended.stderr
         assert not (tmp_path / "out/m/images.zip").exists()

@@ -33,14 +33,14 @@ def test_a_run_ends_before_its_zip_may_not_grow_and_carries_on(
         words = words_for("apiai", shop.url, 4)
         few = limited(resource.RLIMIT_FSIZE, limit_bytes, NO_LIMIT)
         ended = command(*words, at=tmp_path, limit=few)
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
         assert ended.code == 1
-        assert min(most, 1) <= bought <= most
+        assert min(most, 1) <= purchases <= most
         assert "images.zip: it may not grow beyond the system's limit" in ended.stderr
         assert "`ulimit -f unlimited`" in ended.stderr
         rows = pl.read_parquet(tmp_path / "out/m/results.parquet")
-        assert (rows["status"] == "succeeded").sum() == bought
+        assert (rows["status"] == "succeeded").sum() == purchases
         assert sum(rows["at_risk_attempts"]) == 0
 
         wide = limited(resource.RLIMIT_FSIZE, NO_LIMIT)

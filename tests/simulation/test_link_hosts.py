@@ -23,7 +23,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.config import RunResult
 from batchgen.runner.progress import Progress
 from tests.drive import run_job
-from tests.simulation.answer import drawn
+from tests.simulation.answer import draw_png
 from tests.simulation.schedule import BEGAN
 from tests.virtual import live_through
 
@@ -68,7 +68,7 @@ class Sellers(httpx.AsyncBaseTransport):
             body = b"".join([part async for part in request.stream])  # type: ignore[union-attr]
             return await self._sell(json.loads(body)["prompt"], request)
         await anyio.sleep(1.0)
-        image = drawn(request.url.path)
+        image = draw_png(request.url.path)
         return httpx.Response(
             200,
             headers={"content-type": "image/png", "content-length": str(len(image))},
@@ -136,7 +136,7 @@ class Desk:
                 offload=_inline,
                 transport=self.sellers,
                 now=lambda: BEGAN + int(anyio.current_time() * 1e6),
-                # The pauses are drawn, and 15 minutes are near what unlucky ones add
+                # The pauses are draw_png, and 15 minutes are near what unlucky ones add
                 # up to.
                 seed=7,
             )
@@ -209,10 +209,10 @@ def test_time_left_grows_only_with_the_reason_that_links_are_waited_for(
 
     desk.run()
 
-    shown = [view for view in desk.views if view.left_s is not None]
+    views = [view for view in desk.views if view.left_s is not None]
     grown = [
         later
-        for before, later in pairwise(shown)
+        for before, later in pairwise(views)
         if (later.left_s or 0) > (before.left_s or 0)
     ]
     assert grown

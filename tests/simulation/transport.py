@@ -102,10 +102,10 @@ def _prompt_of(request: httpx.Request, body: bytes, *, may_have_key: bool) -> st
     Only a link of the provider's own origin that was refused without the key is tried
     once more with it.
     """
-    held = request.headers.get("authorization")
+    header = request.headers.get("authorization")
     is_image = "/images/" in request.url.path and request.method == "GET"
     with_key = f"Bearer {KEY}"
-    is_right = held == (None if is_image else with_key)
-    is_second_try = is_image and may_have_key and held == with_key
+    is_right = header == (None if is_image else with_key)
+    is_second_try = is_image and may_have_key and header == with_key
     assert is_right or is_second_try, "the key is not where it is"
     return str(json.loads(body)["prompt"]) if request.method == "POST" else ""

@@ -50,10 +50,10 @@ async def test_a_request_waits_while_the_machine_has_no_socket_left() -> None:
                 tasks.start_soon(buy, wire, shop)
                 await anyio.wait_all_tasks_blocked()
                 assert not replies
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
     assert [reply.status for reply in replies] == [200]
-    assert bought == 1
+    assert purchases == 1
 
 
 async def test_a_lasting_want_of_sockets_is_said_and_is_not_the_providers() -> None:
@@ -68,13 +68,13 @@ async def test_a_lasting_want_of_sockets_is_said_and_is_not_the_providers() -> N
                     reply_timeout_s=5.0,
                     on_sent=lambda: sent.append(True),
                 )
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
     assert raised.value.lacks_socket
     assert "no more files can be opened" in raised.value.message
     assert "ulimit -n" in raised.value.message
     assert not sent
-    assert bought == 0
+    assert purchases == 0
 
 
 async def test_a_refused_connection_is_no_want_of_sockets(wire: Wire) -> None:
@@ -184,6 +184,6 @@ async def test_a_peer_that_does_not_read_keeps_no_socket_open() -> None:
             with pytest.raises(OutcomeUnknown):
                 await wire.send("aimlapi", call, reply_timeout_s=0.2)
             assert len(sockets_in_use()) > len(already)
-        left = [one for one in sockets_in_use() if one not in already]
+        sockets = [one for one in sockets_in_use() if one not in already]
 
-    assert left == []
+    assert sockets == []
