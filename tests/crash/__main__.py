@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from batchgen.sandbox.faults import PROFILES, Profile
 from tests.crash.modes import MODES
 from tests.crash.soak import Figures, Soak
 from tests.crash.stable import open_stable
+from tests.crash.storm import tell
 
 HEAD = (
     *("provider", "faults", "seed", "rows", "images", "kills", "points"),
@@ -71,12 +71,6 @@ def counted(figures: Figures) -> list[object]:
         figures.at_risk,
         figures.adopted,
     ]
-
-
-def tell(cells: object) -> None:
-    assert isinstance(cells, list | tuple)
-    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

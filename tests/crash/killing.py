@@ -105,10 +105,6 @@ def at_table() -> Moment:
     return watch
 
 
-def size_of(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def written_at(path: Path) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 

@@ -35,9 +35,9 @@ from tests.crash.killing import (
     newest_states,
     noted_rows,
     rehearsal,
-    size_of,
     written_at,
 )
+from tests.crash.power import size_of
 from tests.law import check_all, check_images, check_no_image_is_forgotten
 
 PROVIDERS = ["aimlapi", "foxapi"]

@@ -23,6 +23,7 @@ from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.config import RunResult
 from batchgen.runner.progress import Progress
 from tests.drive import run_job
+from tests.runs.desk import statuses
 from tests.simulation.answer import draw_png
 from tests.simulation.schedule import BEGAN
 from tests.virtual import live_through
@@ -154,11 +155,6 @@ class Desk:
 
 async def _inline(work: Callable[..., Any], *args: Any, **named: Any) -> Any:
     return work(*args, **named)
-
-
-def statuses(outcome: RunResult) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 @pytest.mark.parametrize("failure", [refused, unknown_name])
