@@ -26,7 +26,7 @@ from batchgen.errors import (
 
 def tree(root: type[BatchgenError]) -> list[type[BatchgenError]]:
     """Return a class and all below it, as a drawing lists them."""
-    return [root, *(value for kind in root.__subclasses__() for value in tree(kind))]
+    return [root, *(leaf for kind in root.__subclasses__() for leaf in tree(kind))]
 
 
 def ours() -> list[type[BatchgenError]]:

@@ -85,8 +85,8 @@ def leaves(root: type[errors.BatchgenError]) -> Iterator[str]:
     below = root.__subclasses__()
     if not below:
         yield re.sub(r"(?<!^)(?=[A-Z])", "_", root.__name__).lower()
-    for each in below:
-        yield from leaves(each)
+    for kind in below:
+        yield from leaves(kind)
 
 
 @pytest.mark.parametrize("kind", sorted(leaves(errors.BatchgenError)))

@@ -164,7 +164,7 @@ def test_only_what_has_a_reason_is_imported_late() -> None:
         for late in _late(ast.parse(path.read_text("utf-8")).body)
     }
 
-    assert {entry.replace(".__init__", "") for entry in late_imports} == LATE.keys()
+    assert {name.replace(".__init__", "") for name in late_imports} == LATE.keys()
 
 
 def _late(body: list[ast.stmt], within: tuple[str, ...] = ()) -> Iterator[str]:

@@ -69,7 +69,7 @@ def test_polars_pandas_and_duckdb_read_the_same_decimals(finished_batch: Batch) 
         query = f"SELECT {', '.join(columns)} FROM '{table}'"
         duck = duck_database.execute(query).fetchall()
 
-    assert all(type(value) is Decimal for row in polars for value in row)
+    assert all(type(amount) is Decimal for row in polars for amount in row)
     assert [tuple(row) for row in pandas.itertuples(index=False)] == polars
     assert duck == polars
     assert len(set(polars)) > 1

@@ -78,8 +78,8 @@ def test_the_bills_amounts_are_taken_when_the_user_says_so(
     assert set(unchanged["cost_basis"]) == {"reported"}
     assert (settled.return_value, again.return_value) == (0, 0), settled.output
     assert "1 purchase settled" in settled.output
-    [entry] = [line for line in ended.output.splitlines() if "(line 2, " in line]
-    assert "attempt " in entry
+    [line_two] = [line for line in ended.output.splitlines() if "(line 2, " in line]
+    assert "attempt " in line_two
     table = pl.read_parquet(finished_batch.table)
     assert sorted(table["cost_basis"]) == ["billed", *["reported"] * 9]
     lines = csv.DictReader(dearer.read_text().splitlines())

@@ -67,7 +67,7 @@ def test_it_costs_less_than_at_any_one_and_what_was_said(
     ended = batch.call("run", "job.toml", "--quiet")
 
     assert ended.code == 0, ended
-    alone = {entry["provider"]: entry for entry in plan["alone"]}
+    alone = {offer["provider"]: offer for offer in plan["alone"]}
     assert set(alone) == set(PROVIDERS)
     assert [alone[provider]["rows"] for provider in PROVIDERS] == [8, 16, 12]
     for name in ("aimlapi", "nanobananaapi"):

@@ -50,7 +50,7 @@ def test_the_others_point_to_the_images_of_the_first(batch: Batch) -> None:
 
     rows = table_of(batch)
     assert sorted(request["body"]["prompt"] for request in books.requests) == [CUP, POT]
-    assert [rows[value]["shared_with"] for value in "abcd"] == [None, None, "a", "a"]
+    assert [rows[row_id]["shared_with"] for row_id in "abcd"] == [None, None, "a", "a"]
     assert {row["status"] for row in rows.values()} == {"succeeded"}
     assert rows["c"]["files"] == rows["a"]["files"] != rows["b"]["files"]
     assert [rows["c"][name] for name in ("cost_usd", "attempts", "estimated_usd")] == [

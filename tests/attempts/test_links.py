@@ -444,7 +444,7 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
     desk.check_money()
     with Archive(desk.out / "images.zip", 0) as archive:
         # What a kill leaves of them costs as much as all that were delivered.
-        assert [entry.tag.images for entry in archive.recover()] == [2, 2]
+        assert [member.tag.images for member in archive.recover()] == [2, 2]
 
 
 async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says_so(

@@ -40,9 +40,7 @@ def measure(rounds: int) -> Iterator[Finding]:
                 },
                 rounds,
             )
-        peaks = {
-            value: median(turns[value], lambda used: used.rss_mb) for value in turns
-        }
+        peaks = {case: median(turns[case], lambda used: used.rss_mb) for case in turns}
         yield Finding(
             what=f"15 MB {kind}, {IN_FLIGHT} in flight, every third cut: peak RSS",
             ours=f"{peaks['cut']:.0f} MB",

@@ -37,8 +37,8 @@ def measure(rounds: int) -> Iterator[Finding]:
         what = f"{RPM} a minute allowed, {latency_s} s latency"
         took_s = arrivals[-1] - arrivals[0]
         most = max(
-            bisect_left(arrivals, value + WINDOW_S) - at
-            for at, value in enumerate(arrivals)
+            bisect_left(arrivals, arrival + WINDOW_S) - at
+            for at, arrival in enumerate(arrivals)
         )
         yield Finding(
             what=f"{what}: rate used",

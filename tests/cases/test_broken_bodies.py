@@ -109,7 +109,7 @@ linux = pytest.mark.skipif(
 def test_replies_that_break_off_or_refuse_leave_nothing(market: Market) -> None:
     customer, service = market.enter("gemini")
     customer.write(IDS)
-    service.rows.update({id_: [value] for id_, value in alternate(CUT_REPLY, REFUSAL)})
+    service.rows.update({id_: [reply] for id_, reply in alternate(CUT_REPLY, REFUSAL)})
 
     measured = measure(customer, "--on-unknown", "hold", "--concurrency", "1")
 

@@ -199,7 +199,7 @@ def test_routing_is_told_beside_what_each_provider_alone_would_charge(
         "  aimlapi alone could do 2 of 4 rows for $0.1425; routed, they cost $0.0836, "
         "$0.0589 less\n" in output
     )
-    alone = {entry["provider"]: entry for entry in fields["alone"]}
+    alone = {offer["provider"]: offer for offer in fields["alone"]}
     assert (alone["nanobananaapi"]["rows"], alone["gemini"]["rows"]) == (4, 3)
     assert alone["nanobananaapi"]["alone_usd"] == Decimal("0.18")
     assert alone["nanobananaapi"]["routed_usd"] == Decimal("0.1572")

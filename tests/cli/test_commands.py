@@ -64,7 +64,7 @@ def test_help_of_each_command_lists_every_option_of_the_contract(
 
     # An option may stand behind its letter.
     words = (line.split()[:2] for line in long.stdout.splitlines())
-    options = {entry.rstrip(",") for line in words for entry in line}
+    options = {word.rstrip(",") for line in words for word in line}
     assert long.code == short.code == 0
     assert long.stdout == short.stdout
     assert [option for option in OPTIONS[command] if option not in options] == []

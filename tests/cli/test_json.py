@@ -116,16 +116,16 @@ def unlike(example: Any, value: Any, where: str) -> Iterator[str]:
     if isinstance(example, dict) and isinstance(value, dict):
         if where.rpartition(".")[2] in OWN_KEYS:
             sample = next(iter(example.values()))
-            for key, each in value.items():
-                yield from unlike(sample, each, f"{where}[{key}]")
+            for key, item in value.items():
+                yield from unlike(sample, item, f"{where}[{key}]")
             return
         if [*example] != [*value]:
             yield f"{where}: {[*value]} instead of {[*example]}"
         for key in example.keys() & value.keys():
             yield from unlike(example[key], value[key], f"{where}.{key}")
     elif isinstance(example, list) and isinstance(value, list):
-        for each in value:
-            yield from unlike(example[0], each, where)
+        for item in value:
+            yield from unlike(example[0], item, where)
     elif kind_of(example) != kind_of(value):
         yield f"{where}: {value!r} instead of {example!r}"
 
@@ -149,13 +149,13 @@ def pairs_of(value: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
     """Yield keys with their values, however deep; not those that are somebody's own."""
     match value:
         case dict():
-            for key, each in value.items():
+            for key, item in value.items():
                 if inside not in OWN_KEYS:
-                    yield key, each
-                yield from pairs_of(each, key)
+                    yield key, item
+                yield from pairs_of(item, key)
         case list():
-            for each in value:
-                yield from pairs_of(each, inside)
+            for item in value:
+                yield from pairs_of(item, inside)
         case _:
             pass
 

@@ -92,7 +92,7 @@ def message_reply(words: str, status: str, **more: object) -> bytes:
 def echoes() -> list[bytes]:
     """Return replies that echo the key: whole, in parts, masked and escaped."""
     bought = {"data": [{"b64_json": picture()}], "meta": {"usage": {}}}
-    escaped = "".join(f"\\u{ord(value):04x}" for value in KEY)
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
     return [
         reply(json.dumps(bought).encode(), headers=(f"x-inference-id: {KEY}",)),
         message_reply(f"bad field, key was {KEY}", "400 Bad Request", requestId=KEY),

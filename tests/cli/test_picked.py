@@ -78,10 +78,10 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "as-excel-saves-it"])
 def test_ids_of_any_kind_come_back_from_the_list(mark: str, tmp_path: Path) -> None:
     path = tmp_path / "rejected.csv"
-    text = mark + listed(*((value, "") for value in AWKWARD))
+    text = mark + listed(*((row_id, "") for row_id in AWKWARD))
     path.write_text(text, "utf-8", newline="")
 
-    assert [entry.id for entry in read_selection(path)] == AWKWARD
+    assert [pick.id for pick in read_selection(path)] == AWKWARD
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ def texts_of(fact: Any) -> Iterator[str]:
     """Yield every text of a fact, whole."""
     match fact:
         case dict():
-            for each in fact.values():
-                yield from texts_of(each)
+            for text in fact.values():
+                yield from texts_of(text)
         case list():
-            for each in fact:
-                yield from texts_of(each)
+            for text in fact:
+                yield from texts_of(text)
         case str():
             yield fact
         case _:  # numbers, which are written otherwise for people

@@ -50,7 +50,7 @@ def killed_after(shop: Shop, requests: int, *options: str) -> None:
 
 
 def billed_by_prompt(sandbox: SandboxProcess) -> Counter[str]:
-    return Counter(entry["prompt"] for entry in sandbox.bill()["entries"])
+    return Counter(sale["prompt"] for sale in sandbox.bill()["entries"])
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_retry_says_which_budget_it_needs(shop: Shop) -> None:
 
 def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) -> None:
     brands = ("Acme", "Acme", "Brio")
-    lines = [f"{shop.folder.name} cup {at},{value}" for at, value in enumerate(brands)]
+    lines = [f"{shop.folder.name} cup {at},{brand}" for at, brand in enumerate(brands)]
     shop.write("m.csv", "\n".join(["prompt,brand", *lines, ""]))
     shop.write("job.toml", 'manifest = "m.csv"\n[budget.by]\nbrand = 0.15\n')
 

@@ -104,8 +104,8 @@ def test_the_printed_command_sends_the_same(shop: Shop) -> None:
 
     assert done.returncode == 0, done.stderr
     first, second = shop.sandbox.requests()[-2:]
-    for each in (first, second):
-        del each["time"], each["number"]
+    for request in (first, second):
+        del request["time"], request["number"]
     assert first == second
 
 

@@ -54,18 +54,16 @@ async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
 
 def _check_sketches(customer: Customer, names: list[str], before: int) -> None:
     """Each sketch that is named arrived whole: with its rows, or uploaded once."""
-    digests = {sha256((SAMPLES / value).read_bytes()).hexdigest() for value in names}
+    digests = {sha256((SAMPLES / name).read_bytes()).hexdigest() for name in names}
     uploaded = [upload["sha256"] for upload in customer.bank.uploads()[before:]]
     texts = [
-        str(value)
+        str(name)
         for request in customer.requests()
-        for _, value in leaves(request["body"])
+        for _, name in leaves(request["body"])
     ]
     if uploaded:
         assert sorted(uploaded) == sorted(digests)
-        assert sum("/uploads/" in value for value in texts) >= len(names)
+        assert sum("/uploads/" in name for name in texts) >= len(names)
     else:
-        matching = [
-            value for value in texts if any(digest in value for digest in digests)
-        ]
+        matching = [name for name in texts if any(digest in name for digest in digests)]
         assert len(matching) >= len(names)

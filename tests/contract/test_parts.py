@@ -51,13 +51,13 @@ async def test_images_that_a_reply_lacks_are_bought_and_no_others(
         (1, count),
         (count, 1),
     ]
-    one = books.bill[-1]["amount_nano_usd"]
+    amount_nano = books.bill[-1]["amount_nano_usd"]
     # Where tokens are charged, the prompt is charged once for both.
-    assert round(books.bill[0]["amount_nano_usd"] / one, 3) == count - 1
+    assert round(books.bill[0]["amount_nano_usd"] / amount_nano, 3) == count - 1
     assert books.spent == books.billed
     # Whether what did not come is charged, only a reply that states its charge says.
     is_stated = row["cost_basis"] == "reported"
-    assert books.at_risk == (0 if is_stated else one)
+    assert books.at_risk == (0 if is_stated else amount_nano)
     assert row["at_risk_attempts"] == 0
     check_books(books)
 

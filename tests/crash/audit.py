@@ -78,8 +78,8 @@ class DiskState:
             return cls({}, frozenset(), 0)
         # A copy: whoever opens the last connection of a killed run tidies up after it.
         with tempfile.TemporaryDirectory() as aside:
-            for value in out.glob("run.db*"):
-                shutil.copy(value, aside)
+            for path_of_part in out.glob("run.db*"):
+                shutil.copy(path_of_part, aside)
             copy = Path(aside) / "run.db"
             check_integrity(copy.parent)
             try:

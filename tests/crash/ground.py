@@ -102,7 +102,9 @@ class Ground:
         prompts = self.prompts(case.mode)
         if case.nth > 1:
             return [
-                value for pair in zip(prompts, REFUSED, strict=False) for value in pair
+                prompt
+                for pair in zip(prompts, REFUSED, strict=False)
+                for prompt in pair
             ]
         is_refused = case.point.startswith("ended-")
         return [REFUSED[0] if is_refused else prompts[0]]
@@ -128,7 +130,7 @@ class Customer:
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
         entries = self.bank.bill(self.mode.provider)["entries"]
-        self._billed_before = frozenset(entry["id"] for entry in entries)
+        self._billed_before = frozenset(sale["id"] for sale in entries)
         self._asked_before = len(self.bank.requests())
 
     def write(self, prompts: Sequence[str], padding: int = 0) -> None:
@@ -136,14 +138,15 @@ class Customer:
         self._limit = len(prompts)
         all_prompts = [*prompts, *(f"never, no. {index}" for index in range(padding))]
         rows = [
-            {"id": value, "prompt": value, "n": self.mode.n} for value in all_prompts
+            {"id": prompt, "prompt": prompt, "n": self.mode.n} for prompt in all_prompts
         ]
         if self.mode.uploads:
             for number in range(2):
                 colour = (number * 90, 40, 40)
                 Image.new("RGB", (32, 32), colour).save(self.folder / f"{number}.png")
             rows = [
-                value | {"references": f"{at % 2}.png"} for at, value in enumerate(rows)
+                prompt | {"references": f"{at % 2}.png"}
+                for at, prompt in enumerate(rows)
             ]
         pl.DataFrame(rows).write_parquet(self.folder / "rows.parquet")
 
@@ -193,7 +196,7 @@ class Customer:
     def books(self) -> Books:
         """Return what both sides wrote down of this run alone."""
         entries = self.bank.bill(self.mode.provider)["entries"]
-        bill = [entry for entry in entries if entry["id"] not in self._billed_before]
+        bill = [sale for sale in entries if sale["id"] not in self._billed_before]
         requests = self.bank.requests()[self._asked_before :]
         books = read_books(self.folder / "out", bill=bill, requests=requests)
         in_scope = [row for row in books.rows if not row["prompt"].startswith("never")]

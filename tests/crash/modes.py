@@ -35,8 +35,8 @@ class Mode:
 
     def in_flight(self, count: int) -> int:
         """Return how many purchases may run at once, if the account sells so many."""
-        one = PROVIDERS[self.provider].defaults.concurrency == 1
-        return 1 if one else count
+        is_one = PROVIDERS[self.provider].defaults.concurrency == 1
+        return 1 if is_one else count
 
 
 def _mode(provider: str) -> Mode:

@@ -58,7 +58,7 @@ class StormReport:
         faults = [throttled, met["server_error"], met["html_error"]]
         ends = [statuses[name] for name in ("succeeded", "refused", "held", "failed")]
         money = [
-            in_dollars(value) for value in (books.spent, books.billed, books.at_risk)
+            in_dollars(nano) for nano in (books.spent, books.billed, books.at_risk)
         ]
         return [
             *(len(books.rows), images, len(books.requests), *faults),
@@ -89,7 +89,7 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> StormReport:
     )
     words = (f"{seed}: a glass, no. {number}" for number in range(rows))
     batch.write(
-        [{"id": f"g{at:05}", "prompt": value} for at, value in enumerate(words)]
+        [{"id": f"g{at:05}", "prompt": prompt} for at, prompt in enumerate(words)]
     )
     started = time.monotonic()
     with batch.running() as run:

@@ -30,7 +30,7 @@ def chosen() -> list[Case]:
     turn, alone = cycle(MODES), cycle([True, False])
     cases_of_points = []
     for point, after in _kinds():
-        name = next(value for value in turn if _cases(value, point, after))
+        name = next(mode for mode in turn if _cases(mode, point, after))
         cases = _cases(name, point, after)
         is_exact = loss_at(MODES[name], point) != "nothing" or next(alone)
         cases_of_points.append(cases[0] if is_exact else cases[-1])
@@ -48,9 +48,7 @@ def _kinds() -> dict[tuple[str, str | None], None]:
 
 def _cases(name: str, point: str, after: str | None) -> list[Case]:
     return [
-        entry
-        for entry in cases_of(name)
-        if (entry.point, entry.after) == (point, after)
+        case for case in cases_of(name) if (case.point, case.after) == (point, after)
     ]
 
 

@@ -79,8 +79,8 @@ def assert_bought_as_asked(buyer: Buyer, reply: httpx.Response) -> None:
     answer = answer_of(reply)
     with image_of(answer) as image:
         assert image.size == (2752, 1536)
-    entry = buyer.billed()[-1]
-    assert (entry["id"], entry["resolution"]) == (answer["responseId"], "2K")
+    sale = buyer.billed()[-1]
+    assert (sale["id"], sale["resolution"]) == (answer["responseId"], "2K")
     prompt_details = answer["usageMetadata"]["promptTokensDetails"]
     assert {"modality": "IMAGE", "tokenCount": 258} in prompt_details
 

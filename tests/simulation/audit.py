@@ -176,7 +176,7 @@ def successes_open(case: Case) -> Iterator[str]:
     for row, (_, prompt, n) in zip(case.table, case.asked, strict=False):
         digests = [case.files.get(file["name"], "") for file in row["files"]]
         counts.update(digests)
-        if any(prompts_by_digest.get(value) != prompt for value in digests):
+        if any(prompts_by_digest.get(digest) != prompt for digest in digests):
             yield f"{prompt}: a file is missing, or no image of its own"
         if row["status"] == "succeeded" and len(digests) != n:
             yield f"{prompt}: succeeded with {len(digests)} of {n} images"

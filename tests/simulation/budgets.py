@@ -356,7 +356,7 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
             if nano > limits.day:
                 yield f"day {day} has {nano} of {limits.day} in the ledger"
     error = spree.last.error if spree.last else None
-    prompts = [entry.row.request.prompt for queue in rows for entry in queue]
+    prompts = [planned.row.request.prompt for queue in rows for planned in queue]
     if error is None and prompts:
         yield f"{len(prompts)} rows are pending, and nothing says why"
     if isinstance(error, GroupsFull):
@@ -378,7 +378,7 @@ def _judge_left(
     dearest: Counter[tuple[str, ...]] = Counter()
     for goods in (good for good in spree.case.goods if good.prompt in prompts):
         column_values = [
-            ColumnValue(value, goods.labels[value]) for value in spree.case.by
+            ColumnValue(column, goods.labels[column]) for column in spree.case.by
         ]
         group = (
             goods.provider,

@@ -91,7 +91,7 @@ class Till(httpx.AsyncBaseTransport):
         self.power.check("send")
         request.extensions.get("on_sent", lambda: None)()
         at = anyio.current_time()
-        body = b"".join([value async for value in request.stream])  # type: ignore[union-attr]
+        body = b"".join([chunk async for chunk in request.stream])  # type: ignore[union-attr]
         with anyio.CancelScope(shield=True):  # what has left arrives
             await anyio.sleep(self.rng.uniform(0.005, 0.2))
         if request.method == "POST":

@@ -62,7 +62,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout("no answer")
 
     async def _exchange(self, request: httpx.Request, read_s: float) -> Answer:
-        body = b"".join([value async for value in request.stream])  # type: ignore[union-attr]
+        body = b"".join([chunk async for chunk in request.stream])  # type: ignore[union-attr]
         # What has left arrives, whatever becomes of who sent it.
         await uncut_sleep(self._rng.uniform(0.005, 0.2))
         path, has_key = request.url.path, "authorization" in request.headers

@@ -240,7 +240,7 @@ def test_an_unexpected_fault_keeps_its_traceback_for_the_log() -> None:
     with pytest.raises(KeyError) as caught:
         fail()
 
-    assert [entry.name for entry in caught.traceback][-1] == "fail"
+    assert [frame.name for frame in caught.traceback][-1] == "fail"
 
 
 @pytest.mark.anyio

@@ -97,7 +97,10 @@ async def test_a_cookie_is_not_sent_back(wire: Wire) -> None:
         await wire.send("acme", call_to(server.url), reply_timeout_s=2)
         await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
-    assert ["cookie" in each.headers for each in server.requests] == [False, False]
+    assert ["cookie" in request.headers for request in server.requests] == [
+        False,
+        False,
+    ]
 
 
 async def test_a_password_file_adds_no_header(

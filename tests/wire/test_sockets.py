@@ -171,8 +171,8 @@ async def test_connections_stay_open_only_where_sockets_are_plenty(
 
 
 def sockets_in_use() -> list[PatientSocket]:
-    every = (one for one in gc.get_objects() if isinstance(one, PatientSocket))
-    return [one for one in every if one.fileno() != -1]
+    every = (thing for thing in gc.get_objects() if isinstance(thing, PatientSocket))
+    return [thing for thing in every if thing.fileno() != -1]
 
 
 async def test_a_peer_that_does_not_read_keeps_no_socket_open() -> None:
@@ -184,6 +184,6 @@ async def test_a_peer_that_does_not_read_keeps_no_socket_open() -> None:
             with pytest.raises(OutcomeUnknown):
                 await wire.send("aimlapi", call, reply_timeout_s=0.2)
             assert len(sockets_in_use()) > len(already)
-        sockets = [one for one in sockets_in_use() if one not in already]
+        sockets = [socket_ for socket_ in sockets_in_use() if socket_ not in already]
 
     assert sockets == []
