@@ -26,13 +26,23 @@ SLOW = (
     *(f"attempts/test_{name}.py" for name in ("kept", "links", "lost_uploads")),
     *(
         f"runs/test_{name}.py"
-        for name in ("full_disk", "gateways", "limits", "long_outages", "memory")
+        for name in (
+            *("full_disk", "gateways", "limits", "long_outages", "memory", "outages"),
+            "outputs",
+        )
     ),
     *("addresses/test_url.py", "limits/test_aimd_limit.py"),
     *("manifest/test_template_limits.py", "planning/test_planner.py"),
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
     *("providers/test_decoding.py", "report/test_layout.py"),
-    *("sandbox/test_lifetime.py", "sandbox/test_profiles.py", "test_start.py"),
+    *(
+        f"sandbox/test_{name}.py"
+        for name in (
+            *("bill", "drawing", "faults_on_demand", "gemini", "lifetime", "profiles"),
+            "uploads",
+        )
+    ),
+    "test_start.py",
     *(f"wire/test_{name}.py" for name in ("decompression", "redaction", "squid")),
 )
 """Whole runs in processes of their own, random search, and what else takes seconds."""
@@ -44,7 +54,6 @@ BUT_NOT = (
             *("time_left", "words"),
         )
     ),
-    "contract/test_balance.py",
 )
 """What takes no time among them, so that each room of the package has a quick test."""
 QUICK = "not slow"

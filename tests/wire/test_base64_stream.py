@@ -106,6 +106,7 @@ def documents(draw: st.DrawFn) -> bytes:
     return (start + text).encode()[: None if cut is None else -cut]
 
 
+@pytest.mark.slow
 @given(body=documents(), data=st.data())
 @example(body=b'{"data":"AAAA=AAA","data":"AAAA"}', data=None)
 @example(body=b'{"data":"AAE=","b64_json":"AA=="}', data=None)
