@@ -82,10 +82,10 @@ def test_each_status_state_and_basis_is_explained(name: str) -> None:
 
 def leaves(root: type[errors.BatchgenError]) -> Iterator[str]:
     """Yield the kinds of the errors that have no kinds below them."""
-    below = root.__subclasses__()
-    if not below:
+    kinds = root.__subclasses__()
+    if not kinds:
         yield re.sub(r"(?<!^)(?=[A-Z])", "_", root.__name__).lower()
-    for kind in below:
+    for kind in kinds:
         yield from leaves(kind)
 
 

@@ -110,11 +110,11 @@ def test_a_reading_that_is_killed_again_and_again_is_carried_on(
     tmp_path: Path, whole_plan: Plan
 ) -> None:
     batch = one_of_many(tmp_path)
-    for least in (1, 4_000, 9_000, 15_000):
+    for min_rows in (1, 4_000, 9_000, 15_000):
         with batch.running() as run:
-            assert run.comes_to(has_read(batch, max(least, rows_read(batch) + 1)))
+            assert run.comes_to(has_read(batch, max(min_rows, rows_read(batch) + 1)))
             run.kill()
-        assert rows_read(batch) >= least
+        assert rows_read(batch) >= min_rows
 
     ended = batch.run()
 

@@ -36,7 +36,7 @@ def measure(rounds: int) -> Iterator[Finding]:
     for latency_s, arrivals in zip(LATENCIES_S, times, strict=True):
         what = f"{RPM} a minute allowed, {latency_s} s latency"
         took_s = arrivals[-1] - arrivals[0]
-        most = max(
+        max_count = max(
             bisect_left(arrivals, arrival + WINDOW_S) - at
             for at, arrival in enumerate(arrivals)
         )
@@ -50,9 +50,9 @@ def measure(rounds: int) -> Iterator[Finding]:
         )
         yield Finding(
             what=f"{what}: most in any {WINDOW_S:g} s",
-            ours=f"{most}",
+            ours=f"{max_count}",
             other=f"limit {RPM}",
-            ratio=most / RPM,
+            ratio=max_count / RPM,
             goal=1.0,
         )
 

@@ -98,7 +98,7 @@ def check_requests(
 ) -> None:
     """Check that each request holds what its row says, and its images."""
     provider = customer.provider
-    most = PROVIDERS[provider].capabilities.images_per_request
+    max_images = PROVIDERS[provider].capabilities.images_per_request
     by_prompt = defaultdict(list)
     prompts = {row["prompt"] for row in rows}
     for request in books.requests:
@@ -110,7 +110,7 @@ def check_requests(
     uploads = {upload["id"]: upload["sha256"] for upload in customer.bank.uploads()}
     for row in rows:
         parts = by_prompt[row["prompt"]]
-        assert len(parts) == -(-row["n"] // most), row
+        assert len(parts) == -(-row["n"] // max_images), row
         for fields in parts:
             check_options(provider, row, fields)
             check_references(provider, row, fields, references, uploads)

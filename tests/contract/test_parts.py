@@ -17,16 +17,20 @@ pytestmark = pytest.mark.anyio
 async def test_a_row_of_more_images_than_a_request_may_buy_is_bought_in_parts(
     customer: Customer,
 ) -> None:
-    most = PROVIDERS[customer.provider].capabilities.images_per_request
-    customer.write([customer.row("two cups", n=most), customer.row("more", n=most + 1)])
+    max_images = PROVIDERS[customer.provider].capabilities.images_per_request
+    customer.write(
+        [customer.row("two cups", n=max_images), customer.row("more", n=max_images + 1)]
+    )
 
     await customer.run()
 
     books = customer.books()
-    assert [len(row["files"]) for row in books.rows] == [most, most + 1]
+    assert [len(row["files"]) for row in books.rows] == [max_images, max_images + 1]
     assert Counter(
         (attempt["n"], attempt["images"]) for attempt in books.attempts
-    ) == Counter([(most, most), (most + 1, most), (most + 1, 1)])
+    ) == Counter(
+        [(max_images, max_images), (max_images + 1, max_images), (max_images + 1, 1)]
+    )
     assert len(books.requests) == 3
     assert (books.spent, books.at_risk) == (books.billed, 0)
     check_books(books)

@@ -25,7 +25,7 @@ from tests.law import (
 )
 
 IN_FLIGHT = 8
-MOST_S = 1.2
+MAX_S = 1.2
 """A kill at no point comes so long after a process began, or earlier."""
 
 _STORED = """
@@ -110,7 +110,7 @@ class Soak:
         while figures.kills < self.kills:
             point = rng.choice([*points, *[None] * len(points)])
             nth = 1 if point in ONCE else rng.randint(1, 6)
-            after_s = rng.uniform(0.02, MOST_S) if point is None else None
+            after_s = rng.uniform(0.02, MAX_S) if point is None else None
             scope = rng.randint(2 * figures.kills + 1, 2 * figures.kills + 12)
             ended = customer.run(point=point, nth=nth, after_s=after_s, limit=scope)
             assert ended.code in (-9, 0, 3), ended

@@ -20,7 +20,7 @@ from tests.virtual import live_through
 IMAGE_S = 10.0
 HEAD_S = 0.05
 MINUTE_S, HOUR_S = 60.0, 3600.0
-START, MOST = 16, 512
+START, MAX_SLOTS = 16, 512
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Client:
         self, server: Server, *, concurrency: int | None = None, rpm: float | None = inf
     ) -> None:
         at_once: int | AimdLimit = (
-            AimdLimit(START, MOST) if concurrency is None else concurrency
+            AimdLimit(START, MAX_SLOTS) if concurrency is None else concurrency
         )
         clock = anyio.current_time
         self._server = server
@@ -330,7 +330,7 @@ def test_a_server_that_takes_nothing_is_asked_ever_more_seldom() -> None:
 def test_without_a_limit_it_grows_to_its_end_and_no_further() -> None:
     client = live(Server(), HOUR_S / 12, rpm=None)
 
-    assert client.limiter.slots == MOST
+    assert client.limiter.slots == MAX_SLOTS
 
 
 # -- the limit alone

@@ -276,10 +276,10 @@ def test_a_row_that_asks_for_more_than_a_minutes_limit_is_not_throttled(
     words = "Request too large on tokens per min: Limit {}, Requested {}. Shorten it."
 
     above = failed(name, {"error": {"message": words.format("20,000", 47463)}}, 429)
-    below = failed(name, {"error": {"message": words.format(20000, 463)}}, 429)
+    smaller = failed(name, {"error": {"message": words.format(20000, 463)}}, 429)
 
     assert (type(above), above.charge) == (errors.RequestInvalid, NONE)
-    assert type(below) is errors.Throttled
+    assert type(smaller) is errors.Throttled
 
 
 # -- refusals

@@ -382,14 +382,14 @@ def test_the_ceiling_holds_for_all_that_is_charged(
         "search_query": Decimal("0.014"),
     }
 
-    most = (
+    max_usd = (
         tokens * rates["image_token"]
         + (5_000 + 14 * 1_120) * rates["input_token"]
         + thoughts * rates["text_token"]
         + 5 * rates["search_query"]
     )
 
-    assert most <= price.ceiling
+    assert max_usd <= price.ceiling
 
 
 @pytest.mark.parametrize("name", DELIVERED)

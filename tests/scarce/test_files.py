@@ -40,7 +40,7 @@ def test_with_few_files_every_row_is_bought_once_and_kept(
 
     assert ended.code == 0, ended.stderr
     assert_all_kept(tmp_path, bill, ROWS)
-    assert bill.most_open < 64 - 20
+    assert bill.max_open < 64 - 20
     notice, *others = ended.stderr.splitlines()
     assert "1,000 purchases at a time need" in notice
     assert "may open 64 files, so at most" in notice
@@ -56,7 +56,7 @@ def test_a_limit_that_may_be_lifted_is_lifted_without_a_word(tmp_path: Path) -> 
 
     assert ended.code == 0
     assert ended.stderr == ""
-    assert bill.most_open > 50
+    assert bill.max_open > 50
 
 
 def test_the_limit_that_is_named_is_enough(tmp_path: Path) -> None:

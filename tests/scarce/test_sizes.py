@@ -22,11 +22,11 @@ NO_LIMIT = resource.RLIM_INFINITY
 
 
 @pytest.mark.parametrize(
-    ("limit_bytes", "most"),
+    ("limit_bytes", "max_bought"),
     [pytest.param(300_000, 0, id="nothing"), pytest.param(9_600_000, 8, id="some")],
 )
 def test_a_run_ends_before_its_zip_may_not_grow_and_carries_on(
-    tmp_path: Path, limit_bytes: int, most: int
+    tmp_path: Path, limit_bytes: int, max_bought: int
 ) -> None:
     write_manifest(tmp_path, ROWS)
     with server(0.0) as shop:
@@ -36,7 +36,7 @@ def test_a_run_ends_before_its_zip_may_not_grow_and_carries_on(
         purchases = shop.bill().purchases
 
         assert ended.code == 1
-        assert min(most, 1) <= purchases <= most
+        assert min(max_bought, 1) <= purchases <= max_bought
         assert "images.zip: it may not grow beyond the system's limit" in ended.stderr
         assert "`ulimit -f unlimited`" in ended.stderr
         rows = pl.read_parquet(tmp_path / "out/m/results.parquet")

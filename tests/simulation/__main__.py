@@ -65,7 +65,7 @@ def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
     broken = Counter(law for night in nights for law in night.broken)
     bad = sum(bool(night.broken) for night in nights)
     paced = [
-        night.most_in_a_minute / night.schedule.rpm
+        night.max_in_a_minute / night.schedule.rpm
         for night in nights
         if isinstance(night.schedule.rpm, int | float)
     ]

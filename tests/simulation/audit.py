@@ -43,11 +43,11 @@ def never_over_rate(case: Case) -> Iterator[str]:
     rpm = case.schedule.rpm
     if isinstance(rpm, str) or rpm is None:
         return
-    if (count := most_in_a_minute(case.books.arrivals)) > rpm:
+    if (count := max_in_a_minute(case.books.arrivals)) > rpm:
         yield f"{count} purchases arrived in 60 s, allowed {rpm:g}"
 
 
-def most_in_a_minute(times: Sequence[float]) -> int:
+def max_in_a_minute(times: Sequence[float]) -> int:
     """Return the purchases in the fullest 60 s, as the provider counts arrivals."""
     first = max_count = 0
     for number, at in enumerate(times):
@@ -59,8 +59,8 @@ def most_in_a_minute(times: Sequence[float]) -> int:
 
 def never_over_concurrency(case: Case) -> Iterator[str]:
     allowed = case.schedule.concurrency
-    if isinstance(allowed, int) and case.seen.most_underway > allowed:
-        yield f"{case.seen.most_underway} purchases at once, allowed {allowed}"
+    if isinstance(allowed, int) and case.seen.max_underway > allowed:
+        yield f"{case.seen.max_underway} purchases at once, allowed {allowed}"
 
 
 def money_is_exact(case: Case) -> Iterator[str]:

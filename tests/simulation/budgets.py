@@ -51,7 +51,7 @@ RESOLUTIONS = ("1K", "2K", "4K")
 BRANDS = ("Acme", "Ümlaut & Söhne", "", 'no "name"', "E")
 KINDS = ("shoe", "hat")
 IN_FLIGHT = 64
-MOST_ROWS = 90
+MAX_ROWS = 90
 SLICE = 8
 LIVES = 40
 PATIENCE = 2
@@ -93,11 +93,11 @@ class Case:
     by: Mapping[str, Mapping[str, Decimal]]
 
 
-def draw(seed: int, most_rows: int = MOST_ROWS) -> Case:
+def draw(seed: int, max_rows: int = MAX_ROWS) -> Case:
     """Draw a run: rows, prices, budgets and the providers' habits."""
     rng = random.Random(f"budgets {seed}")
     names = rng.choice([["aimlapi"], ["gccai"], ["aimlapi", "gccai"]])
-    goods = [_goods(rng, names, number) for number in range(rng.randint(20, most_rows))]
+    goods = [_goods(rng, names, number) for number in range(rng.randint(20, max_rows))]
     ceilings = {
         (name, resolution): rng.randint(10_000, 400_000)
         for name in PROVIDERS
@@ -395,12 +395,12 @@ def _judge_left(
             yield f"rows of {group} were left, and {room[group]} as well"
 
 
-def spend(seed: int, most_rows: int = MOST_ROWS) -> RunReport:
+def spend(seed: int, max_rows: int = MAX_ROWS) -> RunReport:
     """Live through the run of a seed, in memory where there is any, and judge it."""
     memory = Path("/dev/shm")
     where = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(dir=where, prefix="budget-") as folder:
-        spree = Spree(draw(seed, most_rows), Path(folder))
+        spree = Spree(draw(seed, max_rows), Path(folder))
         live_through(spree.live, seed=seed)
         broken = list(judge(spree))
     limits, shares = spree.limits, {}
@@ -418,7 +418,7 @@ def spend(seed: int, most_rows: int = MOST_ROWS) -> RunReport:
         seed=seed,
         broken=broken,
         ends=spree.ends,
-        in_flight=spree.till.most_underway,
+        in_flight=spree.till.max_underway,
         used=shares,
     )
 

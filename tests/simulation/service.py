@@ -157,7 +157,7 @@ class Service:
             no = self._shape.error(400, "blocked by our content policy")
             return self._ends(purchase, "refused", no)
         chance = self._rng.random()
-        for share, way in (
+        for share, respond in (
             (odds.throttled, lambda _: self._throttle(3.0)),
             (odds.error, lambda _: self._shape.error(500, "it broke")),
             (odds.page, self._page),
@@ -165,7 +165,7 @@ class Service:
             (odds.empty, self._empty),
         ):
             if chance < share:
-                return way(purchase)
+                return respond(purchase)
             chance -= share
         return None
 

@@ -17,13 +17,13 @@ from tests.simulation.till import UNIT, Goods, Habits
 from tests.virtual import live_through
 
 RUNS = 30
-MOST_ROWS = 36
+MAX_ROWS = 36
 LABELS = {"brand": "Acme", "kind": "hat"}
 
 
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_no_bill_passes_a_budget_in_all_by_day_or_by_value(seed: int) -> None:
-    report = spend(seed, MOST_ROWS)
+    report = spend(seed, MAX_ROWS)
 
     assert report.broken == []
 
@@ -71,7 +71,7 @@ def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
 
 
 def test_the_runs_that_are_drawn_have_budgets_of_every_kind_and_reach_them() -> None:
-    cases = [draw(seed, MOST_ROWS) for seed in range(RUNS)]
+    cases = [draw(seed, MAX_ROWS) for seed in range(RUNS)]
 
     kinds = Counter(
         kind

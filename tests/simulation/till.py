@@ -81,7 +81,7 @@ class Till(httpx.AsyncBaseTransport):
     rng: random.Random
     sales: list[Sale] = field(default_factory=list)
     underway: int = 0
-    most_underway: int = 0
+    max_underway: int = 0
 
     @property
     def billed(self) -> int:
@@ -96,7 +96,7 @@ class Till(httpx.AsyncBaseTransport):
             await anyio.sleep(self.rng.uniform(0.005, 0.2))
         if request.method == "POST":
             self.underway += 1
-            self.most_underway = max(self.most_underway, self.underway)
+            self.max_underway = max(self.max_underway, self.underway)
             try:
                 answer = await self._after(self._sell(at, json.loads(body)))
             finally:

@@ -28,7 +28,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
         self._rng = random.Random(f"network {schedule.seed}")
         self._refused: set[str] = set()  # links that did not download without the key
         self._underway = 0
-        self.most_underway = 0
+        self.max_underway = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits = request.extensions["timeout"]
@@ -37,7 +37,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
         request.extensions.get("on_sent", lambda: None)()
         is_purchase = request.method == "POST"
         self._underway += is_purchase
-        self.most_underway = max(self.most_underway, self._underway)
+        self.max_underway = max(self.max_underway, self._underway)
         try:
             answer = await self._exchange(request, limits["read"])
         finally:

@@ -110,7 +110,7 @@ async def test_all_that_are_no_purchases_share_their_sockets() -> None:
             await ask_for_all(wire, shop, tasks)
         bill = shop.bill()
 
-    assert bill.most_open <= 2 + LATE
+    assert bill.max_open <= 2 + LATE
     assert bill.connections == 24 + 1  # none was kept open for the next
 
 
@@ -137,7 +137,7 @@ async def test_a_purchase_waits_for_no_other_request() -> None:
         bill = shop.bill()
 
     assert bill.purchases == 4
-    assert bill.most_open == 2
+    assert bill.max_open == 2
 
 
 async def test_never_more_sockets_are_open_than_there_are_for_the_wire() -> None:
@@ -150,7 +150,7 @@ async def test_never_more_sockets_are_open_than_there_are_for_the_wire() -> None
             await ask_for_all(wire, shop, tasks)
         bill = shop.bill()
 
-    assert bill.most_open <= 3 + LATE
+    assert bill.max_open <= 3 + LATE
 
 
 @pytest.mark.parametrize(
