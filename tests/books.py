@@ -57,13 +57,13 @@ class Books:
 
     @property
     def billed(self) -> int:
-        return sum(entry["amount_nano_usd"] for entry in self.bill)
+        return sum(sale["amount_nano_usd"] for sale in self.bill)
 
     @property
     def billed_by_prompt(self) -> Counter[str]:
         amounts: Counter[str] = Counter()
-        for entry in self.bill:
-            amounts[entry["prompt"]] += entry["amount_nano_usd"]
+        for sale in self.bill:
+            amounts[sale["prompt"]] += sale["amount_nano_usd"]
         return amounts
 
     @property
@@ -91,7 +91,7 @@ class Books:
 
     def bought(self) -> Counter[str]:
         """Return how often each prompt stands on the bill."""
-        return Counter(entry["prompt"] for entry in self.bill)
+        return Counter(sale["prompt"] for sale in self.bill)
 
 
 def nano_of(usd: Decimal) -> int:

@@ -20,29 +20,48 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 SLOW = (
     *("acceptance/", "benchmarks/", "cases/", "cli/", "contract/", "crash/"),
+    *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/"),
     *(f"api/test_{name}.py" for name in ("folders", "frames", "runs", "streams")),
     "api/test_python_page.py",
-    *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/", "report/"),
+    *(f"attempts/test_{name}.py" for name in ("kept", "links", "lost_uploads")),
     *(
         f"runs/test_{name}.py"
         for name in (
-            *("full_disk", "gateways", "incoming_table", "kept", "limits", "links"),
-            "long_outages",
-            *("lost_uploads", "memory"),
+            *("chains", "full_disk", "gateways", "incoming_table", "limits"),
+            *("long_outages", "memory", "outages", "outputs"),
         )
     ),
+    *("addresses/test_url.py", "limits/test_aimd_limit.py"),
+    *("manifest/test_template_limits.py", "planning/test_planner.py"),
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
-    *("addresses/test_url.py", "manifest/test_template_limits.py"),
-    *("providers/test_decoding.py", "planning/test_planner.py"),
-    *("sandbox/test_profiles.py", "test_aimd_limit.py", "test_start.py"),
-    *("wire/test_redaction.py", "wire/test_decompression.py"),
+    *("providers/test_decoding.py", "report/test_layout.py"),
+    *(
+        f"sandbox/test_{name}.py"
+        for name in (
+            *("bill", "drawing", "faults_on_demand", "gemini", "lifetime", "profiles"),
+            "uploads",
+        )
+    ),
+    "test_start.py",
+    *(f"wire/test_{name}.py" for name in ("decompression", "redaction", "squid")),
 )
 """Whole runs in processes of their own, random search, and what else takes seconds."""
+BUT_NOT = (
+    *(
+        f"cli/test_{name}.py"
+        for name in (
+            *("display", "help", "job_checks", "pasted", "picked", "stop_words"),
+            *("time_left", "words"),
+        )
+    ),
+)
+"""What takes no time among them, so that each room of the package has a quick test."""
 QUICK = "not slow"
 
 
 def _is_slow(path: Path) -> bool:
-    return f"{path.relative_to(Path(__file__).parent)}".startswith(SLOW)
+    name = f"{path.relative_to(Path(__file__).parent)}"
+    return name.startswith(SLOW) and not name.startswith(BUT_NOT)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

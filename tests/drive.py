@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from batchgen.ledger.estimate import Estimate
-from batchgen.model import Job
+from batchgen.model import Job, PriceList
 from batchgen.providers import PROVIDERS, key_variable
+from batchgen.providers.base import Provider
 from batchgen.runner.config import RunConfig, RunResult
 from batchgen.runner.engine import Engine
 from batchgen.runner.folder import open_folder
@@ -161,8 +163,34 @@ def underway(
             process.kill()
 
 
-async def run_job(job: Job, config: RunConfig) -> RunResult:
-    """Run a job to its end in this process, and check what its progress shows."""
+async def run_job(
+    job: Job,
+    *,
+    providers: Mapping[str, Provider],
+    keys: Mapping[str, str],
+    prices: Mapping[str, PriceList],
+    **settings: Any,
+) -> RunResult:
+    """Run a job to its end in this process, and check what its progress shows.
+
+    This is for what `batchgen.arun` has no keyword for: a clock, a network and a disk
+    of the test's own, providers that are changed, what the engine itself returns.
+
+    Args:
+        job: The job.
+        providers: Every provider that the job may use.
+        keys: By provider.
+        prices: By provider.
+        settings: Other fields of `RunConfig`.
+    """
+    config = RunConfig(
+        providers=providers,
+        keys=keys,
+        prices=prices,
+        consented=True,
+        ask=_never_ask,
+        **settings,
+    )
     with open_folder(job.out, job.source, "loopback") as folder:
         result = await Engine(job, folder, config).run()
     assert result.totals is not None
@@ -171,6 +199,5 @@ async def run_job(job: Job, config: RunConfig) -> RunResult:
     return result
 
 
-def never_ask(estimate: Estimate) -> None:
-    """Stand in the place of a question for a run that has consent already."""
+def _never_ask(estimate: Estimate) -> None:
     raise AssertionError(f"consent was given, yet it asks: {estimate}")

@@ -93,7 +93,7 @@ def check_money(books: Books) -> None:
         )
     )
     assert not problems, problems
-    amounts = {entry["id"]: entry["amount_nano_usd"] for entry in books.bill}
+    amounts = {sale["id"]: sale["amount_nano_usd"] for sale in books.bill}
     for attempt in books.attempts:
         if attempt["cost"] and attempt["request_id"] is not None:
             amount = amounts[attempt["request_id"]]
@@ -153,7 +153,7 @@ def check_images(books: Books) -> None:
                 digests[file["sha256"]] += 1
     assert set(digests.values()) <= {1}
     metadata = map(json.loads, lines)
-    assert [(entry["file_name"], entry["prompt"]) for entry in metadata] == [
+    assert [(line["file_name"], line["prompt"]) for line in metadata] == [
         (file["name"], row["prompt"]) for row in books.rows for file in row["files"]
     ]
 

@@ -26,7 +26,7 @@ from batchgen.errors import (
 
 def tree(root: type[BatchgenError]) -> list[type[BatchgenError]]:
     """Return a class and all below it, as a drawing lists them."""
-    return [root, *(value for kind in root.__subclasses__() for value in tree(kind))]
+    return [root, *(leaf for kind in root.__subclasses__() for leaf in tree(kind))]
 
 
 def ours() -> list[type[BatchgenError]]:
@@ -51,21 +51,21 @@ def drawn_parents() -> dict[str, str | None]:
     path: dict[int, str] = {}
     drawing = (errors.__doc__ or "").partition("\n\n")[2].partition("\n\nCode that")[0]
     for line in drawing.splitlines():
-        found = re.match(r"([ │├└─]*)([A-Z]\w+)", line)
-        assert found is not None, line
-        depth = len(found[1]) // 4
-        path[depth] = found[2]
-        parents[found[2]] = path.get(depth - 1)
+        match = re.match(r"([ │├└─]*)([A-Z]\w+)", line)
+        assert match is not None, line
+        depth = len(match[1]) // 4
+        path[depth] = match[2]
+        parents[match[2]] = path.get(depth - 1)
     return parents
 
 
 def test_the_tree_that_is_drawn_is_the_tree_of_the_classes() -> None:
     ours_by_name = {our.__name__: our for our in ours()}
 
-    drawn = drawn_parents()
+    parents = drawn_parents()
 
-    assert drawn.pop("BatchgenError") is None
-    assert drawn == {
+    assert parents.pop("BatchgenError") is None
+    assert parents == {
         name: kind.__mro__[1].__name__
         for name, kind in ours_by_name.items()
         if kind is not BatchgenError

@@ -14,15 +14,15 @@ ROOT = Path(__file__).parents[1]
 def test_imports_point_one_way_and_the_sandbox_stands_apart() -> None:
     code = "from importlinter.cli import lint_imports_command as lint; lint()"
 
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code, "--no-cache"],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
 
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "Contracts: 3 kept, 0 broken." in found.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Contracts: 3 kept, 0 broken." in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_one_thing_has_one_owner(module: str, users: set[str]) -> None:
     package = ROOT / "batchgen"
     words = (f"import {module}", f"from {module} ", f"from {module}.")
 
-    found = {
+    rooms = {
         path.relative_to(package).parts[0].removesuffix(".py")
         for path in package.rglob("*.py")
         for line in path.read_text("utf-8").splitlines()
         if line.strip().startswith(words)
     }
 
-    assert found - {"sandbox"} == users
+    assert rooms - {"sandbox"} == users

@@ -82,11 +82,11 @@ def test_each_status_state_and_basis_is_explained(name: str) -> None:
 
 def leaves(root: type[errors.BatchgenError]) -> Iterator[str]:
     """Yield the kinds of the errors that have no kinds below them."""
-    below = root.__subclasses__()
-    if not below:
+    kinds = root.__subclasses__()
+    if not kinds:
         yield re.sub(r"(?<!^)(?=[A-Z])", "_", root.__name__).lower()
-    for each in below:
-        yield from leaves(each)
+    for kind in kinds:
+        yield from leaves(kind)
 
 
 @pytest.mark.parametrize("kind", sorted(leaves(errors.BatchgenError)))
@@ -112,14 +112,14 @@ def test_each_file_that_a_run_makes_stands_there(tmp_path: Path) -> None:
     folder = tmp_path / "out/m-rehearsal"
     assert batchgen("report", folder, "--html", at=tmp_path).code == 0
 
-    made = {path.name for path in folder.iterdir() if path.is_file()}
-    made |= {f"{path.name}/" for path in folder.iterdir() if path.is_dir()}
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    names |= {f"{path.name}/" for path in folder.iterdir() if path.is_dir()}
     inside = {path.name for path in (folder / "sandbox").iterdir()}
     inside = {re.sub(r"-(wal|shm)$", "", name) for name in inside}
     inside = {name.replace("gemini", "NAME") for name in inside}
 
-    assert made >= {LEDGER, LOG, ARCHIVE, TABLE, PURCHASES, REPORT, "sandbox/"}
-    missing = [name for name in made | inside if f"`{name}`" not in PAGES["results"]]
+    assert names >= {LEDGER, LOG, ARCHIVE, TABLE, PURCHASES, REPORT, "sandbox/"}
+    missing = [name for name in names | inside if f"`{name}`" not in PAGES["results"]]
     assert not missing
 
 
@@ -171,10 +171,10 @@ def test_each_command_on_the_pages_is_one_with_these_options(line: str) -> None:
     assert command is not None
     context = click.Context(command, info_name=words[0])
 
-    given, _, _ = command.make_parser(context).parse_args(words[1:])
+    values, _, _ = command.make_parser(context).parse_args(words[1:])
 
     for parameter in command.params:
-        value = given.get(parameter.name or "")
+        value = values.get(parameter.name or "")
         if not isinstance(parameter, click.Option) or parameter.is_flag:
             continue
         for each in value if isinstance(value, list) else [value]:
@@ -186,7 +186,7 @@ def test_each_command_on_the_pages_is_one_with_these_options(line: str) -> None:
 def test_each_option_on_the_pages_is_one_of_some_command() -> None:
     context = click.Context(cli)
     commands = [cli.get_command(context, name) for name in HELP]
-    known = {
+    options = {
         option
         for command in commands
         if command is not None
@@ -194,9 +194,9 @@ def test_each_option_on_the_pages_is_one_of_some_command() -> None:
         for option in parameter.opts
     }
 
-    named = set(re.findall(r"`(--[a-z][a-z-]*)", ALL))
+    mentions = set(re.findall(r"`(--[a-z][a-z-]*)", ALL))
 
-    assert named - {"--help", "--version"} <= known
+    assert mentions - {"--help", "--version"} <= options
 
 
 def test_each_option_of_each_command_stands_on_some_page() -> None:

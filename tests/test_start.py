@@ -194,13 +194,13 @@ LATE = {
 def test_each_command_loads_what_it_needs_and_no_more() -> None:
     assert LOADED.keys() == {*HELP, *TELLING}
 
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", SAY, json.dumps([*LOADED]), json.dumps([*WATCHED])],
         capture_output=True,
         text=True,
     )
 
-    assert dict(map(json.loads, found.stderr.splitlines())) == LOADED
+    assert dict(map(json.loads, done.stderr.splitlines())) == LOADED
 
 
 def test_to_import_batchgen_loads_nothing_of_it() -> None:
@@ -218,13 +218,13 @@ def test_to_import_batchgen_loads_nothing_of_it() -> None:
 
 def test_only_what_has_a_reason_is_imported_late() -> None:
     package = ROOT / "batchgen"
-    found = {
+    late_imports = {
         f"{'.'.join(path.relative_to(package).with_suffix('').parts)}.{late}"
         for path in package.rglob("*.py")
         for late in _late(ast.parse(path.read_text("utf-8")).body)
     }
 
-    assert {entry.replace(".__init__", "") for entry in found} == LATE.keys()
+    assert {name.replace(".__init__", "") for name in late_imports} == LATE.keys()
 
 
 def _late(body: list[ast.stmt], within: tuple[str, ...] = ()) -> Iterator[str]:

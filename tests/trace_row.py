@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import CO_COROUTINE
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import Any
 import anyio
 
 import batchgen
-from batchgen.cli import main
 
 PACKAGE = str(Path(batchgen.__file__).parent)
 
@@ -30,6 +29,14 @@ CHOSEN = ("Feed.next", "QueuedPart")
 """The function that hands out a part, and the class of what it returns."""
 
 FIRST_BYTE = "AiohttpTransport.handle_async_request"
+
+
+_FIRST_ROW = """
+import batchgen, sys
+table, out = sys.argv[1:]
+job = batchgen.Job(table, provider="aimlapi", out=out, limit=1)
+batchgen.run(job, rehearse=True)
+"""
 
 
 @dataclass
@@ -112,15 +119,13 @@ def trace_row(folder: Path) -> Trace:
     """Rehearse one row in a run folder, and return how its request came about."""
     table = folder / "rows.csv"
     table.write_text("id,prompt\na,a cup\nb,a mug\n")
-    out = ["--out", str(folder / "out")]
-    run = ["run", str(table), "--provider", "aimlapi", "--rehearse", *out]
-    program = [sys.executable, "-m", "batchgen"]
-    first = [*program, *run, "--limit", "1"]
-    subprocess.run(first, check=True, capture_output=True)
+    job = batchgen.Job(table, provider="aimlapi", out=folder / "out")
+    # In a process of its own, so that nothing which is kept in memory shortens the way.
+    first = [sys.executable, "-c", _FIRST_ROW, str(table), str(job.out)]
+    subprocess.run(first, check=True)
     trace = Trace()
-    sys.argv = ["batchgen", *run]
-    with _following(trace), suppress(SystemExit):
-        main()
+    with _following(trace):
+        batchgen.run(job, rehearse=True)
     return trace
 
 

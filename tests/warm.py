@@ -121,8 +121,8 @@ def call(
     with tempfile.TemporaryDirectory() as folder:
         out, err, pid = (Path(folder) / name for name in ("out", "err", "pid"))
         environment = {**env} if haste == 1 else {**env, HASTE: str(haste)}
-        said = [[*words], str(at), environment, str(pid), str(out), str(err)]
-        stable.stdin.write(json.dumps(said) + "\n")
+        errand = [[*words], str(at), environment, str(pid), str(out), str(err)]
+        stable.stdin.write(json.dumps(errand) + "\n")
         stable.stdin.flush()
         if not select([stable.stdout], [], [], within_s)[0]:
             # Its parent waits for it, and can be forked from again then.

@@ -235,7 +235,7 @@ class RowSettings(TypedDict, total=False):
         Setting(
             value=TEXT,
             meaning="only rows that fulfil a condition in SQL over the table's columns "
-            "([manifest.md](manifest.md#which-rows))",
+            "([which-rows.md](which-rows.md))",
             default="all rows",
             metavar="SQL",
             help="Only rows such as \"brand = 'Brio' and stock > 0\".",

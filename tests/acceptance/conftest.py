@@ -19,8 +19,8 @@ KEY = "sk-0a1b2c3d4e5f60718293a4b5"
 def rehearsal(folder: Path, provider: str, *options: str) -> Batch:
     """Return a batch of small images that take no time."""
     small = ("--resolution", CHEAPEST[provider], "--latency", "0.02")
-    given = ("--provider", provider, *small, "--rehearse", "--quiet", *options)
-    return Batch(folder=folder, options=given)
+    words = ("--provider", provider, *small, "--rehearse", "--quiet", *options)
+    return Batch(folder=folder, options=words)
 
 
 def customer(folder: Path, bank: SandboxProcess, provider: str, *more: str) -> Batch:
@@ -28,8 +28,8 @@ def customer(folder: Path, bank: SandboxProcess, provider: str, *more: str) -> B
     price = ("--price", FOXAPI_PRICE) if provider == "foxapi" else ()
     there = ("--base-url", bank.provider_url(provider))
     small = ("--resolution", CHEAPEST[provider], *price)
-    given = ("--provider", provider, *there, *small, "--yes", "--quiet", *more)
-    return with_key(Batch(folder=folder, options=given), KEY)
+    words = ("--provider", provider, *there, *small, "--yes", "--quiet", *more)
+    return with_key(Batch(folder=folder, options=words), KEY)
 
 
 def with_key(batch: Batch, key: str) -> Batch:
@@ -56,7 +56,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 
 @pytest.fixture
-def bought(template: Batch, tmp_path: Path) -> Batch:
+def finished_batch(template: Batch, tmp_path: Path) -> Batch:
     """Ten rows that were bought, in a folder of the test's own."""
     folder = tmp_path / "moved"
     shutil.copytree(template.folder, folder)

@@ -28,10 +28,10 @@ def finish(batch: Batch, *more: str) -> Books:
     return books
 
 
-def test_shuffled_rows_are_not_bought_again(bought: Batch) -> None:
+def test_shuffled_rows_are_not_bought_again(finished_batch: Batch) -> None:
     rows = product_rows(range(10))
     random.Random(4).shuffle(rows)
-    batch = bought
+    batch = finished_batch
     batch.write(rows)
 
     books = finish(batch)
@@ -42,36 +42,38 @@ def test_shuffled_rows_are_not_bought_again(bought: Batch) -> None:
 
 
 def test_added_rows_are_bought_and_dropped_rows_retired_until_they_come_back(
-    bought: Batch,
+    finished_batch: Batch,
 ) -> None:
-    bought.write(product_rows(range(3, 12)))
+    finished_batch.write(product_rows(range(3, 12)))
 
-    books = finish(bought)
+    books = finish(finished_batch)
 
     gone = {str(row["prompt"]) for row in product_rows(range(3))}
     assert [request["body"]["prompt"] for request in books.requests[10:]] == [
         row["prompt"] for row in product_rows((10, 11))
     ]
     assert books.superseded == cost_of(books, gone) > 0
-    with zipfile.ZipFile(bought.archive) as archive:
+    with zipfile.ZipFile(finished_batch.archive) as archive:
         names = archive.namelist()
     assert "p0011.png" in names
     assert not {"p0000.png", "p0001.png", "p0002.png"} & set(names)
 
-    bought.write(product_rows(range(12)))
-    books = finish(bought)
+    finished_batch.write(product_rows(range(12)))
+    books = finish(finished_batch)
 
     assert len(books.requests) == 12
     assert (books.statuses, books.superseded) == ({"succeeded": 12}, 0)
 
 
-def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> None:
+def test_a_changed_prompt_is_bought_only_after_its_own_word(
+    finished_batch: Batch,
+) -> None:
     rows = product_rows(range(10))
     rows[4]["prompt"] = "Product 4, in the rain"
-    bought.write(rows)
+    finished_batch.write(rows)
 
-    refused = bought.run("--yes")
-    books = bought.books()
+    refused = finished_batch.run("--yes")
+    books = finished_batch.books()
 
     assert refused.code == 2, refused
     assert "--rebuy" in refused.stderr
@@ -81,7 +83,7 @@ def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> No
     check_archive(books)
     check_images(books)
 
-    books = finish(bought, "--rebuy")
+    books = finish(finished_batch, "--rebuy")
 
     [again] = books.requests[10:]
     assert again["body"]["prompt"] == "Product 4, in the rain"
@@ -89,20 +91,22 @@ def test_a_changed_prompt_is_bought_only_after_its_own_word(bought: Batch) -> No
     assert books.superseded == cost_of(books, {str(product_rows([4])[0]["prompt"])}) > 0
 
 
-def test_going_back_to_the_old_prompt_buys_nothing(bought: Batch) -> None:
+def test_going_back_to_the_old_prompt_buys_nothing(finished_batch: Batch) -> None:
     rows = product_rows(range(10))
-    bought.write([*rows[:9], {**rows[9], "prompt": "Product 9, in the rain"}])
-    finish(bought, "--rebuy")
-    bought.write(rows)
+    finished_batch.write([*rows[:9], {**rows[9], "prompt": "Product 9, in the rain"}])
+    finish(finished_batch, "--rebuy")
+    finished_batch.write(rows)
 
-    books = finish(bought)
+    books = finish(finished_batch)
 
     assert len(books.requests) == 11
     assert books.superseded == cost_of(books, {"Product 9, in the rain"}) > 0
 
 
-def test_another_provider_buys_only_what_no_provider_has_made(bought: Batch) -> None:
-    batch = bought.having("--provider", "foxapi")
+def test_another_provider_buys_only_what_no_provider_has_made(
+    finished_batch: Batch,
+) -> None:
+    batch = finished_batch.having("--provider", "foxapi")
     books = finish(batch)
     assert len(books.requests) == 10
     batch.write(product_rows(range(11)))
@@ -135,12 +139,14 @@ def test_rows_without_ids_are_known_by_what_they_ask_for(tmp_path: Path) -> None
     assert (books.billed, books.at_risk) == (books.spent, 0)
 
 
-def test_a_run_with_nothing_to_do_leaves_the_zip_untouched(bought: Batch) -> None:
-    before = bought.archive.stat()
+def test_a_run_with_nothing_to_do_leaves_the_zip_untouched(
+    finished_batch: Batch,
+) -> None:
+    before = finished_batch.archive.stat()
 
-    books = finish(bought)
+    books = finish(finished_batch)
 
-    after = bought.archive.stat()
+    after = finished_batch.archive.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert len(books.requests) == 10
 

@@ -39,10 +39,10 @@ def rows_read(batch: Batch) -> int:
     """Return how many rows are in the plan so far; 0 when all of them are."""
     query = "SELECT value FROM meta WHERE name = 'reading' AND value IS NOT NULL"
     try:
-        found = ledger_rows(batch.ledger, query)
+        rows = ledger_rows(batch.ledger, query)
     except sqlite3.OperationalError:
         return 0  # it is being made
-    return int(json.loads(str(found[0]["value"]))["rows"]) if found else 0
+    return int(json.loads(str(rows[0]["value"]))["rows"]) if rows else 0
 
 
 def has_read(batch: Batch, rows: int) -> Callable[[], bool]:
@@ -110,11 +110,11 @@ def test_a_reading_that_is_killed_again_and_again_is_carried_on(
     tmp_path: Path, whole_plan: Plan
 ) -> None:
     batch = one_of_many(tmp_path)
-    for least in (1, 4_000, 9_000, 15_000):
+    for min_rows in (1, 4_000, 9_000, 15_000):
         with batch.running() as run:
-            assert run.comes_to(has_read(batch, max(least, rows_read(batch) + 1)))
+            assert run.comes_to(has_read(batch, max(min_rows, rows_read(batch) + 1)))
             run.kill()
-        assert rows_read(batch) >= least
+        assert rows_read(batch) >= min_rows
 
     ended = batch.run()
 

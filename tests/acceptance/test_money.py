@@ -170,13 +170,13 @@ def test_retry_tries_exactly_the_rows_that_were_named(tmp_path: Path) -> None:
     (tmp_path / "ids").write_text("p0003\n")
 
     idle = batch.call("retry", "out")
-    marked = batch.call("retry", "out", "--status", "refused", "--ids", "ids")
-    again = batch.carry_on(marked.stdout)
+    retry = batch.call("retry", "out", "--status", "refused", "--ids", "ids")
+    again = batch.carry_on(retry.stdout)
     books = batch.books()
 
     assert (ended.code, again.code) == (3, 3), (ended, again)
     assert "0 rows are marked" in idle.stdout
-    assert "1 row is marked" in marked.stdout
+    assert "1 row is marked" in retry.stdout
     assert [request["body"]["prompt"] for request in books.requests[5:]] == [
         "REFUSE-ME 3"
     ]

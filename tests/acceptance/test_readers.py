@@ -59,9 +59,9 @@ def test_the_zip_loads_as_an_imagefolder_offline_with_its_prompts(
     ]
 
 
-def test_polars_pandas_and_duckdb_read_the_same_decimals(bought: Batch) -> None:
+def test_polars_pandas_and_duckdb_read_the_same_decimals(finished_batch: Batch) -> None:
     columns = ["cost_usd", "at_risk_usd", "estimated_usd"]
-    table = str(bought.table)
+    table = str(finished_batch.table)
 
     polars = pl.read_parquet(table).select(columns).rows()
     pandas = pd.read_parquet(table)[columns]
@@ -69,7 +69,7 @@ def test_polars_pandas_and_duckdb_read_the_same_decimals(bought: Batch) -> None:
         query = f"SELECT {', '.join(columns)} FROM '{table}'"
         duck = duck_database.execute(query).fetchall()
 
-    assert all(type(value) is Decimal for row in polars for value in row)
+    assert all(type(amount) is Decimal for row in polars for amount in row)
     assert [tuple(row) for row in pandas.itertuples(index=False)] == polars
     assert duck == polars
     assert len(set(polars)) > 1

@@ -55,19 +55,19 @@ def checked(batch: Batch) -> dict[str, Any]:
     """Return what `check` says, amounts as exact decimals."""
     ended = batch.call("check", "job.toml", "--json")
     assert ended.code == 0, ended
-    found: dict[str, Any] = json.loads(ended.stdout, parse_float=Decimal)
-    return found
+    document: dict[str, Any] = json.loads(ended.stdout, parse_float=Decimal)
+    return document
 
 
 def test_it_costs_less_than_at_any_one_and_what_was_said(
     batch: Batch, bank: SandboxProcess
 ) -> None:
-    said = checked(batch)
+    plan = checked(batch)
 
     ended = batch.call("run", "job.toml", "--quiet")
 
     assert ended.code == 0, ended
-    alone = {entry["provider"]: entry for entry in said["alone"]}
+    alone = {offer["provider"]: offer for offer in plan["alone"]}
     assert set(alone) == set(PROVIDERS)
     assert [alone[provider]["rows"] for provider in PROVIDERS] == [8, 16, 12]
     for name in ("aimlapi", "nanobananaapi"):
@@ -80,7 +80,7 @@ def test_it_costs_less_than_at_any_one_and_what_was_said(
     }
     spent = sum(table["cost_usd"])
     assert Decimal(bank.bill()["total_nano_usd"]).scaleb(-9) == spent
-    assert spent != said["to_buy"]["expected_usd"], "the charges vary"
-    lowest, highest = (said["to_buy"][f"{name}_usd"] for name in ("lowest", "highest"))
+    assert spent != plan["to_buy"]["expected_usd"], "the charges vary"
+    lowest, highest = (plan["to_buy"][f"{name}_usd"] for name in ("lowest", "highest"))
     assert lowest <= spent <= highest
     assert checked(batch)["to_buy"]["images"] == 0

@@ -50,7 +50,7 @@ def test_the_others_point_to_the_images_of_the_first(batch: Batch) -> None:
 
     rows = table_of(batch)
     assert sorted(request["body"]["prompt"] for request in books.requests) == [CUP, POT]
-    assert [rows[value]["shared_with"] for value in "abcd"] == [None, None, "a", "a"]
+    assert [rows[row_id]["shared_with"] for row_id in "abcd"] == [None, None, "a", "a"]
     assert {row["status"] for row in rows.values()} == {"succeeded"}
     assert rows["c"]["files"] == rows["a"]["files"] != rows["b"]["files"]
     assert [rows["c"][name] for name in ("cost_usd", "attempts", "estimated_usd")] == [
@@ -94,9 +94,9 @@ def test_rows_share_a_refusal_and_are_tried_again_together(batch: Batch) -> None
     assert [row["status"] for row in table_of(batch).values()] == ["refused"] * 2
     (batch.folder / "ids").write_text("b\n")
 
-    marked = batch.call("retry", "out", "--ids", "ids", "--status", "refused")
+    retry = batch.call("retry", "out", "--ids", "ids", "--status", "refused")
 
-    assert marked.code == 0, marked
-    assert "1 row is marked" in marked.stdout
+    assert retry.code == 0, retry
+    assert "1 row is marked" in retry.stdout
     again = finish(batch, code=3)
     assert len(again.requests) == len(books.requests) + 1

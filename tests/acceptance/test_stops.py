@@ -84,12 +84,12 @@ def test_tasks_that_a_signal_met_are_safe_and_fetched_by_the_next_run(
     assert stopped.code == 130, stopped
     assert [attempt["state"] for attempt in books.attempts] == ["accepted"] * IN_FLIGHT
     assert books.at_risk == IN_FLIGHT * 41_500_000
-    for told in (stopped, batch.call("status", "out"), batch.call("report", "out")):
+    for ended in (stopped, batch.call("status", "out"), batch.call("report", "out")):
         assert (
             f"{IN_FLIGHT} accepted tasks are still being made; the next run fetches "
             "them (up to $0.166 for that)\n"
-        ) in told.stdout
-        assert "unknown" not in told.stdout
+        ) in ended.stdout
+        assert "unknown" not in ended.stdout
     assert books.statuses == {"pending": 12}
     assert not batch.archive.exists() or zipfile.is_zipfile(batch.archive)
 

@@ -29,14 +29,14 @@ def test_a_held_row_is_listed_with_its_price_until_retry_releases_it(
 
     assert (ended.code, left.code, status.code) == (3, 3, 0), (ended, left, status)
     assert len(books.requests) == 3
-    for told in (ended.stdout, left.stdout, status.stdout):
-        assert "3 rows: 2 succeeded, 1 held" in told
+    for output in (ended.stdout, left.stdout, status.stdout):
+        assert "3 rows: 2 succeeded, 1 held" in output
         assert (
             "up to $0.13875 more may have been charged: 1 request got no answer"
-        ) in told
-        assert "1 held: aimlapi no usable reply from " in told
-        assert "(row " in told
-        assert "to try 1 held row again:\n  batchgen retry " in told
+        ) in output
+        assert "1 held: aimlapi no usable reply from " in output
+        assert "(row " in output
+        assert "to try 1 held row again:\n  batchgen retry " in output
     [held] = [row for row in books.rows if row["status"] == "held"]
     assert (held["at_risk_usd"], held["cost_usd"]) == (Decimal("0.13875"), None)
     check_all(books)

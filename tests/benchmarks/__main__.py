@@ -33,21 +33,21 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the findings there, too")
-    asked = parser.parse_args(arguments)
-    if unknown := set(asked.cases) - set(CASES):
+    options = parser.parse_args(arguments)
+    if unknown := set(options.cases) - set(CASES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     findings: list[Finding] = []
-    for name in asked.cases or CASES:
+    for name in options.cases or CASES:
         sys.stderr.write(f"{name}\n")
         case = importlib.import_module(f"tests.benchmarks.{name}")
-        findings += case.measure(asked.rounds)
+        findings += case.measure(options.rounds)
     sys.stdout.write("\n".join(table(findings)) + "\n")
-    if asked.json is not None:
-        told = {
+    if options.json is not None:
+        document = {
             "machine": machine(),
             "findings": [asdict(finding) for finding in findings],
         }
-        asked.json.write_text(json.dumps(told, indent=1) + "\n")
+        options.json.write_text(json.dumps(document, indent=1) + "\n")
     return int(any(finding.is_met is False for finding in findings))
 
 

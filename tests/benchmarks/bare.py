@@ -50,11 +50,11 @@ async def work(url: str, rows: int, in_flight: int, file: BinaryIO | None) -> No
     ):
         for _ in range(in_flight):
             workers.start_soon(worker)
-    told = {
+    times = {
         "wall_s": time.perf_counter() - began,
         "cpu_s": time.process_time() - cpu,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(times) + "\n")
 
 
 def main(url: str, rows: int, in_flight: int, path: str | None = None) -> None:

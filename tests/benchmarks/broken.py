@@ -33,16 +33,14 @@ def measure(rounds: int) -> Iterator[Finding]:
         with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, serving() as server:
             manifest = write_manifest(Path(folder) / "rows.csv", ROWS)
             url = f"{server}/{kind}-{SIZE}-0"
-            taken = take_turns(
+            turns = take_turns(
                 {
                     "whole": partial(run, provider, url, manifest),
                     "cut": partial(run, provider, f"{url}-cut3", manifest),
                 },
                 rounds,
             )
-        peaks = {
-            value: median(taken[value], lambda used: used.rss_mb) for value in taken
-        }
+        peaks = {case: median(turns[case], lambda used: used.rss_mb) for case in turns}
         yield Finding(
             what=f"15 MB {kind}, {IN_FLIGHT} in flight, every third cut: peak RSS",
             ours=f"{peaks['cut']:.0f} MB",

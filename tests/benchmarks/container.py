@@ -45,20 +45,20 @@ def main() -> int:
             *(f"{server}/{SALE}", "--yes", "--quiet", "--rpm", "100000"),
             *("--concurrency", str(IN_FLIGHT), "--out", out),
         )
-        used = use(
+        usage = use(
             ["sh", "-c", JOINS, str(group), *command],
             core=None,
             env=KEYS,
             allowed=(0, 3, -9, 137),
         )
         with urllib.request.urlopen(f"{server}/times/{SALE}") as answer:
-            bought = len(json.load(answer))
+            purchases = len(json.load(answer))
         kills = _kills(group)
-        problems = list(_problems(out, bought, kills))
+        problems = list(_problems(out, purchases, kills))
     sys.stdout.write(
         f"{ROWS} rows of 15 MB, every fourth reply cut, {LIMIT_BYTES // MEGABYTE} MB "
-        f"allowed: {used.wall_s:.0f} s, peak {used.rss_mb:.0f} MB, {bought} bought\n"
-        + "".join(f"{problem}\n" for problem in problems)
+        f"allowed: {usage.wall_s:.0f} s, peak {usage.rss_mb:.0f} MB, "
+        f"{purchases} bought\n" + "".join(f"{problem}\n" for problem in problems)
     )
     return int(bool(problems))
 

@@ -79,13 +79,13 @@ def run(words: list[str]) -> tuple[float, float, float]:
     """Run a process; return its seconds, its CPU seconds and its peak RSS in MB."""
     began = time.perf_counter()
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
+    _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(process.returncode)
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / unit
+    return wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 
 def measure(folder: Path, rows: int) -> None:
@@ -103,17 +103,17 @@ def measure(folder: Path, rows: int) -> None:
         f"the same of {TABLES} tables": [*costs, *map(str, tables)],
         "plain read, whole table": [sys.executable, "-c", read],
     }
-    found: dict[str, list[tuple[float, float, float]]] = {
+    measurements: dict[str, list[tuple[float, float, float]]] = {
         candidate: [] for candidate in candidates
     }
     for _ in range(ROUNDS):
         for name, words in candidates.items():
-            found[name].append(run(words))
+            measurements[name].append(run(words))
     size_mb = tables[0].stat().st_size / 2**20
     sys.stdout.write(f"{rows:,} rows a table, {size_mb:.0f} MB\n")
     figures = {
         name: [statistics.median(value) for value in zip(*rounds, strict=True)]
-        for name, rounds in found.items()
+        for name, rounds in measurements.items()
     }
     for name, (wall_s, cpu_s, rss_mb) in figures.items():
         times = f"{wall_s:6.2f} s, {cpu_s:6.2f} s of CPU"

@@ -21,9 +21,9 @@ def measure(rounds: int) -> Iterator[Finding]:
         with offered(load) as (url, manifest):
             ours = partial(run, load, url, manifest)
             unsynced = partial(ours, module="tests.benchmarks.unsynced")
-            taken = take_turns({"synced": ours, "unsynced": unsynced}, rounds)
+            turns = take_turns({"synced": ours, "unsynced": unsynced}, rounds)
         synced, other = (
-            load.rows / median(taken[name], lambda used: used.wall_s)
+            load.rows / median(turns[name], lambda used: used.wall_s)
             for name in ("synced", "unsynced")
         )
         yield Finding(

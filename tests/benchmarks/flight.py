@@ -33,7 +33,7 @@ def measure(rounds: int) -> Iterator[Finding]:
             manifest = write_manifest(Path(folder) / "rows.csv", ROWS)
             single = write_manifest(Path(folder) / "row.csv", 1)
             url = f"{address}/{kind}-{SIZE}"
-            taken = take_turns(
+            turns = take_turns(
                 {
                     "start and end": partial(run, provider, url, single, 1),
                     "few": partial(run, provider, url, manifest, FEW),
@@ -42,7 +42,7 @@ def measure(rounds: int) -> Iterator[Finding]:
                 rounds,
             )
         cpu = {
-            key: median(value, lambda used: used.cpu_s) for key, value in taken.items()
+            key: median(value, lambda used: used.cpu_s) for key, value in turns.items()
         }
         few, many = (
             (cpu[key] - cpu["start and end"]) / ROWS * 1e3 for key in ("few", "many")

@@ -36,14 +36,14 @@ class Used:
         cpu_s: User and system time of all its threads.
         rss_mb: Its peak, in MB of 10^6 bytes.
         written_bytes: What the system counts as written to disks; 0 for tmpfs.
-        told: The object in the last line that it printed, if that is one.
+        document: The object in the last line that it printed, if that is one.
     """
 
     wall_s: float
     cpu_s: float
     rss_mb: float
     written_bytes: int
-    told: Mapping[str, Any]
+    document: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def use(
             env={**os.environ, **(env or {})},
             preexec_fn=prepare,
         )
-        _, status, used = os.wait4(process.pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -123,17 +123,17 @@ def use(
         raise SystemExit(f"{' '.join(command)}: {process.returncode}\n{text}")
     return Used(
         wall_s=wall_s,
-        cpu_s=used.ru_utime + used.ru_stime,
-        rss_mb=used.ru_maxrss * 1024 / MEGABYTE,
-        written_bytes=used.ru_oublock * 512,
-        told=_last_object(text),
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        rss_mb=usage.ru_maxrss * 1024 / MEGABYTE,
+        written_bytes=usage.ru_oublock * 512,
+        document=_last_object(text),
     )
 
 
 def _last_object(text: str) -> Mapping[str, Any]:
     last = text.rstrip().rpartition("\n")[2]
-    told: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
-    return told
+    document: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
+    return document
 
 
 def take_turns(

@@ -90,7 +90,7 @@ def offered(load: Load) -> Iterator[tuple[str, Path]]:
 
 def _written(name: str, load: Load, runs: list[Used]) -> Iterator[Finding]:
     each = load.total_mb * MEGABYTE
-    archive = median(runs, lambda used: used.told["archive_bytes"]) / each
+    archive = median(runs, lambda used: used.document["archive_bytes"]) / each
     everything = median(runs, lambda used: used.written_bytes) / each
     yield Finding(
         what=f"bytes of the ZIP for each byte of image, {name}",
@@ -118,14 +118,14 @@ def run(load: Load, url: str, manifest: Path, module: str = "batchgen") -> Used:
             *("--yes", "--quiet", "--concurrency", str(IN_FLIGHT)),
             *("--out", str(folder)),
         )
-        used = use(command, core=None, env=KEYS)
+        usage = use(command, core=None, env=KEYS)
         size = (folder / "images.zip").stat().st_size
-        return replace(used, told={"archive_bytes": size})
+        return replace(usage, document={"archive_bytes": size})
 
 
 def bare(url: str, rows: int, file: Path) -> Used:
     """Run the bare loop over as many rows."""
     command = (sys.executable, "-m", "tests.benchmarks.bare", url)
-    used = use([*command, str(rows), str(IN_FLIGHT), str(file)], core=None)
+    usage = use([*command, str(rows), str(IN_FLIGHT), str(file)], core=None)
     file.unlink()
-    return used
+    return usage

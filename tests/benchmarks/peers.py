@@ -80,7 +80,7 @@ def _texts(peers: Path, address: str, rounds: int) -> Iterator[Finding]:
             text: write_manifest(Path(folder) / f"{text}.csv", text) for text in TEXTS
         }
         inline, chat = f"{address}/inline-1000-0", f"{address}/chat-1000-0"
-        taken = _take_turns(
+        turns = _take_turns(
             [
                 lambda count: run("gemini", inline, rows[count]),
                 lambda count: _curator(peers, chat, rows[count]),
@@ -90,7 +90,7 @@ def _texts(peers: Path, address: str, rounds: int) -> Iterator[Finding]:
         )
     peer = f"curator {_version(peers, 'bespokelabs-curator')}"
     what = f"1 KB replies, one request a row, {TEXTS[1]:,} rows"
-    ours, other = taken
+    ours, other = turns
     yield from _compare(what, peer, ours.whole, other.whole, goals=(2.5, 0.5))
     what = "1 KB replies, one request a row, steady state"
     yield from _compare(what, peer, ours.steady, other.steady)
@@ -108,7 +108,7 @@ def _images(
         for count, path in lists.items():
             links = (f"{address}/image/{index}/{size}.png" for index in range(count))
             path.write_text("\n".join(links))
-        taken = _take_turns(
+        turns = _take_turns(
             [
                 lambda count: run("aimlapi", f"{address}/link-{size}-0", rows[count]),
                 lambda count: _img2dataset(peers, lists[count]),
@@ -118,7 +118,7 @@ def _images(
         )
     peer = f"img2dataset {_version(peers, 'img2dataset')}, links known"
     what = f"{size / MEGABYTE:g} MB images by link, bought and stored"
-    ours, other = taken
+    ours, other = turns
     yield from _compare(what, peer, ours.steady, other.steady, goals=(2.0, None))
 
 
@@ -126,7 +126,7 @@ def _take_turns(
     candidates: Sequence[Callable[[int], Used]], counts: Counts, rounds: int
 ) -> list[Both]:
     """Let ours and the peer take turns over few and over many rows."""
-    taken = take_turns(
+    turns = take_turns(
         {
             f"{number} of {count}": partial(candidate, count)
             for count in counts
@@ -137,8 +137,8 @@ def _take_turns(
     few, many = counts
     return [
         Both(
-            whole(taken[f"{index} of {many}"], many),
-            steady(taken[f"{index} of {few}"], taken[f"{index} of {many}"], many - few),
+            whole(turns[f"{index} of {many}"], many),
+            steady(turns[f"{index} of {few}"], turns[f"{index} of {many}"], many - few),
         )
         for index in range(len(candidates))
     ]

@@ -69,10 +69,10 @@ async def wire(url: str, rows: int, in_flight: int, file: BinaryIO | None) -> No
     call = Call(
         method="POST", url=url + PATH, json=PROMPT, blob_keys=frozenset({"data"})
     )
-    async with Wire(paid_hosts=False) as opened:
+    async with Wire(paid_hosts=False) as new_wire:
 
         async def buy() -> bytes:
-            reply = await opened.send("gemini", call, reply_timeout_s=300)
+            reply = await new_wire.send("gemini", call, reply_timeout_s=300)
             return image_in(reply.body).data
 
         await work(buy, rows, in_flight, file)

@@ -83,5 +83,5 @@ def _is_planned(out: Path) -> bool:
 
 def _times(address: str) -> list[float]:
     with urllib.request.urlopen(f"{address}/times/{KIND}") as reply:
-        found: list[float] = json.load(reply)
-    return found
+        times: list[float] = json.load(reply)
+    return times

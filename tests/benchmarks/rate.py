@@ -33,11 +33,12 @@ def measure(rounds: int) -> Iterator[Finding]:
         with ThreadPoolExecutor() as both:
             times = list(both.map(partial(run, address, manifest), LATENCIES_S))
     ideal_s = (ROWS - 1) * 60 / RPM
-    for latency_s, came in zip(LATENCIES_S, times, strict=True):
+    for latency_s, arrivals in zip(LATENCIES_S, times, strict=True):
         what = f"{RPM} a minute allowed, {latency_s} s latency"
-        took_s = came[-1] - came[0]
-        most = max(
-            bisect_left(came, value + WINDOW_S) - at for at, value in enumerate(came)
+        took_s = arrivals[-1] - arrivals[0]
+        max_count = max(
+            bisect_left(arrivals, arrival + WINDOW_S) - at
+            for at, arrival in enumerate(arrivals)
         )
         yield Finding(
             what=f"{what}: rate used",
@@ -49,9 +50,9 @@ def measure(rounds: int) -> Iterator[Finding]:
         )
         yield Finding(
             what=f"{what}: most in any {WINDOW_S:g} s",
-            ours=f"{most}",
+            ours=f"{max_count}",
             other=f"limit {RPM}",
-            ratio=most / RPM,
+            ratio=max_count / RPM,
             goal=1.0,
         )
 
@@ -67,6 +68,6 @@ def run(address: str, manifest: Path, latency_s: int) -> list[float]:
         )
         use(command, env=KEYS)
     with urllib.request.urlopen(f"{address}/times/{what}") as reply:
-        came: list[float] = json.load(reply)
-    assert len(came) == ROWS
-    return came
+        arrivals: list[float] = json.load(reply)
+    assert len(arrivals) == ROWS
+    return arrivals

@@ -22,8 +22,8 @@ from batchgen.report.page import PAGE
 from tests.report.browser import MEASURE
 
 OPENED = 3
-MOST_OPEN_MS = 2_000
-MOST_FILTER_MS = 100
+MAX_OPEN_MS = 2_000
+MAX_FILTER_MS = 100
 WIDTHS_PX = (375, 390, 768, 1440)
 STOPS = (
     *("group", "text", "status", "provider", "from", "to", "only"),
@@ -56,12 +56,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--browser", default="/usr/bin/chromium")
-    given = parser.parse_args()
-    page_path = (given.run / PAGE).resolve()
+    arguments = parser.parse_args()
+    page_path = (arguments.run / PAGE).resolve()
     _say(f"{page_path}: {page_path.stat().st_size / 1e6:,.1f} MB")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=given.browser, args=["--no-sandbox"]
+            executable_path=arguments.browser, args=["--no-sandbox"]
         )
         wrong = [*_speed(browser, page_path.as_uri())]
         wrong += _without_a_mouse(browser, page_path.as_uri())
@@ -98,8 +98,8 @@ def _speed(browser: Any, url: str) -> list[str]:
     _say(
         f"a filter acts within {usual:,.0f} ms (median; the worst {max(filtered):,.0f})"
     )
-    late = [f"opens in {median:,.0f} ms"] if median > MOST_OPEN_MS else []
-    return late + ([f"filters in {usual:,.0f} ms"] if usual > MOST_FILTER_MS else [])
+    late = [f"opens in {median:,.0f} ms"] if median > MAX_OPEN_MS else []
+    return late + ([f"filters in {usual:,.0f} ms"] if usual > MAX_FILTER_MS else [])
 
 
 def _without_a_mouse(browser: Any, url: str) -> list[str]:

@@ -28,7 +28,7 @@ from tests.fake_provider.fast import NOT_FOUND, FastConnection, json_reply, repl
 SMALLEST = 200
 """Bytes of the smallest image that is served."""
 
-came: dict[bytes, list[float]] = defaultdict(list)
+arrivals: dict[bytes, list[float]] = defaultdict(list)
 """When purchases came, by the first part of their path."""
 
 carried: dict[bytes, int] = defaultdict(int)
@@ -97,7 +97,7 @@ def chat(size: int) -> bytes:
 
 def times_of(what: bytes) -> bytes:
     """Return the response that says when purchases came."""
-    return json_reply(came[what])
+    return json_reply(arrivals[what])
 
 
 class Server(FastConnection):
@@ -109,7 +109,7 @@ class Server(FastConnection):
             self._answer_get(path)
             return
         what = path.split(b"/")[1]
-        came[what].append(time.monotonic())
+        arrivals[what].append(time.monotonic())
         kind, bytes_each, latency_ms, cut = (*what.split(b"-"), b"")[:4]
         if kind == b"link":
             response = by_link(authority, max(int(bytes_each), SMALLEST), cut)

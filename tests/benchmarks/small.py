@@ -39,7 +39,7 @@ def measure(rounds: int) -> Iterator[Finding]:
                 write_manifest(Path(folder) / f"{kind}.csv", kind)
                 for kind in (FEW, ROWS)
             )
-            taken = take_turns(
+            turns = take_turns(
                 {
                     "batchgen": partial(run, provider, url, many),
                     "bare": partial(bare, url, ROWS),
@@ -49,9 +49,9 @@ def measure(rounds: int) -> Iterator[Finding]:
                 rounds,
             )
         more = ROWS - FEW
-        ours, other = (whole(taken[name], ROWS) for name in ("batchgen", "bare"))
+        ours, other = (whole(turns[name], ROWS) for name in ("batchgen", "bare"))
         own, bares = (
-            steady(taken[f"{name}, few"], taken[name], more)
+            steady(turns[f"{name}, few"], turns[name], more)
             for name in ("batchgen", "bare")
         )
         what = f"1 KB replies, {name}, {IN_FLIGHT} in flight"

@@ -33,7 +33,7 @@ ROWS = {1: None, 1_000: None, 1_000_000: 2.0}
 def measure(rounds: int) -> Iterator[Finding]:
     """Compare `--help` with a bare import of click; time first requests."""
     click = [sys.executable, "-c", "import click"]
-    taken = take_turns(
+    turns = take_turns(
         {
             "batchgen --help": partial(use, batchgen("--help")),
             "import click": partial(use, click),
@@ -41,7 +41,7 @@ def measure(rounds: int) -> Iterator[Finding]:
         max(rounds, ALTERNATIONS),
     )
     ours, other = (
-        median_of(value, lambda used: used.wall_s) for value in taken.values()
+        median_of(value, lambda used: used.wall_s) for value in turns.values()
     )
     yield Finding(
         what="batchgen --help",

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
-from tests.cases.server import ANYWHERE, PRICE, Answer, Request, Service, draw
-
-PROVIDERS = (
-    *("aimlapi", "apiai", "foxapi", "nanobananaapi", "gccai", "gemini", "openai"),
+from tests.cases.replies import load_sample
+from tests.cases.server import (
+    ANYWHERE,
+    PRICE,
+    THIS_TASK,
+    Answer,
+    Request,
+    Service,
+    draw,
 )
-WITH_TASKS = ("foxapi", "gccai")
-AT_ONCE = tuple(name for name in PROVIDERS if name not in WITH_TASKS)
+from tests.providers.expected import facts_of, providers_with_samples
+
+PROVIDERS = tuple(providers_with_samples())
+WITH_TASKS = tuple(name for name in PROVIDERS if facts_of(name).way == "task")
 CREDITS = 100_000  # five cents, at two million to the dollar
 
 
@@ -28,31 +40,52 @@ def error(status: int, message: str, /, **more: object) -> Answer:
     return Answer(status, {"error": {"message": message, **more}})
 
 
+def wrong_key(provider: str) -> Answer:
+    """Return what a service answers to a key that nobody has."""
+    return load_sample(provider, facts_of(provider).answers.wrong_key)
+
+
 def sold(body: object, **headers: str) -> Answer:
     """Return a success that is charged."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(200, body, names, charge=PRICE)
 
 
-def links(provider: str, *urls: str) -> Answer:
+def link_answer(provider: str, path: str = "") -> str:
+    """Return the text of an answer with a link: to a poll, if images come by tasks."""
+    answers = facts_of(provider).answers
+    ends = [end for end in answers.polls if path.endswith(end)]
+    return answers.polls[max(ends, key=len)] if ends else answers.link
+
+
+WITH_LINKS = tuple(
+    name for name in PROVIDERS if link_answer(name) or facts_of(name).way == "link"
+)
+
+
+def links(provider: str, *urls: str, path: str = "") -> Answer:
     """Return a success, of a purchase or of a poll, that holds links."""
-    match provider:
-        case "aimlapi":
-            usage = {"usage": {"credits_used": CREDITS}}
-            data = [{"url": url, "b64_json": None} for url in urls]
-            return sold({"data": data, "meta": usage})
-        case "openai":
-            return sold({"created": 1, "data": [{"url": url} for url in urls]})
-        case "nanobananaapi":
-            one = urls[0] if len(urls) == 1 else list(urls)
-            return sold({"code": 0, "message": "ok", "data": {"url": one}})
-        case "foxapi":
-            results = [{"url": url, "content_type": "image/png"} for url in urls]
-            return finished("foxapi", results=results)
-        case "gccai":
-            return finished("gccai", result={"images": [{"url": list(urls)}]})
-        case _:
-            raise LookupError(provider)
+    text = link_answer(provider, path) or facts_of(provider).answers.purchase
+    answer = sold(filled(text, "$LINK", urls))
+    return replace(answer, charge=Decimal(0)) if provider in WITH_TASKS else answer
+
+
+def filled(text: str, mark: str, values: Sequence[str]) -> Any:
+    """Return the JSON of a text with values in the place of a mark.
+
+    Several need a list: the nearest one around the mark gets an item for each of them.
+    """
+    if len(values) > 1:
+        pattern = rf"\[([^\[\]]*{re.escape(mark)}[^\[\]]*)\]"
+        if re.search(pattern, text) is None:
+            text = text.replace(f'"{mark}"', f'["{mark}"]')
+        text = re.sub(pattern, lambda match: _repeated(match[1], mark, values), text)
+    text = text.replace(mark, values[0])
+    return json.loads(text.replace("$TASK", THIS_TASK).replace("$URL", ANYWHERE))
+
+
+def _repeated(item: str, mark: str, values: Sequence[str]) -> str:
+    return f"[{', '.join(item.replace(mark, value) for value in values)}]"
 
 
 def answer_of(parts: list[object], **more: object) -> Answer:
@@ -67,9 +100,9 @@ def inline(content: bytes) -> dict[str, object]:
 
 def task(provider: str, **fields: object) -> Answer:
     """Return a task as a poll shows it."""
-    document: dict[str, object] = {"id": "task_01", **fields}
-    body = {"code": 200, "data": document} if provider == "gccai" else document
-    return Answer(200, body)
+    document = json.dumps({"id": THIS_TASK, **fields})
+    shown = facts_of(provider).answers.task.replace("$DOCUMENT", document)
+    return Answer(200, json.loads(shown))
 
 
 def finished(provider: str, **fields: object) -> Answer:
@@ -77,31 +110,19 @@ def finished(provider: str, **fields: object) -> Answer:
 
 
 def accepted(provider: str, *ids: str) -> Answer:
-    """Return the answer to a submit; the estimate keeps the wait for polls short."""
-    if provider == "gccai":
-        tasks = [
-            {"status": "submitted", "task_id": each, "estimated_time": 0.1}
-            for each in ids
-        ]
-        return sold({"code": 200, "data": tasks})
-    info = {"can_cancel": True, "estimated_time": 0.1}
-    return sold({"id": ids[0], "status": "pending", "progress": 0, "task_info": info})
+    """Return the answer to a submit; its estimate keeps the wait for polls short."""
+    return sold(filled(facts_of(provider).answers.purchase, "$TASK", ids))
 
 
 def _buy(provider: str, service: Service, request: Request) -> Answer:
-    match provider:
-        case "apiai":
-            paid = {"X-Cost": str(PRICE), "Content-Type": "image/png"}
-            return Answer(200, draw(request.row), paid, charge=PRICE)
-        case "gemini":
-            return answer_of([inline(draw(request.row))])
-        case "openai":
-            data = [{"b64_json": encoded(draw(request.row))}]
-            return sold({"created": 1, "data": data})
-        case "foxapi" | "gccai":
-            return accepted(provider, service.accept(request.row))
-        case _:
-            return links(provider, link_of(request.row))
+    facts, image = facts_of(provider), draw(request.row)
+    if facts.way == "task":
+        return accepted(provider, service.accept(request.row))
+    if facts.way == "link":
+        return links(provider, link_of(request.row))
+    if not facts.answers.purchase:
+        return Answer(200, image, facts.answers.headers, charge=PRICE)
+    return sold(filled(facts.answers.purchase, "$IMAGE", [encoded(image)]))
 
 
 def dialect(provider: str) -> Callable[[Service, Request], Answer]:
@@ -116,7 +137,7 @@ def dialect(provider: str) -> Callable[[Service, Request], Answer]:
             image = draw(name.removesuffix(".png"))
             return Answer(200, image, {"Content-Type": "image/png"})
         if request.method == "GET" and request.row:
-            return links(provider, link_of(request.row))
+            return links(provider, link_of(request.row), path=path)
         return error(404, "no such path", type="invalid_request_error")
 
     return answer

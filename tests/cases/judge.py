@@ -21,6 +21,7 @@ from tests.cases.server import PRICE, Service
 from tests.drive import Underway, environment, run_command, underway
 from tests.fake_provider.server import serve_in_threads
 from tests.law import money_problems
+from tests.providers.expected import facts_of
 from tests.warm import Ended
 
 KEY = "sk-case-Rt7Zq2Lm9Xv4Bn8Kw1PdYc5H"
@@ -131,7 +132,7 @@ class Customer:
 
     @property
     def environment(self) -> dict[str, str]:
-        names = (f"{name.upper()}_API_KEY" for name in self.services)
+        names = (facts_of(name).key_variable for name in self.services)
         return environment(**dict.fromkeys(names, self.key))
 
     def run(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cases.server import PRICE, Answer
+from tests.providers.expected import FOLDER as SAMPLES
 
 FOLDER = Path(__file__).parent / "replies"
 
@@ -30,6 +31,11 @@ def load(name: str, charge: Decimal = Decimal(0)) -> Answer:
 def load_sold(name: str) -> Answer:
     """Return the one reply of a file, of an image that is charged."""
     return load(name, PRICE)
+
+
+def load_sample(provider: str, name: str) -> Answer:
+    """Return a reply of a provider's samples."""
+    return _answer(json.loads((SAMPLES / provider / f"{name}.json").read_text("utf-8")))
 
 
 def _answer(item: dict[str, Any]) -> Answer:

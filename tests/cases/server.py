@@ -88,6 +88,11 @@ class Service:
             if text in request.path and not request.is_purchase
         ]
 
+    def task_of(self, request: Request) -> str:
+        """Return the id of the task that a path names; its end if it names none."""
+        parts = request.path.partition("?")[0].split("/")
+        return next((part for part in parts if part in self.tasks), parts[-1])
+
     # -- what is answered
 
     def accept(self, row: str) -> str:
@@ -118,7 +123,7 @@ class Service:
     def answer(self, request: Request) -> Answer:
         """Answer a request, and keep it and what is charged for it."""
         row = request.prompt.rpartition(" ")[2] if request.method == "POST" else ""
-        request = replace(request, row=row or self.tasks.get(request.resource, ""))
+        request = replace(request, row=row or self.tasks.get(self.task_of(request), ""))
         self.requests.append(request)
         answer = self.choose(request)
         self.bill += answer.charge
@@ -129,4 +134,4 @@ class Service:
         if isinstance(answer.body, bytes | str):
             kind = {"Content-Type": "application/octet-stream"}
             answer = replace(answer, headers=kind | {**answer.headers})
-        return answer.encode({ANYWHERE: self.url, THIS_TASK: request.resource})
+        return answer.encode({ANYWHERE: self.url, THIS_TASK: self.task_of(request)})

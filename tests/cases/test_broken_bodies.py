@@ -28,7 +28,7 @@ BODY = base64.b64encode(bytes(18 * MB))
 """24 MB of base64."""
 IDLE_MB = 130
 """What a run takes that gets small images."""
-MOST_MB = IDLE_MB + MEMORY_MB + 3 * len(BODY) // MB
+MAX_MB = IDLE_MB + MEMORY_MB + 3 * len(BODY) // MB
 """One body may come beside those that fill the budget, and be in work thrice."""
 
 ROWS = 8
@@ -109,13 +109,13 @@ linux = pytest.mark.skipif(
 def test_replies_that_break_off_or_refuse_leave_nothing(market: Market) -> None:
     customer, service = market.enter("gemini")
     customer.write(IDS)
-    service.rows.update({id_: [value] for id_, value in alternate(CUT_REPLY, REFUSAL)})
+    service.rows.update({id_: [reply] for id_, reply in alternate(CUT_REPLY, REFUSAL)})
 
     measured = measure(customer, "--on-unknown", "hold", "--concurrency", "1")
 
     ends = dict.fromkeys(BROKEN[::2], "held") | dict.fromkeys(BROKEN[1::2], "failed")
     measured.outcome.ends(3, others="succeeded", **ends)
-    assert measured.peak_mb < MOST_MB
+    assert measured.peak_mb < MAX_MB
 
 
 @linux
@@ -128,7 +128,7 @@ def test_links_that_break_off_or_hold_no_image_leave_nothing(market: Market) -> 
     measured = measure(customer)
 
     measured.outcome.ends(0, others="succeeded")
-    assert measured.peak_mb < MOST_MB
+    assert measured.peak_mb < MAX_MB
 
 
 @linux
@@ -142,7 +142,7 @@ def test_polls_that_break_off_leave_nothing(market: Market) -> None:
     measured = measure(customer)
 
     measured.outcome.ends(0, others="succeeded")
-    assert measured.peak_mb < MOST_MB
+    assert measured.peak_mb < MAX_MB
 
 
 @linux
@@ -162,4 +162,4 @@ def test_references_that_break_off_or_are_no_image_leave_nothing(
 
     ends = dict.fromkeys(BROKEN[1::2], "failed")
     measured.outcome.ends(3, others="succeeded", **ends)
-    assert measured.peak_mb < MOST_MB
+    assert measured.peak_mb < MAX_MB

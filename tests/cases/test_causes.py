@@ -29,20 +29,22 @@ def test_a_request_that_is_to_blame_is_not_offered_for_another_try(
     status = customer.call("status", "out")
     report = customer.call("report", "out")
     default = customer.call("retry", "out")
-    named = customer.call("retry", "out", "--status", "failed")
+    retry = customer.call("retry", "out", "--status", "failed")
 
     line = (
         '3 failed: aimlapi "Invalid url" (3 rows: 1, 3, 4; lines 3, 5, 6). '
         "Trying again will not help: mend `references`"
     )
     assert ended.code == 3, ended.explain()
-    for told in (ended, status, report, default, named):
-        assert line in [line.strip() for line in told.stdout.splitlines()], told.stdout
-    for told in (ended, status, report):
-        assert "batchgen retry" not in told.terminal
+    for outcome in (ended, status, report, default, retry):
+        assert line in [line.strip() for line in outcome.stdout.splitlines()], (
+            outcome.stdout
+        )
+    for outcome in (ended, status, report):
+        assert "batchgen retry" not in outcome.terminal
     assert "0 rows are marked to be tried again\n" in default.stdout
     assert "3 rows are not marked, because trying again will not help" in default.stdout
-    assert "3 rows are marked to be tried again\n" in named.stdout
+    assert "3 rows are marked to be tried again\n" in retry.stdout
 
 
 def test_retry_marks_the_rows_alone_that_another_try_may_help(market: Market) -> None:
@@ -54,9 +56,9 @@ def test_retry_marks_the_rows_alone_that_another_try_may_help(market: Market) ->
     service.rows = {"wrong": [WRONG_URL], "busy": [BUSY]}
 
     ended = customer.run("--concurrency", "1", "--max-attempts", "1")
-    marked = customer.call("retry", "out")
+    retry = customer.call("retry", "out")
     service.rows.clear()
-    bought = len(service.purchases)
+    purchases = len(service.purchases)
     again = customer.run()
 
     busy = '1 failed: aimlapi "upstream is busy" (row 2, line 4). Trying again may help'
@@ -66,9 +68,9 @@ def test_retry_marks_the_rows_alone_that_another_try_may_help(market: Market) ->
     assert invalid[1] == "    and for the same reason 2 rows: 4, 5; lines 6, 7"
     assert busy in ended.stdout.splitlines()
     assert "to try 1 failed row again:\n  batchgen retry out\n" in ended.stdout
-    assert marked.stdout.startswith(f"1 row is marked to be tried again\n  {busy}\n")
-    assert "1 row is not marked, because trying again will not help" in marked.stdout
-    assert [purchase.row for purchase in service.purchases[bought:]] == ["busy"]
+    assert retry.stdout.startswith(f"1 row is marked to be tried again\n  {busy}\n")
+    assert "1 row is not marked, because trying again will not help" in retry.stdout
+    assert [purchase.row for purchase in service.purchases[purchases:]] == ["busy"]
     assert again.statuses() | {"wrong": "failed"} == again.statuses()
     assert again.statuses()["busy"] == "succeeded"
 

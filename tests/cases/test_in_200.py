@@ -54,7 +54,7 @@ PASSING = {
 }
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", sorted({seller for seller, _ in PASSING.values()}))
 def test_a_trouble_that_passes_is_free(market: Market, provider: str) -> None:
     customer, service = market.enter(provider)
     answers = {
@@ -100,10 +100,8 @@ def test_no_credit_stops_the_provider(
     assert message in outcome.terminal, outcome.explain()
 
 
-@pytest.mark.parametrize(
-    ("provider", "code"),
-    [*zip(PROVIDERS, [401, "401", 401, 401, "401", 401, "401"], strict=True)],
-)
+@pytest.mark.parametrize("code", [401, "401"], ids=["number", "text"])
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_refused_key_stops_the_provider(
     market: Market, provider: str, code: object
 ) -> None:

@@ -141,9 +141,9 @@ def prepare(service: Service, row: str, odd: Odd) -> None:
 def assert_kept(outcome: Outcome, row: str, content: bytes) -> None:
     end = outcome.rows[row]
     assert end["status"] in {"failed", "held"}, outcome.explain()
-    named = [name for name in outcome.kept if name in end["message"]]
-    assert named, f"{row}: {end['message']}; kept are {[*outcome.kept]}"
-    assert any(content in kept for kept in outcome.kept.values()), row
+    names = [name for name in outcome.kept if name in end["message"]]
+    assert names, f"{row}: {end['message']}; kept are {[*outcome.kept]}"
+    assert any(content in file for file in outcome.kept.values()), row
 
 
 @pytest.mark.parametrize("odd", WITHOUT_IMAGE.values(), ids=WITHOUT_IMAGE)
@@ -270,6 +270,6 @@ def test_a_reply_that_nobody_can_read_is_kept_whole(market: Market, shape: str) 
     outcome.ends(3, usual="succeeded", odd="failed")
     assert service.purchases_of("odd") == 1
     assert body in outcome.kept.values()
-    named = re.search(r"kept as (\S+)", outcome.rows["odd"]["message"])
-    assert named is not None
-    assert named[1] in outcome.kept
+    match = re.search(r"kept as (\S+)", outcome.rows["odd"]["message"])
+    assert match is not None
+    assert match[1] in outcome.kept

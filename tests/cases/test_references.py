@@ -47,19 +47,21 @@ def test_bad_references_end_their_rows_alone_before_anything_is_bought(
     outcome = customer.run()
 
     assert checked.code == 3
-    found = {
+    messages = {
         problem["row"]: problem["message"]
         for problem in json.loads(checked.stdout)["problems"]
     }
-    assert len(found) == len(BAD)
+    assert len(messages) == len(BAD)
     outcome.ends(3, good="succeeded", others="invalid")
     assert len(outcome.members) == 1
     assert [request.row for request in service.purchases] == ["good"]
     assert outcome.bill == PRICE
     for number, (id_, (_, words)) in enumerate(BAD.items()):
-        assert words in found[number]
-        assert outcome.rows[id_]["message"].endswith(f", references: {found[number]}")
-        assert "hunter2" not in found[number]
+        assert words in messages[number]
+        assert outcome.rows[id_]["message"].endswith(
+            f", references: {messages[number]}"
+        )
+        assert "hunter2" not in messages[number]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -27,7 +27,7 @@ def typed(body: object, content_type: str) -> Answer:
 
 
 def events(*documents: object) -> Answer:
-    lines = [f"data: {json.dumps(each)}\n\n" for each in documents]
+    lines = [f"data: {json.dumps(document)}\n\n" for document in documents]
     return typed("".join([*lines, "data: [DONE]\n\n"]), "text/event-stream")
 
 

@@ -155,7 +155,7 @@ def test_the_case_of_a_timeout_ends_within_a_few_polls(market: Market) -> None:
 
 def assert_bad_end(outcome: Outcome, service: Service, row: str, message: str) -> None:
     tasks = [*service.tasks.values()].count(row)
-    polls = [request for request in service.asked("/tasks/") if request.row == row]
+    polls = [request for request in service.asked("") if request.row == row]
     assert outcome.rows[row]["status"] in {"failed", "held"}, outcome.explain()
     assert 1 <= tasks <= 2, row
     assert len(polls) <= MAX_POLLS * tasks, row
@@ -231,15 +231,17 @@ def test_a_poll_that_fails_for_a_moment_buys_nothing_again(
     assert len(service.purchases) == len(outcome.rows), outcome.explain()
 
 
+def accept_two(service: Service) -> Answer:
+    """Accept one purchase as two tasks."""
+    first, second = service.accept("left"), service.accept("right")
+    answer = accepted("gccai", first, second)
+    return Answer(200, answer.body, charge=2 * PRICE)
+
+
 def test_several_tasks_of_one_purchase_are_all_fetched(market: Market) -> None:
     customer, service = market.enter("gccai")
 
-    def accept_two(_: object) -> Answer:
-        first, second = service.accept("left"), service.accept("right")
-        answer = accepted("gccai", first, second)
-        return Answer(200, answer.body, charge=2 * PRICE)
-
-    service.rows["odd"] = [accept_two]
+    service.rows["odd"] = [lambda _: accept_two(service)]
     customer.write(["odd"], n="2")
     outcome = customer.run(within_s=40)
     outcome.ends(0, odd="succeeded")
@@ -250,13 +252,8 @@ def test_several_tasks_of_one_purchase_are_all_fetched(market: Market) -> None:
 def test_one_of_several_tasks_that_fails_loses_no_other(market: Market) -> None:
     customer, service = market.enter("gccai")
 
-    def accept_two(_: object) -> Answer:
-        first, second = service.accept("left"), service.accept("right")
-        answer = accepted("gccai", first, second)
-        return Answer(200, answer.body, charge=2 * PRICE)
-
     service.rows["odd"] = [
-        accept_two,
+        lambda _: accept_two(service),
         lambda request: service.dialect(service, request),
     ]
     service.polls["left"] = [

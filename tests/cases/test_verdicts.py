@@ -6,8 +6,9 @@ import pytest
 
 from tests.cases import replies
 from tests.cases.conftest import Market
-from tests.cases.dialects import PROVIDERS, error
+from tests.cases.dialects import PROVIDERS, error, wrong_key
 from tests.cases.server import Answer, draw
+from tests.providers.expected import facts_of
 
 ROWS = [f"r{number:02}" for number in range(12)]
 NOT_FOUND = replies.load("b-row-404-long-prompt")
@@ -206,36 +207,15 @@ def test_a_row_above_the_limit_of_a_minute_ends_alone(
     assert outcome.at_risk == 0
 
 
-KEYS = {
-    "aimlapi": Answer(401, {"message": "Invalid API key", "statusCode": "401"}),
-    "apiai": Answer(401, {"error": "Invalid API key"}),
-    "foxapi": error(401, "invalid token", type="authentication_error"),
-    "nanobananaapi": Answer(401, {"code": 401, "message": "unauthorized"}),
-    "gccai": Answer(200, {"code": 401, "message": "Invalid token"}),
-    "gemini": Answer(
-        400,
-        {
-            "error": {
-                "code": 400,
-                "message": "API key not valid. Please pass a valid API key.",
-                "status": "INVALID_ARGUMENT",
-                "details": [{"reason": "API_KEY_INVALID"}],
-            }
-        },
-    ),
-    "openai": error(401, "Incorrect API key provided", code="invalid_api_key"),
-}
-
-
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_wrong_key_costs_few_requests(market: Market, provider: str) -> None:
     customer, service = market.enter(provider)
-    service.gate = lambda _: KEYS[provider]
+    service.gate = lambda _: wrong_key(provider)
     customer.write([f"r{number:02}" for number in range(40)])
     outcome = customer.run(within_s=30)
     outcome.ends(5, others="pending")
     assert len(service.purchases) <= 3, outcome.explain()
-    assert f"{provider.upper()}_API_KEY" in outcome.terminal
+    assert facts_of(provider).key_variable in outcome.terminal
     assert outcome.at_risk == 0
 
 

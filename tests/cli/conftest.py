@@ -26,7 +26,7 @@ def fox(sandbox: SandboxProcess, tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def bought(shop: Shop) -> Shop:
+def finished_shop(shop: Shop) -> Shop:
     """Return a shop where three rows were bought, and all of them succeeded."""
     shop.catalogue(3)
     assert shop.run("m.csv", "--yes", "--quiet").code == 0

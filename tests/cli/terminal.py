@@ -119,11 +119,11 @@ def terminal(
         columns: Width of the terminal.
         variables: More of the environment.
     """
-    opened = Terminal(words, at, columns, variables)
+    new_terminal = Terminal(words, at, columns, variables)
     try:
-        yield opened
+        yield new_terminal
     finally:
-        if opened.process.poll() is None:
-            opened.process.kill()
-            opened.process.wait()
-        opened.close()
+        if new_terminal.process.poll() is None:
+            new_terminal.process.kill()
+            new_terminal.process.wait()
+        new_terminal.close()

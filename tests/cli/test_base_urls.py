@@ -37,9 +37,9 @@ def test_an_address_that_is_not_the_providers_own_is_named_in_one_line(
     ended = batchgen(*words, *options, at=tmp_path, key=KEY)
 
     lines = [*ended.stdout.splitlines(), *ended.stderr.splitlines()]
-    told = [line for line in lines if NOTICE in line]
-    assert len({*told}) == 1, ended  # a rehearsal says it before and after
-    assert told[0].endswith(ENDING)
+    notices = [line for line in lines if NOTICE in line]
+    assert len({*notices}) == 1, ended  # a rehearsal says it before and after
+    assert notices[0].endswith(ENDING)
 
 
 def test_programs_read_where_each_provider_is_asked(tmp_path: Path) -> None:

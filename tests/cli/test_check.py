@@ -30,15 +30,15 @@ MANY = 30
 def check(shop: Shop, *words: str, key: str | None = None) -> Ended:
     """Give the command in this process, which has all loaded."""
     with chdir(shop.folder):
-        said = CliRunner().invoke(cli, ["check", *words], env=environment(key))
-    assert isinstance(said.exception, SystemExit | None), said.exception
-    return Ended(said.exit_code, said.stdout, "")
+        result = CliRunner().invoke(cli, ["check", *words], env=environment(key))
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    return Ended(result.exit_code, result.stdout, "")
 
 
 def document(ended: Ended) -> dict[str, Any]:
     """Return what `--json` wrote, its numbers exact."""
-    found: dict[str, Any] = json.loads(ended.stdout, parse_float=Decimal)
-    return found
+    fields: dict[str, Any] = json.loads(ended.stdout, parse_float=Decimal)
+    return fields
 
 
 def priced(images: int, usd: str) -> Decimal:
@@ -94,21 +94,21 @@ def test_check_tells_prices_duplicates_budget_time_and_disk(shop: Shop) -> None:
     )
 
     assert ended.code == 3
-    told = ended.stdout
-    assert "5 rows: 3 pending, 2 invalid\n" in told
-    assert "m.csv, row 3, line 5, column `resolution`: " in told
-    assert "m.csv, row 4, line 6, column `prompt`: " in told
+    output = ended.stdout
+    assert "5 rows: 3 pending, 2 invalid\n" in output
+    assert "m.csv, row 3, line 5, column `resolution`: " in output
+    assert "m.csv, row 4, line 6, column `prompt`: " in output
     assert (
-        "1 row has the same prompt and options as an earlier row, for example" in told
+        "1 row has the same prompt and options as an earlier row, for example" in output
     )
-    assert "to buy: 2 images at 1K from aimlapi, $0.0925 each: about $0.185" in told
-    assert "to buy: 1 image at 4K from aimlapi, $0.201 each" in told
-    assert "read 2026-11-20" in told
-    assert "cost: about $0.386 ($0.193 to $0.579), without retries" in told
-    assert "the budget, $0.50, is enough for the expected cost, not for" in told
-    assert "time: about 1 min 30 s, at least 1 min 0 s at the allowed rate" in told
-    assert "disk: about 23 MB (sizes assumed)" in told
-    assert max(map(len, told.splitlines())) <= 100
+    assert "to buy: 2 images at 1K from aimlapi, $0.0925 each: about $0.185" in output
+    assert "to buy: 1 image at 4K from aimlapi, $0.201 each" in output
+    assert "read 2026-11-20" in output
+    assert "cost: about $0.386 ($0.193 to $0.579), without retries" in output
+    assert "the budget, $0.50, is enough for the expected cost, not for" in output
+    assert "time: about 1 min 30 s, at least 1 min 0 s at the allowed rate" in output
+    assert "disk: about 23 MB (sizes assumed)" in output
+    assert max(map(len, output.splitlines())) <= 100
 
 
 def test_duplicates_are_bought_once_where_the_job_says_so(shop: Shop) -> None:
@@ -137,37 +137,39 @@ def test_json_holds_every_bad_row_and_text_counts_those_it_leaves_out(
     shop.write("m.csv", f"id,prompt,resolution\n{rows}good,a lamp,1K\n")
     words = ("m.csv", "--provider", "aimlapi")
 
-    told = check(shop, *words).stdout
+    output = check(shop, *words).stdout
     ended = check(shop, *words, "--json")
 
-    assert "30 rows cannot run:\n" in told
-    assert "  m.csv, row 0, line 2, column `resolution`: " in told
-    assert told.count("column `resolution`") == 1
+    assert "30 rows cannot run:\n" in output
+    assert "  m.csv, row 0, line 2, column `resolution`: " in output
+    assert output.count("column `resolution`") == 1
     rows, lines = "1, 2, 3, 4, 5, 6, 7, 8, 9, ...", "3, 4, 5, 6, 7, 8, 9, 10, 11, ..."
-    assert f"    and for the same reason 29 rows: {rows}; lines {lines}\n" in told
+    assert f"    and for the same reason 29 rows: {rows}; lines {lines}\n" in output
     assert ended.code == 3
-    found = document(ended)
-    assert [problem["row"] for problem in found["problems"]] == list(range(MANY))
-    assert {problem["line"] for problem in found["problems"]} == set(range(2, MANY + 2))
-    assert found["rows"] == by_status(invalid=MANY, pending=1)
-    assert found["balances"] is None
+    fields = document(ended)
+    assert [problem["row"] for problem in fields["problems"]] == list(range(MANY))
+    assert {problem["line"] for problem in fields["problems"]} == set(
+        range(2, MANY + 2)
+    )
+    assert fields["rows"] == by_status(invalid=MANY, pending=1)
+    assert fields["balances"] is None
 
 
 def test_an_unknown_price_is_null_and_is_told(shop: Shop) -> None:
     shop.catalogue(2)
     words = ("m.csv", "--provider", "foxapi", "--max-cost", "1")
 
-    told = check(shop, *words).stdout
-    found = document(check(shop, *words, "--json"))
+    output = check(shop, *words).stdout
+    fields = document(check(shop, *words, "--json"))
 
-    assert "to buy: 2 images at 1K from foxapi, price unknown\n" in told
-    assert "2 images have no known price: give one with --price\n" in told
-    assert "a run with a budget refuses to start while a price is unknown\n" in told
-    assert "the budget, $1.00, is enough for what has a known price\n" in told
-    assert found["budgets"][0]["is_enough"] is None
-    assert found["to_buy"]["unpriced_images"] == 2
-    assert found["to_buy"]["expected_usd"] is None
-    assert found["groups"][0]["price"] is None
+    assert "to buy: 2 images at 1K from foxapi, price unknown\n" in output
+    assert "2 images have no known price: give one with --price\n" in output
+    assert "a run with a budget refuses to start while a price is unknown\n" in output
+    assert "the budget, $1.00, is enough for what has a known price\n" in output
+    assert fields["budgets"][0]["is_enough"] is None
+    assert fields["to_buy"]["unpriced_images"] == 2
+    assert fields["to_buy"]["expected_usd"] is None
+    assert fields["groups"][0]["price"] is None
 
 
 def test_routing_is_told_beside_what_each_provider_alone_would_charge(
@@ -186,22 +188,22 @@ def test_routing_is_told_beside_what_each_provider_alone_would_charge(
         "a,x,1:1,1K\nb,y,21:9,1K\nc,z,1:1,2K\nd,w,1:1,512\n",
     )
 
-    told = check(shop, "job.toml").stdout
-    found = document(check(shop, "job.toml", "--json"))
+    output = check(shop, "job.toml").stdout
+    fields = document(check(shop, "job.toml", "--json"))
 
     assert (
         "split: nanobananaapi 1 row for $0.04, gemini 2 rows for $0.0672, aimlapi 1 "
-        "row for $0.05\n" in " ".join(told.split("\n    "))
+        "row for $0.05\n" in " ".join(output.split("\n    "))
     )
     assert (
         "  aimlapi alone could do 2 of 4 rows for $0.1425; routed, they cost $0.0836, "
-        "$0.0589 less\n" in told
+        "$0.0589 less\n" in output
     )
-    alone = {entry["provider"]: entry for entry in found["alone"]}
+    alone = {offer["provider"]: offer for offer in fields["alone"]}
     assert (alone["nanobananaapi"]["rows"], alone["gemini"]["rows"]) == (4, 3)
     assert alone["nanobananaapi"]["alone_usd"] == Decimal("0.18")
     assert alone["nanobananaapi"]["routed_usd"] == Decimal("0.1572")
-    assert found["to_buy"]["expected_usd"] == Decimal("0.1572")
+    assert fields["to_buy"]["expected_usd"] == Decimal("0.1572")
 
 
 def test_check_says_which_budgets_are_enough(shop: Shop) -> None:
@@ -213,20 +215,20 @@ def test_check_says_which_budgets_are_enough(shop: Shop) -> None:
     shop.write("m.csv", "id,prompt,brand\na,x,Acme\nb,y,Acme\nc,z,Birk\n")
     slow = ("--max-cost-per-day", "0.05", "--on-day-full", "wait")
 
-    told = check(shop, "job.toml").stdout
+    output = check(shop, "job.toml").stdout
     in_days = " ".join(check(shop, "job.toml", *slow).stdout.split())
-    found = document(check(shop, "job.toml", "--json"))
+    fields = document(check(shop, "job.toml", "--json"))
 
     assert (
-        "the budget, $0.10, IS NOT ENOUGH: $0.12 is to come; it needs $0.12\n" in told
+        "the budget, $0.10, IS NOT ENOUGH: $0.12 is to come; it needs $0.12\n" in output
     )
-    assert "the budget of a day, $0.12, is enough\n" in told
+    assert "the budget of a day, $0.12, is enough\n" in output
     assert "the run goes on after midnight UTC, for about 3" in in_days
-    assert "budgets by column: 1 of 2 is enough, this is NOT:\n" in told
-    assert "    brand 'Acme': $0.05, and $0.08 to come: needs $0.08\n" in told
+    assert "budgets by column: 1 of 2 is enough, this is NOT:\n" in output
+    assert "    brand 'Acme': $0.05, and $0.08 to come: needs $0.08\n" in output
     assert [
         (budget["scope"], budget["value"], budget["is_enough"])
-        for budget in found["budgets"]
+        for budget in fields["budgets"]
     ] == [
         ("run", None, False),
         ("day", None, True),
@@ -243,23 +245,23 @@ def test_check_of_a_folder_in_use_goes_by_it_and_changes_nothing_in_it(
     before = document(check(shop, *words, "--json"))["to_buy"]
     assert shop.run("m.csv", "--yes").code == 0
     spent = money(table(shop.folder / "out/m"), "cost_usd")
-    kept = Keepsake.of(shop.folder / "out/m")
+    keepsake = Keepsake.of(shop.folder / "out/m")
     shop.catalogue(3)
 
     ended = check(shop, *words)
-    found = document(check(shop, *words, "--json", "--max-cost", "9"))
+    fields = document(check(shop, *words, "--json", "--max-cost", "9"))
 
     assert ended.code == 0
     assert "3 rows: 1 pending, 2 succeeded" in ended.stdout
     assert "bought already: 2 images; spent $" in ended.stdout
     assert "to buy: 1 image at 1K" in ended.stdout
     assert "s each (the median of 2)\n" in ended.stdout
-    assert found["bought"]["spent_usd"] == spent
+    assert fields["bought"]["spent_usd"] == spent
     assert before["lowest_usd"] <= spent <= before["highest_usd"]
-    assert found["budgets"][0]["used_usd"] == spent
-    assert found["disk"]["assumed"] is False
-    assert found["time"]["providers"][0]["measured"] == 2
-    assert Keepsake.of(shop.folder / "out/m") == kept
+    assert fields["budgets"][0]["used_usd"] == spent
+    assert fields["disk"]["assumed"] is False
+    assert fields["time"]["providers"][0]["measured"] == 2
+    assert Keepsake.of(shop.folder / "out/m") == keepsake
 
 
 def test_a_folder_of_a_rehearsal_is_told_apart(shop: Shop) -> None:
@@ -267,9 +269,9 @@ def test_a_folder_of_a_rehearsal_is_told_apart(shop: Shop) -> None:
     words = ("m.csv", "--provider", "aimlapi", "--out", "out")
     assert batchgen("run", *words, "--rehearse", at=shop.folder).code == 0
 
-    told = check(shop, *words).stdout
+    output = check(shop, *words).stdout
 
-    assert told.startswith("out holds a rehearsal run, whose money must not mix")
+    assert output.startswith("out holds a rehearsal run, whose money must not mix")
 
 
 def test_check_cannot_run_what_cannot_be_read(shop: Shop) -> None:
@@ -336,11 +338,11 @@ def test_a_balance_in_credits_needs_a_rate_and_some_tell_none(shop: Shop) -> Non
     shop.write("rated.toml", job + rate)
     words = ("--online", "--base-url", urls[0], "--base-url", urls[1])
 
-    told = check(shop, "job.toml", *words, key=KEY).stdout
+    output = check(shop, "job.toml", *words, key=KEY).stdout
     rated = check(shop, "rated.toml", *words, "--json", key=KEY)
 
-    assert "credits, whose worth in dollars is not known\n" in told
-    assert "nanobananaapi: not known: no documented balance endpoint\n" in told
+    assert "credits, whose worth in dollars is not known\n" in output
+    assert "nanobananaapi: not known: no documented balance endpoint\n" in output
     gccai, other = document(rated)["balances"]
     assert gccai["unit"] == "credit"
     assert gccai["amount_usd"] == gccai["amount"] * Decimal("0.004")

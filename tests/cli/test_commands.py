@@ -64,10 +64,10 @@ def test_help_of_each_command_lists_every_option_of_the_contract(
 
     # An option may stand behind its letter.
     words = (line.split()[:2] for line in long.stdout.splitlines())
-    listed = {entry.rstrip(",") for line in words for entry in line}
+    options = {word.rstrip(",") for line in words for word in line}
     assert long.code == short.code == 0
     assert long.stdout == short.stdout
-    assert [option for option in OPTIONS[command] if option not in listed] == []
+    assert [option for option in OPTIONS[command] if option not in options] == []
     assert "\b" not in long.stdout
     assert r"\b" not in long.stdout
 
@@ -75,16 +75,16 @@ def test_help_of_each_command_lists_every_option_of_the_contract(
 def test_help_lists_every_command(tmp_path: Path) -> None:
     ended = batchgen("-h", at=tmp_path)
 
-    listed = [line.split()[0] for line in ended.stdout.splitlines() if line.strip()]
+    commands = [line.split()[0] for line in ended.stdout.splitlines() if line.strip()]
     assert ended.code == 0
-    assert set(OPTIONS) <= set(listed)
+    assert set(OPTIONS) <= set(commands)
 
 
 def test_run_help_tells_each_exit_code(tmp_path: Path) -> None:
-    told = batchgen("run", "-h", at=tmp_path).stdout
+    output = batchgen("run", "-h", at=tmp_path).stdout
 
     for code in ("0 every", "1 the", "2 wrong", "3 some", "4 stopped", "5 key"):
-        assert code in told
+        assert code in output
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_status_tells_rows_money_and_how_to_carry_on(shop: Shop) -> None:
     assert lines[0] == f"{shop.folder}/out/m: not running"
     assert lines[1] == "3 rows: 1 pending, 2 succeeded"
     assert lines[-1].endswith("--yes --limit 2")
-    told = json.loads(by_folder.stdout, parse_float=Decimal)
-    assert told["rows"] == by_status(pending=1, succeeded=2)
-    assert f"spent {dollars(told['spent_usd'])}" in lines
-    assert (told["running"], told["images"]) == (False, 2)
+    status = json.loads(by_folder.stdout, parse_float=Decimal)
+    assert status["rows"] == by_status(pending=1, succeeded=2)
+    assert f"spent {dollars(status['spent_usd'])}" in lines
+    assert (status["running"], status["images"]) == (False, 2)
 
     assert shop.run("m.csv", "--yes").code == 0
     whole = batchgen("status", "m.csv", at=shop.folder).stdout
@@ -189,16 +189,16 @@ def test_retry_marks_rows_tells_the_price_and_the_command(shop: Shop) -> None:
 
     nothing = batchgen("retry", "out/m", at=shop.folder)
     unknown = batchgen("retry", "out/m", "--ids", "wrong.txt", at=shop.folder)
-    marked = batchgen("retry", "out/m", "--ids", "ids.txt", at=shop.folder)
+    retry = batchgen("retry", "out/m", "--ids", "ids.txt", at=shop.folder)
 
     assert nothing.code == 0
     assert nothing.stdout.startswith("0 rows")
     assert unknown.code == 2
     assert unknown.message.startswith("no row has the id 'zz'")
-    assert marked.code == 0
-    assert marked.stdout.startswith("1 row")
-    assert "may cost $0.0925" in marked.stdout
-    command = marked.stdout.splitlines()[-1].split()
+    assert retry.code == 0
+    assert retry.stdout.startswith("1 row")
+    assert "may cost $0.0925" in retry.stdout
+    command = retry.stdout.splitlines()[-1].split()
     assert command[:3] == ["batchgen", "run", "m.csv"]
     before = shop.sent
     again = batchgen(*command[1:], at=shop.folder, key="sk-any-key-of-the-shop")

@@ -33,9 +33,9 @@ def test_a_budget_needs_a_price_and_price_gives_one(fox: Shop) -> None:
     assert refused.message.startswith("no price is known for foxapi (gemini")
     assert "--price" in refused.message
     assert fox.sent == before
-    agreed = fox.run("m.csv", "--max-cost", "1", "--price", "0.04")
-    assert agreed.code == 0, agreed.stderr
-    assert "spent $0.08\n" in agreed.stdout
+    ended = fox.run("m.csv", "--max-cost", "1", "--price", "0.04")
+    assert ended.code == 0, ended.stderr
+    assert "spent $0.08\n" in ended.stdout
     rows = table(fox.folder / "out/m")
     assert [str(row) for row in rows["cost_usd"]] == ["0.040000000"] * 2
 
@@ -84,7 +84,7 @@ def test_a_budget_holds_what_is_charged_at_the_ceiling(shop: Shop) -> None:
 def test_a_changed_row_is_bought_again_only_with_its_own_word(shop: Shop) -> None:
     shop.write("m.csv", "id,prompt\na,a lamp\nb,a cup\n")
     assert shop.run("m.csv", "--yes").code == 0
-    kept, before = Keepsake.of(shop.folder / "out/m"), shop.sent
+    keepsake, before = Keepsake.of(shop.folder / "out/m"), shop.sent
     shop.write("m.csv", "id,prompt\na,a lamp\nb,a blue cup\n")
 
     refused = shop.run("m.csv", "--yes", "--quiet")
@@ -95,8 +95,8 @@ def test_a_changed_row_is_bought_again_only_with_its_own_word(shop: Shop) -> Non
         "$0.0925: add --rebuy, or --keep to leave the image that you have. "
         "Nothing was sent"
     )
-    assert Keepsake.of(shop.folder / "out/m").ledger == kept.ledger
-    assert Keepsake.of(shop.folder / "out/m").archive == kept.archive
+    assert Keepsake.of(shop.folder / "out/m").ledger == keepsake.ledger
+    assert Keepsake.of(shop.folder / "out/m").archive == keepsake.archive
     assert shop.run("m.csv", "--yes", "--rebuy").code == 0
     assert shop.sent == before + 1
 
@@ -143,7 +143,7 @@ def test_plain_http_over_the_internet_is_refused(shop: Shop, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         pytest.param(["--n", "0"], "--n", id="n"),
         pytest.param(["--max-cost", "much"], "--max-cost", id="max-cost"),
@@ -160,7 +160,7 @@ def test_plain_http_over_the_internet_is_refused(shop: Shop, host: str) -> None:
     ],
 )
 def test_wrong_usage_is_told_in_a_few_lines_and_sends_nothing(
-    shop: Shop, options: list[str], said: str
+    shop: Shop, options: list[str], message: str
 ) -> None:
     shop.catalogue(1)
     before = shop.sent
@@ -168,7 +168,7 @@ def test_wrong_usage_is_told_in_a_few_lines_and_sends_nothing(
     ended = shop.run("m.csv", "--yes", *options)
 
     assert ended.code == 2
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert len(ended.stderr.splitlines()) <= 4
     assert ended.stdout == ""
     assert shop.sent == before
@@ -209,10 +209,10 @@ def test_check_says_that_prices_and_shutdowns_are_not_those_of_the_provider(
     assert own.code == 1
     assert f"{words}; use gemini-nano-banana-2.1" in " ".join(own.stdout.split())
     assert relay.code == 0
-    shown = " ".join(relay.stdout.split())
-    assert "where its own price list does not hold" in shown
-    assert words in shown
-    assert "2 images have no known price" in shown
+    output = " ".join(relay.stdout.split())
+    assert "where its own price list does not hold" in output
+    assert words in output
+    assert "2 images have no known price" in output
     assert "does not hold" not in " ".join(priced.stdout.split())
     assert "$0.10" in priced.stdout
 

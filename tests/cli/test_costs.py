@@ -76,9 +76,9 @@ def exact(text: str) -> Any:
 def test_people_get_a_table_of_80_columns_and_the_total_in_words(
     folder: Path, costs: Costs
 ) -> None:
-    shown = costs(folder, ".", "--by", "brand")
+    ended = costs(folder, ".", "--by", "brand")
 
-    assert (shown.code, shown.stdout) == (0, SHOWN)
+    assert (ended.code, ended.stdout) == (0, SHOWN)
     assert max(map(len, SHOWN.splitlines())) <= 80
     total = [*SHOWN.splitlines(keepends=True)[4:]]
     assert costs(folder, "results.parquet").stdout == "".join(total)
@@ -142,22 +142,24 @@ def test_a_run_costs_what_its_table_says_and_a_shared_image_counts_once(
     run = shop.run("m.csv", "--dedupe", "--yes")
     assert run.code == 3, run.stderr
 
-    found = exact(costs(shop.folder, "out/m", "--by", "brand", "--format=json").stdout)
+    document = exact(
+        costs(shop.folder, "out/m", "--by", "brand", "--format=json").stdout
+    )
 
     rows = table(shop.folder / "out/m")
-    brands = {group.pop("brand"): group for group in found["groups"]}
+    brands = {group.pop("brand"): group for group in document["groups"]}
     assert {
         brand: (entry["rows"], entry["images"]) for brand, entry in brands.items()
     } == {
         "x": (2, 2),
         "y": (2, 0),
     }
-    assert brands["x"]["cost_usd"] == found["total"]["cost_usd"] > 0
-    assert found["total"]["cost_usd"] == money(rows, "cost_usd")
+    assert brands["x"]["cost_usd"] == document["total"]["cost_usd"] > 0
+    assert document["total"]["cost_usd"] == money(rows, "cost_usd")
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         pytest.param(
             [".", "--by", "Brnad"],
@@ -201,7 +203,7 @@ def test_a_run_costs_what_its_table_says_and_a_shared_image_counts_once(
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
-    words: list[str], code: int, said: str, folder: Path, costs: Costs
+    words: list[str], code: int, message: str, folder: Path, costs: Costs
 ) -> None:
     (folder / "no").mkdir()
     (folder / "torn.parquet").write_bytes(
@@ -213,7 +215,7 @@ def test_what_cannot_be_is_said_in_one_line(
     ended = costs(folder, *words)
 
     assert (ended.code, ended.stdout) == (code, "")
-    assert ended.message.startswith(said)
+    assert ended.message.startswith(message)
     assert digest(folder / "results.parquet") == before
 
 

@@ -23,7 +23,9 @@ Craft = Callable[[Path], None]
 
 
 @pytest.fixture(scope="module")
-def bought(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def finished_shop(
+    sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Shop:
     """Return a shop in whose folder a run came to its end; it is only copied."""
     shop = Shop(sandbox, tmp_path_factory.mktemp("bought"))
     shop.catalogue(3)
@@ -32,9 +34,9 @@ def bought(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def shop(bought: Shop, tmp_path: Path) -> Shop:
-    shutil.copytree(bought.folder, tmp_path, dirs_exist_ok=True)
-    return Shop(bought.sandbox, tmp_path)
+def shop(finished_shop: Shop, tmp_path: Path) -> Shop:
+    shutil.copytree(finished_shop.folder, tmp_path, dirs_exist_ok=True)
+    return Shop(finished_shop.sandbox, tmp_path)
 
 
 def run_folder(shop: Shop) -> Path:

@@ -134,15 +134,20 @@ def test_the_command_sends_what_the_runner_sends(
             sent = recorder.requests[start:]
             expected = purchase_of(runners, name, row).essence()
             assert purchase_of(sent, name, row).essence() == expected
-            uploads = [entry for entry in sent[:-1] if entry.is_form]
-            known = [runner.essence() for runner in runners]
-            assert all(upload.essence() in known for upload in uploads)
+            uploads = [request for request in sent[:-1] if request.is_form]
+            essences = [runner.essence() for runner in runners]
+            assert all(upload.essence() in essences for upload in uploads)
             assert (tmp_path / "reply").stat().st_size > 0
 
 
 @needs_curl
 @pytest.mark.parametrize(
-    "name", [name for name, each in PROVIDERS.items() if isinstance(each, TaskProvider)]
+    "name",
+    [
+        name
+        for name, provider in PROVIDERS.items()
+        if isinstance(provider, TaskProvider)
+    ],
 )
 def test_the_comment_below_asks_for_the_task(
     desk: tuple[Recorder, Path], name: str, tmp_path: Path
@@ -169,7 +174,11 @@ def test_the_comment_below_asks_for_the_task(
 @needs_curl
 @pytest.mark.parametrize(
     "name",
-    [name for name, each in PROVIDERS.items() if isinstance(each, UploadProvider)],
+    [
+        name
+        for name, provider in PROVIDERS.items()
+        if isinstance(provider, UploadProvider)
+    ],
 )
 def test_nothing_is_bought_when_an_upload_brings_no_link(
     sandbox: SandboxProcess, desk: tuple[Recorder, Path], name: str, tmp_path: Path
@@ -257,6 +266,6 @@ def test_a_file_whose_name_is_awkward_is_sent(tmp_path: Path) -> None:
         recorder.pictures["/pictures/x"] = b"ok"
         shell = Shell(variables={}, files={id(image.data): str(path)})
 
-        said = run_in("sh", curl("acme", call, shell), tmp_path, "acme")
+        output = run_in("sh", curl("acme", call, shell), tmp_path, "acme")
 
-    assert said == "ok"
+    assert output == "ok"

@@ -105,11 +105,11 @@ def test_a_line_rounds_money_and_json_does_not(progress: Progress) -> None:
 
     assert "$1.23" in view.line()
     assert "$0.01 at risk" in view.line()
-    told = progress_fields(view, datetime(2026, 11, 21, tzinfo=UTC))
-    assert told["spent_usd"] == Decimal("1.234567891")
-    assert told["at_risk_usd"] == Decimal("0.005000001")
-    line = json.loads(exact_json(told), parse_float=Decimal)
-    assert line["spent_usd"] == told["spent_usd"]
+    fields = progress_fields(view, datetime(2026, 11, 21, tzinfo=UTC))
+    assert fields["spent_usd"] == Decimal("1.234567891")
+    assert fields["at_risk_usd"] == Decimal("0.005000001")
+    line = json.loads(exact_json(fields), parse_float=Decimal)
+    assert line["spent_usd"] == fields["spent_usd"]
     assert line["at"] == "2026-11-21T00:00:00Z"
 
 
@@ -128,21 +128,21 @@ def test_a_state_has_the_same_word_as_in_the_summary(progress: Progress) -> None
 
     line = Meter(progress).view(0.0).line()
 
-    told = ", ".join(f"1 {status.value}" for status in statuses)
-    assert line.startswith(f"running: 5 of 10 rows, {told}, 0 in flight")
+    summary = ", ".join(f"1 {status.value}" for status in statuses)
+    assert line.startswith(f"running: 5 of 10 rows, {summary}, 0 in flight")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(5.0, "0:05 left"), (3_725.0, "1:02:05 left")]
+    ("seconds", "clock"), [(5.0, "0:05 left"), (3_725.0, "1:02:05 left")]
 )
 def test_time_left_is_told_as_a_clock(
-    progress: Progress, seconds: float, told: str
+    progress: Progress, seconds: float, clock: str
 ) -> None:
     meter = Meter(progress)
     meter.view(0.0)
     succeed(progress, rows=5, images=5, cents=20)
 
-    assert told in meter.view(seconds).line()
+    assert clock in meter.view(seconds).line()
 
 
 def test_lines_of_a_run_that_waits_still_say_each_minute_that_it_lives(

@@ -42,10 +42,10 @@ def test_ids_that_a_spreadsheet_rewrote_buy_nothing(shop: Shop) -> None:
     shown = batchgen("check", "m.csv", *shop.options, at=shop.folder)
     code, words = run(shop)
 
-    said = "3 rows are the same as before under another id or place"
-    assert said in " ".join(shown.stdout.split())
+    message = "3 rows are the same as before under another id or place"
+    assert message in " ".join(shown.stdout.split())
     assert (shown.code, code, shop.sent) == (0, 0, before)
-    assert said in words
+    assert message in words
     rows = table(shop.folder / "out/m")
     assert rows["id"].to_list() == ["17", "90.75", "6.93217E+12"]
     assert rows["status"].to_list() == ["succeeded"] * 3
@@ -79,7 +79,7 @@ def test_renumbered_rows_keep_their_images(shop: Shop, *, sorted_anew: bool) -> 
 def test_one_character_in_a_template_without_ids_asks(shop: Shop) -> None:
     shop.write("m.csv", GERMAN)
     assert run(shop, "--prompt", PHOTO)[0] == 0
-    kept, before = Keepsake.of(shop.folder / "out/m"), shop.sent
+    keepsake, before = Keepsake.of(shop.folder / "out/m"), shop.sent
     shop.write("m.csv", f"{GERMAN}Schale,7\r\n")
     edited = ("--prompt", f"{PHOTO}.")
 
@@ -95,7 +95,7 @@ def test_one_character_in_a_template_without_ids_asks(shop: Shop) -> None:
     )
     assert "3 rows (row 0, row 1, row 2) were changed" in " ".join(shown.stdout.split())
     assert shop.sent == before
-    assert Keepsake.of(shop.folder / "out/m") == kept
+    assert Keepsake.of(shop.folder / "out/m") == keepsake
 
     code, words = run(shop, "--keep", *edited)
     assert code == 0

@@ -97,7 +97,7 @@ def test_a_folder_belongs_to_the_source_that_made_it(shop: Shop) -> None:
     shop.catalogue(2)
     shop.catalogue(2, "other.csv")
     assert shop.run("m.csv", "--yes", "--out", "mine").code == 0
-    kept, before = Keepsake.of(shop.folder / "mine"), shop.sent
+    keepsake, before = Keepsake.of(shop.folder / "mine"), shop.sent
 
     ended = shop.run("other.csv", "--yes", "--quiet", "--out", "mine")
 
@@ -105,14 +105,14 @@ def test_a_folder_belongs_to_the_source_that_made_it(shop: Shop) -> None:
     assert f"{shop.folder}/mine belongs to {shop.folder}/m.csv" in ended.message
     assert f"not to {shop.folder}/other.csv" in ended.message
     assert "--out" in ended.message
-    assert (Keepsake.of(shop.folder / "mine"), shop.sent) == (kept, before)
+    assert (Keepsake.of(shop.folder / "mine"), shop.sent) == (keepsake, before)
 
 
 def test_rehearsed_and_real_do_not_mix(shop: Shop) -> None:
     shop.catalogue(2)
     assert shop.run("m.csv", "--yes", "--out", "real").code == 0
     assert shop.run("m.csv", "--rehearse", "--out", "tried").code == 0
-    kept, before = Keepsake.of(shop.folder / "real"), shop.sent
+    keepsake, before = Keepsake.of(shop.folder / "real"), shop.sent
 
     rehearsed = shop.run("m.csv", "--rehearse", "--quiet", "--out", "real")
     bought = shop.run("m.csv", "--yes", "--quiet", "--out", "tried")
@@ -120,7 +120,7 @@ def test_rehearsed_and_real_do_not_mix(shop: Shop) -> None:
     assert (rehearsed.code, bought.code) == (1, 1)
     assert "must not mix: name another folder with --out" in rehearsed.message
     assert "must not mix: name another folder with --out" in bought.message
-    assert (Keepsake.of(shop.folder / "real"), shop.sent) == (kept, before)
+    assert (Keepsake.of(shop.folder / "real"), shop.sent) == (keepsake, before)
 
 
 def test_a_run_on_this_machine_and_one_at_a_paid_host_do_not_mix(shop: Shop) -> None:
@@ -154,7 +154,7 @@ def test_out_that_is_a_file_is_refused(shop: Shop) -> None:
 def test_a_folder_that_cannot_be_written_is_told_and_kept(shop: Shop) -> None:
     shop.catalogue(2)
     assert shop.run("m.csv", "--yes", "--limit", "1").code == 0
-    kept, before = Keepsake.of(shop.folder / "out/m"), shop.sent
+    keepsake, before = Keepsake.of(shop.folder / "out/m"), shop.sent
 
     with read_only(shop.folder / "out/m"):
         ended = run_under(shop, obey_modes, "--yes")
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_kept(shop: Shop) -> None:
     assert f"{shop.folder}/out/m" in ended.stderr
     assert "permission" in ended.stderr.lower() or "readonly" in ended.stderr.lower()
     assert len(ended.stderr.splitlines()) <= 3
-    assert (Keepsake.of(shop.folder / "out/m"), shop.sent) == (kept, before)
+    assert (Keepsake.of(shop.folder / "out/m"), shop.sent) == (keepsake, before)
     assert shop.run("m.csv", "--yes").code == 0
 
 

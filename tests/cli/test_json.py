@@ -83,14 +83,14 @@ def documents(folder: Path) -> list[Document]:
         ("providers", "--json"),
         ("config", "--json"),
     ]
-    told = [read(batchgen(*words, at=folder).stdout) for words in calls]
+    contents = [read(batchgen(*words, at=folder).stdout) for words in calls]
     shutil.copytree(folder / run, folder / "lost")
     (folder / "lost/run.db").write_bytes(b"")
     recovered = batchgen("recover", "job.toml", "--out", "lost", "--json", at=folder)
-    told.append(read(recovered.stdout))
+    contents.append(read(recovered.stdout))
     lines = (folder / "stderr").read_text().splitlines()
     refused = batchgen("run", "nope.csv", "--json", at=folder).stderr
-    return [*told, *map(read, lines), read(refused)]
+    return [*contents, *map(read, lines), read(refused)]
 
 
 def test_each_kind_is_written_by_a_command_and_has_its_example(
@@ -120,16 +120,16 @@ def unlike(example: Any, value: Any, where: str) -> Iterator[str]:
     if isinstance(example, dict) and isinstance(value, dict):
         if where.rpartition(".")[2] in OWN_KEYS:
             sample = next(iter(example.values()))
-            for key, each in value.items():
-                yield from unlike(sample, each, f"{where}[{key}]")
+            for key, item in value.items():
+                yield from unlike(sample, item, f"{where}[{key}]")
             return
         if [*example] != [*value]:
             yield f"{where}: {[*value]} instead of {[*example]}"
         for key in example.keys() & value.keys():
             yield from unlike(example[key], value[key], f"{where}.{key}")
     elif isinstance(example, list) and isinstance(value, list):
-        for each in value:
-            yield from unlike(example[0], each, where)
+        for item in value:
+            yield from unlike(example[0], item, where)
     elif kind_of(example) != kind_of(value):
         yield f"{where}: {value!r} instead of {example!r}"
 
@@ -153,13 +153,13 @@ def pairs_of(value: Any, inside: str = "") -> Iterator[tuple[str, Any]]:
     """Yield keys with their values, however deep; not those that are somebody's own."""
     match value:
         case dict():
-            for key, each in value.items():
+            for key, item in value.items():
                 if inside not in OWN_KEYS:
-                    yield key, each
-                yield from pairs_of(each, key)
+                    yield key, item
+                yield from pairs_of(item, key)
         case list():
-            for each in value:
-                yield from pairs_of(each, inside)
+            for item in value:
+                yield from pairs_of(item, inside)
         case _:
             pass
 
@@ -182,17 +182,17 @@ def test_money_is_that_of_the_ledger_to_the_nano_dollar(
 ) -> None:
     with closing(Reader(folder / "out/job-rehearsal/run.db")) as ledger:
         money = ledger.money()
-    found = {document["format"]: document for document in documents}
-    check = found["batchgen.check/1"]
-    costs = found["batchgen.costs/1"]["total"]
+    by_format = {document["format"]: document for document in documents}
+    check = by_format["batchgen.check/1"]
+    costs = by_format["batchgen.costs/1"]["total"]
 
     assert money.spent > 0 < money.superseded
     for document in (
         check["rehearsal"],
-        found["batchgen.status/1"],
-        found["batchgen.summary/1"],
-        found["batchgen.reconcile/1"],
-        found["batchgen.progress/1"],
+        by_format["batchgen.status/1"],
+        by_format["batchgen.summary/1"],
+        by_format["batchgen.reconcile/1"],
+        by_format["batchgen.progress/1"],
     ):
         assert to_nano(document["spent_usd"]) == money.spent
         assert to_nano(document["retired_usd"]) == money.superseded
@@ -261,11 +261,11 @@ def test_what_is_known_only_in_part_is_null_and_not_nothing(shop: Shop) -> None:
     shop.catalogue(1)
     relay = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
 
-    told = read(batchgen("check", "m.csv", *relay, "--json", at=shop.folder).stdout)
+    document = read(batchgen("check", "m.csv", *relay, "--json", at=shop.folder).stdout)
 
-    assert told["to_buy"]["expected_usd"] is None
-    assert told["to_buy"]["unpriced_images"] == 1
-    assert KEY not in json.dumps(told, default=str)
+    assert document["to_buy"]["expected_usd"] is None
+    assert document["to_buy"]["unpriced_images"] == 1
+    assert KEY not in json.dumps(document, default=str)
 
 
 def test_notices_on_the_table_are_told_before_anything_is_sent(shop: Shop) -> None:

@@ -55,9 +55,9 @@ def leaks(folder: Path, *streams: str) -> dict[str, set[str]]:
             places[path.name] = path.read_bytes().decode("latin-1")
     places |= dict(unpacked(folder))
     return {
-        name: found
+        name: parts
         for name, place in places.items()
-        if (found := parts_of_the_key(place))
+        if (parts := parts_of_the_key(place))
     }
 
 
@@ -85,20 +85,24 @@ def picture() -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def said(words: str, status: str, **more: object) -> bytes:
+def message_reply(words: str, status: str, **more: object) -> bytes:
     return reply(json.dumps({"message": words, **more}).encode(), status=status)
 
 
 def echoes() -> list[bytes]:
     """Return replies that echo the key: whole, in parts, masked and escaped."""
     bought = {"data": [{"b64_json": picture()}], "meta": {"usage": {}}}
-    escaped = "".join(f"\\u{ord(value):04x}" for value in KEY)
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
     return [
         reply(json.dumps(bought).encode(), headers=(f"x-inference-id: {KEY}",)),
-        said(f"bad field, key was {KEY}", "400 Bad Request", requestId=KEY),
-        said(f"seen Bearer {KEY[:12]}... before", "500 Internal Server Error"),
-        said(f"account of {KEY[10:22]} is broken", "500 Internal Server Error"),
-        said(f"key={quote(KEY, safe='')} and {KEY.upper()}", "400 Bad Request"),
+        message_reply(f"bad field, key was {KEY}", "400 Bad Request", requestId=KEY),
+        message_reply(f"seen Bearer {KEY[:12]}... before", "500 Internal Server Error"),
+        message_reply(
+            f"account of {KEY[10:22]} is broken", "500 Internal Server Error"
+        ),
+        message_reply(
+            f"key={quote(KEY, safe='')} and {KEY.upper()}", "400 Bad Request"
+        ),
         reply(
             f'{{"message": "escaped: {escaped}"}}'.encode(), status="400 Bad Request"
         ),
@@ -107,7 +111,7 @@ def echoes() -> list[bytes]:
             status="502 Bad Gateway",
             content_type="text/html",
         ),
-        said(f"nothing made for {KEY}", "200 OK", data=[]),
+        message_reply(f"nothing made for {KEY}", "200 OK", data=[]),
         reply(f'{{"strange": ["{KEY}"]}}'.encode()),
         reply(f"plain text with {KEY} in it".encode(), content_type="text/plain"),
     ]
@@ -133,7 +137,7 @@ class EchoingProvider:
                 peer.be_silent()
             else:
                 words = f"Incorrect API key provided: {KEY}"
-                peer.say(said(words, "401 Unauthorized"))
+                peer.say(message_reply(words, "401 Unauthorized"))
 
 
 def buy_from(url: str, folder: Path, program: list[str]) -> subprocess.Popen[str]:
@@ -161,12 +165,12 @@ def meet_every_echo(folder: Path, program: list[str]) -> dict[str, set[str]]:
             killed.kill()
             streams = killed.communicate(timeout=TIMEOUT_S)
         assert (folder / "out/m/run.db-wal").stat().st_size > 0
-        found = leaks(folder, *streams)
+        leaked = leaks(folder, *streams)
         with buy_from(server.url, folder, program) as refused:
             streams = refused.communicate(timeout=TIMEOUT_S)
         assert refused.returncode == 5, streams
     assert {r.headers["authorization"] for r in server.requests} == {f"Bearer {KEY}"}
-    return found | leaks(folder, *streams)
+    return leaked | leaks(folder, *streams)
 
 
 def test_a_key_that_is_echoed_is_in_nothing_that_is_written(tmp_path: Path) -> None:
@@ -180,10 +184,10 @@ def test_a_key_that_is_echoed_is_in_nothing_that_is_written(tmp_path: Path) -> N
 
 
 def test_without_scrubbing_the_same_run_would_give_the_key_away(tmp_path: Path) -> None:
-    found = meet_every_echo(tmp_path, UNSCRUBBED)
+    leaked = meet_every_echo(tmp_path, UNSCRUBBED)
 
-    assert {"table", "ledger", "run.log", "stream 1"} <= set(found)
-    assert any(name.startswith("run.db") for name in found)
+    assert {"table", "ledger", "run.log", "stream 1"} <= set(leaked)
+    assert any(name.startswith("run.db") for name in leaked)
 
 
 # -- the sandbox, with everything that it can do wrong
@@ -219,10 +223,10 @@ def test_the_search_finds_a_key_wherever_it_is_hidden(tmp_path: Path) -> None:
         ledger.commit()
     (tmp_path / "run.log").write_text(f"words={KEY[-PART:]}")
 
-    found = leaks(tmp_path, f"stopped: {KEY}")
+    leaked = leaks(tmp_path, f"stopped: {KEY}")
 
-    assert {"table", "metadata.jsonl", "ledger", "run.log", "stream 0"} <= set(found)
-    assert os.sep not in "".join(found)
+    assert {"table", "metadata.jsonl", "ledger", "run.log", "stream 0"} <= set(leaked)
+    assert os.sep not in "".join(leaked)
 
 
 def test_an_id_that_shares_a_few_letters_with_a_key_by_chance_is_kept() -> None:

@@ -50,7 +50,7 @@ def state_of(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def bought(shop: Shop) -> Shop:
+def finished_shop(shop: Shop) -> Shop:
     shop.catalogue(3)
     assert shop.run("m.csv", "--yes").code == 0
     for name in ("run.db-wal", "run.db-shm"):
@@ -60,15 +60,15 @@ def bought(shop: Shop) -> Shop:
 
 @pytest.mark.parametrize("lose", [remove, empty, begin_anew])
 def test_outputs_without_their_ledger_are_refused_and_stay(
-    bought: Shop, lose: Callable[[Path], None]
+    finished_shop: Shop, lose: Callable[[Path], None]
 ) -> None:
-    folder = bought.folder / "out/m"
-    before, sent = state_of(folder), bought.sent
+    folder = finished_shop.folder / "out/m"
+    before, sent = state_of(folder), finished_shop.sent
     lose(folder / "run.db")
 
-    refused = bought.run("m.csv", "--yes", "--quiet")
-    shown = batchgen("check", "m.csv", *bought.options, at=bought.folder)
-    stands = batchgen("status", "out/m", at=bought.folder)
+    refused = finished_shop.run("m.csv", "--yes", "--quiet")
+    shown = batchgen("check", "m.csv", *finished_shop.options, at=finished_shop.folder)
+    stands = batchgen("status", "out/m", at=finished_shop.folder)
 
     assert refused.code == shown.code == stands.code == 1
     for ended in (refused, shown, stands):
@@ -77,7 +77,7 @@ def test_outputs_without_their_ledger_are_refused_and_stay(
         assert "batchgen recover" in ended.message
         assert "--out" in ended.message
     assert state_of(folder) == before
-    assert bought.sent == sent
+    assert finished_shop.sent == sent
 
 
 @pytest.mark.parametrize("content", [b"of somebody else", b""], ids=["other", "empty"])
@@ -116,21 +116,21 @@ def test_a_foreign_zip_beside_a_run_that_bought_nothing_stays(shop: Shop) -> Non
 
 
 def test_an_older_copy_of_the_ledger_does_not_buy_what_the_zip_has(
-    bought: Shop,
+    finished_shop: Shop,
 ) -> None:
-    folder = bought.folder / "out/m"
-    shutil.copy(folder / "run.db", bought.folder / "copy.db")
-    bought.catalogue(5)
-    assert bought.run("m.csv", "--yes").code == 0
-    before, sent = state_of(folder), bought.sent
-    shutil.copy(bought.folder / "copy.db", folder / "run.db")
+    folder = finished_shop.folder / "out/m"
+    shutil.copy(folder / "run.db", finished_shop.folder / "copy.db")
+    finished_shop.catalogue(5)
+    assert finished_shop.run("m.csv", "--yes").code == 0
+    before, sent = state_of(folder), finished_shop.sent
+    shutil.copy(finished_shop.folder / "copy.db", folder / "run.db")
 
-    refused = bought.run("m.csv", "--yes", "--quiet")
+    refused = finished_shop.run("m.csv", "--yes", "--quiet")
 
     assert refused.code == 1
     assert "holds 2 images of purchases that the ledger" in refused.message
     assert state_of(folder) == before
-    assert bought.sent == sent
+    assert finished_shop.sent == sent
 
 
 def test_a_ledger_whose_own_log_was_lost_does_not_buy_accepted_tasks_again(
@@ -168,14 +168,14 @@ def test_a_ledger_whose_own_log_was_lost_does_not_buy_accepted_tasks_again(
 
 
 def test_a_new_ledger_beside_the_log_of_an_older_run_is_not_taken_for_an_old_one(
-    bought: Shop,
+    finished_shop: Shop,
 ) -> None:
-    folder = bought.folder / "out/m"
+    folder = finished_shop.folder / "out/m"
     for name in ("run.db", *OUTPUTS):
         (folder / name).unlink()
-    assert bought.run("m.csv", "--max-cost", "0.01", "--quiet").code == 4
+    assert finished_shop.run("m.csv", "--max-cost", "0.01", "--quiet").code == 4
 
-    ended = bought.run("m.csv", "--yes", "--quiet")
+    ended = finished_shop.run("m.csv", "--yes", "--quiet")
 
     assert ended.code == 0, ended
 

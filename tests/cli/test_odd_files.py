@@ -82,7 +82,7 @@ def test_a_result_that_a_full_disk_did_not_take_is_told(shop_folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "way"),
+    ("words", "remedy"),
     [
         pytest.param([b"run", b"caf\xe9.csv"], "rename the file or", id="manifest"),
         pytest.param([b"check", b"caf\xe9.csv"], "rename the file or", id="check"),
@@ -92,7 +92,7 @@ def test_a_result_that_a_full_disk_did_not_take_is_told(shop_folder: Path) -> No
     ],
 )
 def test_a_word_that_is_no_utf8_is_refused_with_the_way_out(
-    shop_folder: Path, words: list[bytes], way: str
+    shop_folder: Path, words: list[bytes], remedy: str
 ) -> None:
     # Not every file system takes such a name.
     try:
@@ -112,8 +112,10 @@ def test_a_word_that_is_no_utf8_is_refused_with_the_way_out(
     assert done.returncode == 2
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("batchgen: ")
-    assert f"\\xe9{'.csv' if 'rename' in way else ''} is not written in UTF-8" in line
-    assert f": {way}" in line
+    assert (
+        f"\\xe9{'.csv' if 'rename' in remedy else ''} is not written in UTF-8" in line
+    )
+    assert f": {remedy}" in line
     assert not (shop_folder / "out").exists()
 
 

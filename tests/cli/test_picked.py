@@ -26,7 +26,7 @@ def listed(*picks: tuple[str, str]) -> str:
     return file.getvalue()
 
 
-def said(*words: str | Path) -> Result:
+def call(*words: str | Path) -> Result:
     """Give a command in this process, which has all loaded."""
     return CliRunner().invoke(cli, [str(word) for word in words])
 
@@ -35,10 +35,10 @@ def members(folder: Path) -> dict[str, str]:
     """Return the hash of each image that the ZIP lists."""
     with zipfile.ZipFile(folder / "images.zip") as archive:
         lines = archive.read("metadata.jsonl").decode().splitlines()
-        found = [json.loads(line) for line in lines]
+        images = [json.loads(line) for line in lines]
         assert archive.testzip() is None
-        assert [entry["file_name"] for entry in found] == archive.namelist()[1:]
-    return {image["file_name"]: image["sha256"] for image in found}
+        assert [entry["file_name"] for entry in images] == archive.namelist()[1:]
+    return {image["file_name"]: image["sha256"] for image in images}
 
 
 def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
@@ -51,10 +51,10 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
     shop.write("rejected.csv", listed(("1", "2")))
     words = ("retry", out, "--ids", shop.folder / "rejected.csv")
 
-    unnamed = said("retry", out, "--status", "succeeded")
-    left = said(*words)
-    marked = said(*words, "--status", "succeeded")
-    page = said("report", out, "--html")
+    unnamed = call("retry", out, "--status", "succeeded")
+    left = call(*words)
+    marked = call(*words, "--status", "succeeded")
+    page = call("report", out, "--html")
     sent = shop.sent
     assert shop.run("m.csv", "--yes", "--quiet").code == 0
 
@@ -78,10 +78,10 @@ def test_a_rejected_image_alone_is_bought_again_and_the_first_stays_paid(
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "as-excel-saves-it"])
 def test_ids_of_any_kind_come_back_from_the_list(mark: str, tmp_path: Path) -> None:
     path = tmp_path / "rejected.csv"
-    text = mark + listed(*((value, "") for value in AWKWARD))
+    text = mark + listed(*((row_id, "") for row_id in AWKWARD))
     path.write_text(text, "utf-8", newline="")
 
-    assert [entry.id for entry in read_selection(path)] == AWKWARD
+    assert [pick.id for pick in read_selection(path)] == AWKWARD
 
 
 @pytest.mark.parametrize(

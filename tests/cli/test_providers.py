@@ -19,11 +19,11 @@ def texts_of(fact: Any) -> Iterator[str]:
     """Yield every text of a fact, whole."""
     match fact:
         case dict():
-            for each in fact.values():
-                yield from texts_of(each)
+            for text in fact.values():
+                yield from texts_of(text)
         case list():
-            for each in fact:
-                yield from texts_of(each)
+            for text in fact:
+                yield from texts_of(text)
         case str():
             yield fact
         case _:  # numbers, which are written otherwise for people
@@ -35,8 +35,8 @@ def test_one_provider_is_shown_with_every_fact_that_scripts_get(
     name: str, tmp_path: Path
 ) -> None:
     shown = " ".join(batchgen("providers", name, at=tmp_path).stdout.split())
-    told = batchgen("providers", name, "--json", at=tmp_path).stdout
-    facts = json.loads(told, parse_float=Decimal)
+    output = batchgen("providers", name, "--json", at=tmp_path).stdout
+    facts = json.loads(output, parse_float=Decimal)
     assert facts.pop("format") == "batchgen.provider/1"
 
     for price in [*facts["prices"].values(), *facts["rates"].values()]:

@@ -33,33 +33,33 @@ from tests.cli.recovering import (
     ids=["ledger", "tables", "log", "tables-and-log", "purchases-and-log"],
 )
 def test_nothing_in_the_zip_is_bought_again_whatever_else_is_lost(
-    bought: Shop, lost: tuple[str, ...]
+    finished_shop: Shop, lost: tuple[str, ...]
 ) -> None:
-    folder = bought.folder / "out/m"
+    folder = finished_shop.folder / "out/m"
     before, archive = money_in(folder), digest(folder / "images.zip")
-    sent = bought.sent
+    sent = finished_shop.sent
     lose_ledger(folder, *lost)
 
-    ended = recover(bought, "m.csv", *bought.options)
+    ended = recover(finished_shop, "m.csv", *finished_shop.options)
 
     after = money_in(folder)
     assert after == before
     assert digest(folder / "images.zip") == archive
     assert ("cannot be known" in ended.stdout) == ("run.log" in lost)
-    carried_on = bought.run("m.csv", "--yes", "--quiet")
+    carried_on = finished_shop.run("m.csv", "--yes", "--quiet")
     assert carried_on.code == 0, carried_on
-    assert bought.sent == sent
+    assert finished_shop.sent == sent
     assert money_in(folder) == before
     assert table(folder)["status"].to_list() == ["succeeded"] * 3
-    verified = batchgen("report", "out/m", "--verify", at=bought.folder)
+    verified = batchgen("report", "out/m", "--verify", at=finished_shop.folder)
     assert verified.code == 0, verified
 
 
-def test_a_folder_with_its_ledger_is_left_alone(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_a_folder_with_its_ledger_is_left_alone(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     before = {name: digest(folder / name) for name in (*OUTPUTS, "run.db", "run.log")}
 
-    refused = batchgen("recover", "out/m", at=bought.folder)
+    refused = batchgen("recover", "out/m", at=finished_shop.folder)
 
     assert refused.code == 2
     assert "nothing to recover" in refused.message
@@ -79,19 +79,19 @@ def empty_beside_a_log(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [garble, truncate, empty_beside_a_log])
 def test_what_is_left_of_a_ledger_is_moved_aside_and_kept(
-    bought: Shop, damage: Callable[[Path], None]
+    finished_shop: Shop, damage: Callable[[Path], None]
 ) -> None:
-    folder = bought.folder / "out/m"
+    folder = finished_shop.folder / "out/m"
     damage(folder / "run.db")
     left = {path.name: path.read_bytes() for path in folder.glob("run.db*")}
     # What recoveries leave that were killed: early, and just before the end.
     (folder / "run.db.lost-7").write_bytes(b"from before")
     (folder / "run.db.recovering").write_bytes(b"half a ledger")
     (folder / "run.db.recovering-wal").write_bytes(b"and its log")
-    refused = bought.run("m.csv", "--yes", "--quiet")
+    refused = finished_shop.run("m.csv", "--yes", "--quiet")
     assert refused.code == 1
 
-    ended = recover(bought)
+    ended = recover(finished_shop)
 
     assert (folder / "run.db.lost-7").read_bytes() == b"from before"
     for name, content in left.items():
@@ -99,9 +99,9 @@ def test_what_is_left_of_a_ledger_is_moved_aside_and_kept(
         assert (folder / aside).read_bytes() == content
         assert aside in ended.stdout
     assert not [*folder.glob("run.db.recovering*")]
-    sent = bought.sent
-    assert bought.run("m.csv", "--yes", "--quiet").code == 0
-    assert bought.sent == sent
+    sent = finished_shop.sent
+    assert finished_shop.run("m.csv", "--yes", "--quiet").code == 0
+    assert finished_shop.sent == sent
 
 
 def test_a_ledger_log_beside_an_empty_ledger_is_never_deleted(shop: Shop) -> None:

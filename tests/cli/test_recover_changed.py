@@ -86,24 +86,24 @@ def test_rows_that_failed_and_rows_that_were_dropped_keep_their_money(
 
 
 def test_an_image_that_the_zip_lost_is_bought_again_only_with_consent(
-    bought: Shop,
+    finished_shop: Shop,
 ) -> None:
-    folder = bought.folder / "out/m"
-    before, sent = money_in(folder), bought.sent
+    folder = finished_shop.folder / "out/m"
+    before, sent = money_in(folder), finished_shop.sent
     lose_ledger(folder, "images.zip")
 
-    ended = recover(bought)
+    ended = recover(finished_shop)
 
     assert "3 images that were bought are not in images.zip" in ended.stdout
     assert money_in(folder).spent == before.spent
-    refused = bought.run("m.csv", "--yes", "--quiet")
+    refused = finished_shop.run("m.csv", "--yes", "--quiet")
     assert refused.code == 2
     assert "--rebuy" in refused.message
-    assert bought.sent == sent
+    assert finished_shop.sent == sent
 
 
-def test_a_damaged_image_costs_the_others_nothing(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_a_damaged_image_costs_the_others_nothing(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     archive = folder / "images.zip"
     data = bytearray(archive.read_bytes())
     first = header_at(DiskFile(archive), 0)
@@ -113,7 +113,7 @@ def test_a_damaged_image_costs_the_others_nothing(bought: Shop) -> None:
     archive.write_bytes(data)
     lose_ledger(folder)
 
-    ended = recover(bought)
+    ended = recover(finished_shop)
 
     assert "2 images in the ZIP" in ended.stdout
     assert "1 damaged place in images.zip" in ended.stdout
@@ -127,14 +127,19 @@ def rows_in(folder: Path) -> list[dict[str, Any]]:
         return [dict(row) for row in ledger.execute("SELECT * FROM rows")]
 
 
-def test_another_source_is_refused_and_nothing_is_changed(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_another_source_is_refused_and_nothing_is_changed(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     lose_ledger(folder, "run.log", *TABLES)
-    bought.write("other.csv", "id,prompt\nx,a horse\n")
+    finished_shop.write("other.csv", "id,prompt\nx,a horse\n")
     before = digest(folder / "images.zip")
 
     refused = batchgen(
-        "recover", "other.csv", "--out", "out/m", *bought.options, at=bought.folder
+        "recover",
+        "other.csv",
+        "--out",
+        "out/m",
+        *finished_shop.options,
+        at=finished_shop.folder,
     )
 
     assert refused.code == 2
@@ -156,40 +161,40 @@ def test_another_programs_zip_is_refused_and_stays(shop: Shop) -> None:
     assert [path.name for path in folder.iterdir()] == ["images.zip"]
 
 
-def test_a_table_that_cannot_be_read_is_moved_aside(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_a_table_that_cannot_be_read_is_moved_aside(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     before = money_in(folder)
     lose_ledger(folder)
     (folder / "attempts.parquet").write_bytes(b"of somebody else")
 
-    ended = recover(bought)
+    ended = recover(finished_shop)
 
     assert "attempts.parquet cannot be read" in ended.stdout
     assert (folder / "attempts.parquet.lost-1").read_bytes() == b"of somebody else"
     assert money_in(folder) == before
 
 
-def test_tables_of_an_older_batchgen_are_read_too(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
-    before, sent = money_in(folder), bought.sent
+def test_tables_of_an_older_batchgen_are_read_too(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
+    before, sent = money_in(folder), finished_shop.sent
     path = folder / "attempts.parquet"
     older = pl.read_parquet(path)
     names = older.columns[: older.columns.index("retired") + 1]
     older.select(names).write_parquet(path)
     lose_ledger(folder, "run.log")
 
-    ended = recover(bought, "m.csv", *bought.options)
+    ended = recover(finished_shop, "m.csv", *finished_shop.options)
 
     assert "attempts.parquet: 3 purchases" in ended.stdout
     assert money_in(folder) == before
-    assert bought.run("m.csv", "--yes", "--quiet").code == 0
-    assert bought.sent == sent
+    assert finished_shop.run("m.csv", "--yes", "--quiet").code == 0
+    assert finished_shop.sent == sent
 
 
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("state", "bought"),
+        ("state", "finished_shop"),
         ("provider", None),
         ("attempt_id", -1),
         ("images", None),
@@ -197,16 +202,16 @@ def test_tables_of_an_older_batchgen_are_read_too(bought: Shop) -> None:
     ],
 )
 def test_a_table_that_others_changed_ends_in_one_message(
-    bought: Shop, column: str, value: object
+    finished_shop: Shop, column: str, value: object
 ) -> None:
-    folder = bought.folder / "out/m"
+    folder = finished_shop.folder / "out/m"
     path = folder / "attempts.parquet"
     rows = pl.read_parquet(path)
     changed = pl.lit(value, dtype=rows.schema[column]).alias(column)
     rows.with_columns(changed).write_parquet(path)
     lose_ledger(folder)
 
-    refused = batchgen("recover", "out/m", at=bought.folder)
+    refused = batchgen("recover", "out/m", at=finished_shop.folder)
 
     assert refused.code == 1
     assert "attempts.parquet" in refused.message
@@ -215,9 +220,9 @@ def test_a_table_that_others_changed_ends_in_one_message(
 
 
 def test_a_log_that_others_changed_is_read_as_far_as_it_makes_sense(
-    bought: Shop,
+    finished_shop: Shop,
 ) -> None:
-    folder = bought.folder / "out/m"
+    folder = finished_shop.folder / "out/m"
     before = money_in(folder)
     lose_ledger(folder)
     with (folder / "run.log").open("ab") as log:
@@ -227,33 +232,35 @@ def test_a_log_that_others_changed_is_read_as_far_as_it_makes_sense(
         log.write(b"2026-11-30T10:00:00Z info    accepted attempt=9\n")
         log.write(b"2026-11-30T10:00:00Z info    command words='batchgen run ; rm'\n")
 
-    ended = recover(bought, "out/m", "--provider", "aimlapi")
+    ended = recover(finished_shop, "out/m", "--provider", "aimlapi")
 
     after = money_in(folder)
     assert (after.spent, after.at_risk_attempts) == (before.spent, 1)
     assert "rm" not in ended.stdout.split()
 
 
-def test_an_answer_that_no_other_file_knows_stands_as_at_risk(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_an_answer_that_no_other_file_knows_stands_as_at_risk(
+    finished_shop: Shop,
+) -> None:
+    folder = finished_shop.folder / "out/m"
     lose_ledger(folder)
     (folder / "kept").mkdir()
     (folder / "kept/99.json").write_text("{}")
 
-    ended = recover(bought)
+    ended = recover(finished_shop)
 
     assert "kept/99.json" in ended.stdout
     assert money_in(folder).at_risk_attempts == 1
 
 
-def test_a_gap_in_the_log_is_told(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_a_gap_in_the_log_is_told(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     log = folder / "run.log"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(line for line in lines if "attempt=2" not in line))
     lose_ledger(folder, *TABLES)
 
-    ended = recover(bought)
+    ended = recover(finished_shop)
 
     assert "cannot be known" in ended.stdout
     assert money_in(folder).images == 3

@@ -119,20 +119,22 @@ CRAFTS: dict[str, Craft] = {
 
 @pytest.mark.parametrize("craft", CRAFTS.values(), ids=CRAFTS)
 def test_a_crafted_folder_gives_a_sound_ledger_or_one_message(
-    bought: Shop, craft: Craft
+    finished_shop: Shop, craft: Craft
 ) -> None:
-    folder = bought.folder / "out/m"
+    folder = finished_shop.folder / "out/m"
     lose_ledger(folder)
     craft(folder)
 
-    ended = batchgen("recover", "m.csv", *bought.options, at=bought.folder)
+    ended = batchgen(
+        "recover", "m.csv", *finished_shop.options, at=finished_shop.folder
+    )
 
     assert "fault of batchgen" not in ended.stderr
     if ended.code:
         assert "out/m" in ended.message
         assert not [*folder.glob("run.db*")]
         return
-    carried_on = bought.run("m.csv", "--yes", "--quiet")
+    carried_on = finished_shop.run("m.csv", "--yes", "--quiet")
     assert carried_on.code in (0, 2, 3), carried_on
     assert "fault of batchgen" not in carried_on.stderr
 
@@ -163,17 +165,19 @@ def test_the_id_on_the_bill_is_read_though_the_task_has_another_handle(
     assert (attempt.task_id, attempt.request_id) == (handle, request_id)
 
 
-def test_a_run_waits_for_a_recovery_that_was_cut_short(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_a_run_waits_for_a_recovery_that_was_cut_short(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     (folder / "run.db").rename(folder / "run.db.recovering")
     for name in ("images.zip", "attempts.parquet", "results.parquet"):
         (folder / name).unlink()
-    sent = bought.sent
+    sent = finished_shop.sent
 
     refused = batchgen(
-        *("run", "m.csv", *bought.options, "--yes"), at=bought.folder, key=KEY
+        *("run", "m.csv", *finished_shop.options, "--yes"),
+        at=finished_shop.folder,
+        key=KEY,
     )
 
     assert refused.code == 1
     assert "batchgen recover" in refused.message
-    assert bought.sent == sent
+    assert finished_shop.sent == sent

@@ -50,7 +50,7 @@ def killed_after(shop: Shop, requests: int, *options: str) -> None:
 
 
 def billed_by_prompt(sandbox: SandboxProcess) -> Counter[str]:
-    return Counter(entry["prompt"] for entry in sandbox.bill()["entries"])
+    return Counter(sale["prompt"] for sale in sandbox.bill()["entries"])
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,15 @@ def test_a_task_that_only_the_table_knows_is_fetched_and_not_bought_again(
         assert shop.sent == sent
 
 
-def test_a_recovery_that_is_killed_is_begun_again(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
-    before, sent = money_in(folder), bought.sent
+def test_a_recovery_that_is_killed_is_begun_again(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
+    before, sent = money_in(folder), finished_shop.sent
     garble(folder / "run.db")
     damaged = digest(folder / "run.db")
     with subprocess.Popen(
-        [*COMMAND, "recover", "out/m"], cwd=bought.folder, stdout=subprocess.DEVNULL
+        [*COMMAND, "recover", "out/m"],
+        cwd=finished_shop.folder,
+        stdout=subprocess.DEVNULL,
     ) as process:
         give_up = time.monotonic() + TIMEOUT_S
         while not (folder / "run.db.recovering").exists():
@@ -148,10 +150,10 @@ def test_a_recovery_that_is_killed_is_begun_again(bought: Shop) -> None:
             assert process.poll() is None
         process.kill()
 
-    recover(bought)
+    recover(finished_shop)
 
     assert money_in(folder) == before
     assert digest(folder / "run.db.lost-1") == damaged
     assert not [*folder.glob("run.db.recovering*")]
-    assert bought.run("m.csv", "--yes", "--quiet").code == 0
-    assert bought.sent == sent
+    assert finished_shop.run("m.csv", "--yes", "--quiet").code == 0
+    assert finished_shop.sent == sent

@@ -119,13 +119,13 @@ def test_a_budget_stops_the_run_and_a_higher_one_carries_on(shop: Shop) -> None:
     raised = re.search(r"; raise --max-cost to (0\.\d\d): enough", stopped.message)
     assert raised is not None, stopped.message
     status = batchgen("status", "m.csv", at=shop.folder).stdout
-    for told in (stopped.stdout, status):
-        assert "--max-cost 0.30" not in told
-        assert f"  batchgen run m.csv {shlex.join(shop.options)} --quiet" in told
-        assert f" --max-cost {raised[1]}\n" in told
-    kept = Keepsake.of(shop.folder / "out/m")
+    for output in (stopped.stdout, status):
+        assert "--max-cost 0.30" not in output
+        assert f"  batchgen run m.csv {shlex.join(shop.options)} --quiet" in output
+        assert f" --max-cost {raised[1]}\n" in output
+    keepsake = Keepsake.of(shop.folder / "out/m")
     assert shop.run("m.csv", "--max-cost", "0.30", "--quiet").code == 4
-    assert Keepsake.of(shop.folder / "out/m") == kept
+    assert Keepsake.of(shop.folder / "out/m") == keepsake
     # What is spent so far, and three images at their ceiling of $0.13875.
     spent = money(table(shop.folder / "out/m"), "cost_usd")
     risk = money(table(shop.folder / "out/m"), "at_risk_usd")
@@ -158,10 +158,10 @@ def test_the_command_to_carry_on_agrees_to_no_later_edit(shop: Shop) -> None:
         shop.write("m.csv", text)
         assert shop.run("m.csv", "--yes", "--quiet", "--rebuy").code == 3
 
-    marked = batchgen("retry", "m.csv", "--status", "refused", at=shop.folder)
+    retry = batchgen("retry", "m.csv", "--status", "refused", at=shop.folder)
 
-    assert "1 row is marked" in marked.stdout
-    command = marked.stdout.split("to do it:\n")[1]
+    assert "1 row is marked" in retry.stdout
+    command = retry.stdout.split("to do it:\n")[1]
     assert command.startswith("  batchgen run m.csv ")
     assert "--yes" in command
     assert "--rebuy" not in command
@@ -189,18 +189,18 @@ def test_retry_says_which_budget_it_needs(shop: Shop) -> None:
     words = ("--max-cost", "0.30", "--quiet", "--concurrency", "1")
     assert shop.run("m.csv", *words, "--on-unknown", "hold").code == 3
 
-    marked = batchgen("retry", "m.csv", at=shop.folder)
+    retry = batchgen("retry", "m.csv", at=shop.folder)
 
-    raised = re.search(r"--max-cost must be at least (0\.\d\d)\n", marked.stdout)
-    assert raised is not None, marked.stdout
-    assert f"--on-unknown hold --max-cost {raised[1]}\n" in marked.stdout
-    command = shlex.split(marked.stdout.split("to do it:\n")[1])
+    raised = re.search(r"--max-cost must be at least (0\.\d\d)\n", retry.stdout)
+    assert raised is not None, retry.stdout
+    assert f"--on-unknown hold --max-cost {raised[1]}\n" in retry.stdout
+    command = shlex.split(retry.stdout.split("to do it:\n")[1])
     assert batchgen(*command[1:], at=shop.folder, key=KEY).code == 0
 
 
 def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) -> None:
     brands = ("Acme", "Acme", "Brio")
-    lines = [f"{shop.folder.name} cup {at},{value}" for at, value in enumerate(brands)]
+    lines = [f"{shop.folder.name} cup {at},{brand}" for at, brand in enumerate(brands)]
     shop.write("m.csv", "\n".join(["prompt,brand", *lines, ""]))
     shop.write("job.toml", 'manifest = "m.csv"\n[budget.by]\nbrand = 0.15\n')
 
@@ -214,9 +214,9 @@ def test_a_value_that_used_up_its_budget_is_named_and_its_rows_wait(shop: Shop) 
         ended.message,
     )
     assert "1 pending, 2 succeeded" in ended.stdout
-    told = batchgen("status", "out/job", at=shop.folder).stdout
-    assert "brand 'Acme': $0.0" in told
-    assert "brand 'Brio': $0.0" in told
+    output = batchgen("status", "out/job", at=shop.folder).stdout
+    assert "brand 'Acme': $0.0" in output
+    assert "brand 'Brio': $0.0" in output
 
 
 def test_a_full_day_says_when_it_ends_and_nothing_more_is_sent(shop: Shop) -> None:
@@ -232,9 +232,9 @@ def test_a_full_day_says_when_it_ends_and_nothing_more_is_sent(shop: Shop) -> No
         ended.message,
     )
     assert "--max-cost-per-day 0.2\n" in ended.stdout.split("to carry on:\n")[1]
-    told = batchgen("status", "m.csv", at=shop.folder).stdout
-    assert "today (UTC): $0.0" in told
-    assert " of $0.20" in told
+    output = batchgen("status", "m.csv", at=shop.folder).stdout
+    assert "today (UTC): $0.0" in output
+    assert " of $0.20" in output
 
 
 def test_nearly_only_failures_end_as_rows_that_did_not_succeed(
@@ -248,9 +248,9 @@ def test_nearly_only_failures_end_as_rows_that_did_not_succeed(
 
     assert finish(job, outcome) == 3
 
-    said = capsys.readouterr()
-    assert said.err == "batchgen: 50 of the last 50 rows were refused\n"
-    assert "to carry on:" in said.out
+    captured = capsys.readouterr()
+    assert captured.err == "batchgen: 50 of the last 50 rows were refused\n"
+    assert "to carry on:" in captured.out
 
 
 def test_the_last_lines_say_why_rows_failed_in_the_providers_words(

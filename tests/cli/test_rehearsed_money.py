@@ -168,13 +168,13 @@ def test_costs_know_a_rehearsal_by_the_table_alone(
 ) -> None:
     shutil.copy(folder / RUN / "results.parquet", tmp_path / "moved.parquet")
 
-    told = batchgen("costs", "moved.parquet", "--by", "brand", at=tmp_path).stdout
+    output = batchgen("costs", "moved.parquet", "--by", "brand", at=tmp_path).stdout
     lines = batchgen("costs", "moved.parquet", "--format", "csv", at=tmp_path).stdout
     read = exact(batchgen("costs", "moved.parquet", "--format=json", at=tmp_path))
     batchgen("costs", "moved.parquet", "-o", "costs.parquet", at=tmp_path)
 
-    assert "pretend cost" in told.splitlines()[0]
-    assert NO_MONEY in told
+    assert "pretend cost" in output.splitlines()[0]
+    assert NO_MONEY in output
     assert [line["rehearsed"] for line in csv.DictReader(lines.splitlines())] == [
         "true"
     ]
@@ -190,9 +190,9 @@ def test_costs_know_an_older_table_by_the_ledger_beside_it(
     rows = pq.read_table(folder / RUN / "results.parquet")
     pq.write_table(rows.replace_schema_metadata(), tmp_path / "results.parquet")
 
-    told = batchgen("costs", ".", at=tmp_path).stdout
+    output = batchgen("costs", ".", at=tmp_path).stdout
 
-    assert NO_MONEY in told
+    assert NO_MONEY in output
 
 
 def exact(ended: Ended) -> Any:
@@ -225,7 +225,7 @@ def test_a_mix_that_is_asked_for_has_two_totals_and_no_common_group(
     real = money(pl.read_parquet(both / "real.parquet"), "cost_usd")
 
     read = exact(batchgen("costs", *by, "--format", "json", at=both))
-    told = batchgen("costs", *tables, at=both).stdout.splitlines()
+    output = batchgen("costs", *tables, at=both).stdout.splitlines()
     lines = batchgen("costs", *by, "--format", "csv", at=both).stdout.splitlines()
 
     assert (read["rehearsed"], read["total"]["cost_usd"]) == (False, real)
@@ -237,7 +237,7 @@ def test_a_mix_that_is_asked_for_has_two_totals_and_no_common_group(
     for rehearsed, amount in by_kind.items():
         some = [group for group in read["groups"] if group["rehearsed"] is rehearsed]
         assert sum(entry["cost_usd"] for entry in some) == amount
-    totals = [line for line in told if line.startswith("total: ")]
+    totals = [line for line in output if line.startswith("total: ")]
     assert f" cost {dollars(real)}," in totals[0]
     assert f"pretend cost {dollars(pretend)} ({'rehearsal: ' + NO_MONEY})" in totals[1]
     assert len({line.rpartition(",")[2] for line in lines[1:]}) == 2
@@ -262,16 +262,19 @@ def test_tables_of_rehearsals_alone_are_added_up_and_marked(
 def test_what_was_rehearsed_is_neither_bought_nor_used_up(folder: Path) -> None:
     words = ("check", "job.toml", "--out", RUN)
 
-    told = batchgen(*words, at=folder).stdout
-    found = json.loads(batchgen(*words, "--json", at=folder).stdout)
+    output = batchgen(*words, at=folder).stdout
+    document = json.loads(batchgen(*words, "--json", at=folder).stdout)
 
-    assert f"{RUN} holds a rehearsal run, whose money must not mix" in told
-    assert "rehearsed there: 2 images; pretend cost $" in told
-    assert "bought already" not in told
-    assert found["rows"]["pending"] == found["to_buy"]["rows"] == 2
-    assert found["bought"]["images"] == 0
-    assert {budget["used_usd"] for budget in found["budgets"]} == {0}
-    assert (found["rehearsal"]["rehearsed"], found["rehearsal"]["images"]) == (True, 2)
+    assert f"{RUN} holds a rehearsal run, whose money must not mix" in output
+    assert "rehearsed there: 2 images; pretend cost $" in output
+    assert "bought already" not in output
+    assert document["rows"]["pending"] == document["to_buy"]["rows"] == 2
+    assert document["bought"]["images"] == 0
+    assert {budget["used_usd"] for budget in document["budgets"]} == {0}
+    assert (document["rehearsal"]["rehearsed"], document["rehearsal"]["images"]) == (
+        True,
+        2,
+    )
 
 
 # -- what would stop the real run
@@ -290,7 +293,7 @@ RELAY = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         pytest.param(
             ("--provider", "gccai"),
@@ -320,12 +323,12 @@ RELAY = ("--provider", "gemini", "--base-url", "https://relay.example/v1beta")
     ],
 )
 def test_what_is_known_to_stop_the_real_run_is_said_before_and_after(
-    words: tuple[str, ...], said: str, tmp_path: Path
+    words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     ended = rehearse(tmp_path, *words)
 
-    assert said in ended.stderr, "before"
-    assert said in ended.stdout, "after"
+    assert message in ended.stderr, "before"
+    assert message in ended.stdout, "after"
 
 
 def test_key_and_consent_are_named_once_behind_the_rehearsal(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from batchgen.runner.folder import open_folder
 from tests.cli.command import batchgen, digest
-from tests.runs.keeping import (
+from tests.report.keeping import (
     LIVE,
     ROWS,
     make_folder,

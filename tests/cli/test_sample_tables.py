@@ -103,8 +103,8 @@ def run(case: Case, at: Path) -> Ended:
 
 @pytest.fixture(params=[*CASES.values()], ids=[*CASES], scope="module")
 def case(request: pytest.FixtureRequest) -> Case:
-    found: Case = request.param
-    return found
+    value: Case = request.param
+    return value
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +144,11 @@ def test_a_check_says_which_rows_cannot_run_and_sends_nothing(
     ended = batchgen("check", source, *options, "--json", at=tmp_path)
 
     assert ended.code == 3, ended.stderr
-    found = json.loads(ended.stdout)
+    document = json.loads(ended.stdout)
     bought, shared = [*case.bought], [*case.shared]
-    assert found["rows"]["invalid"] == len(case.invalid)
-    assert found["rows"]["pending"] == len(bought) + len(shared)
-    assert {problem["row"] for problem in found["problems"]} == set(case.invalid)
+    assert document["rows"]["invalid"] == len(case.invalid)
+    assert document["rows"]["pending"] == len(bought) + len(shared)
+    assert {problem["row"] for problem in document["problems"]} == set(case.invalid)
     assert not (tmp_path / "out").exists()
 
 

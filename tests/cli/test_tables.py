@@ -56,13 +56,13 @@ def test_a_column_that_polars_cannot_hold_never_ends_in_a_backtrace(
         *(command, "m.parquet", *more, "--prompt", "a {{ z }} {{ w }}"), at=shop.folder
     )
 
-    said = carried.stdout + carried.stderr
+    output = carried.stdout + carried.stderr
     assert carried.code == 0
-    assert "column `w`: its type decimal256(60, 3)" in said
-    assert "column `z`: its type timestamp[us, tz=+02:00]" in said
+    assert "column `w`: its type decimal256(60, 3)" in output
+    assert "column `z`: its type timestamp[us, tz=+02:00]" in output
     assert needed.code == 1
     assert needed.message.startswith("m.parquet, column `w`: its type decimal256")
-    assert "panicked" not in said + needed.stderr
+    assert "panicked" not in output + needed.stderr
 
 
 def test_a_login_page_in_place_of_a_table_is_named(shop: Shop) -> None:

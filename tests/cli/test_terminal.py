@@ -88,10 +88,10 @@ def test_the_bar_shows_rows_flights_pace_and_money(shop: Shop, columns: int) -> 
     shown = words_of(screen.shown)
     assert code == 0
     assert "running ━" in shown
-    found = re.search(
+    match = re.search(
         r"2 succeeded, 2 in flight, [\d.]+\s+images/min,\s+\$0\.\d\d", shown
     )
-    assert found is not None, shown
+    assert match is not None, shown
     assert "…" not in shown
 
 

@@ -104,8 +104,8 @@ def test_the_printed_command_sends_the_same(shop: Shop) -> None:
 
     assert done.returncode == 0, done.stderr
     first, second = shop.sandbox.requests()[-2:]
-    for each in (first, second):
-        del each["time"], each["number"]
+    for request in (first, second):
+        del request["time"], request["number"]
     assert first == second
 
 
@@ -121,7 +121,7 @@ def test_without_consent_nothing_is_sent_and_nothing_left(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         pytest.param(["--aspect-ratio", "21:9"], "aimlapi has no 21:9", id="misfit"),
         pytest.param(["--aspect-ratio", "wide"], "--aspect-ratio: ", id="ratio"),
@@ -132,7 +132,7 @@ def test_without_consent_nothing_is_sent_and_nothing_left(shop: Shop) -> None:
     ],
 )
 def test_what_cannot_be_made_is_told_in_one_line(
-    shop: Shop, words: list[str], said: str
+    shop: Shop, words: list[str], message: str
 ) -> None:
     shop.write("here", "a file")
     before = shop.sent
@@ -140,7 +140,7 @@ def test_what_cannot_be_made_is_told_in_one_line(
     ended = attempt(shop, "a lamp", "--yes", *words)
 
     assert ended.code == 2
-    assert said in ended.message
+    assert message in ended.message
     assert shop.sent == before
     assert not list((shop.folder).glob("out/*"))
     assert (shop.folder / "here").read_text() == "a file"
@@ -182,8 +182,8 @@ def test_a_try_that_is_stopped_is_carried_on_and_not_bought_again(fox: Shop) -> 
     folder = folder_of(stopped, fox.folder)
     (row,) = pl.read_parquet(folder / "results.parquet").to_dicts()
     assert (row["status"], row["resolution"]) == ("succeeded", "2K")
-    said = tomllib.loads((folder / "job.toml").read_text())
-    assert said["base_url"] == fox.sandbox.provider_url("foxapi")
+    settings = tomllib.loads((folder / "job.toml").read_text())
+    assert settings["base_url"] == fox.sandbox.provider_url("foxapi")
 
 
 def test_references_are_parted_and_judged_as_in_a_table(tmp_path: Path) -> None:

@@ -81,12 +81,12 @@ def test_a_manifest_that_breaks_later_costs_nothing_that_was_bought_before(
 ) -> None:
     shop.write("m.csv", GOOD)
     assert shop.run("m.csv", "--yes").code == 0
-    kept, bought = Keepsake.of(shop.folder / "out/m"), shop.sent
+    keepsake, bought = Keepsake.of(shop.folder / "out/m"), shop.sent
 
     for broken in (b"", b"id,prompt\n", b"id,prompt\na\n", b'id,prompt\na,"x\n', b"\0"):
         shop.write("m.csv", broken)
         assert shop.run("m.csv", "--yes", "--quiet").code == 1, broken
-        assert Keepsake.of(shop.folder / "out/m") == kept, broken
+        assert Keepsake.of(shop.folder / "out/m") == keepsake, broken
 
     shop.write("m.csv", GOOD + "c,a mug\n")
     assert shop.run("m.csv", "--yes").code == 0

@@ -28,15 +28,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.contract")
     parser.add_argument("--provider", choices=list(PROVIDERS), action="append")
     parser.add_argument("--pairs", action="store_true")
-    given = parser.parse_args()
-    for provider in given.provider or PROVIDERS:
-        sys.stdout.write(f"{summary(provider, pairs=given.pairs)}\n")
+    arguments = parser.parse_args()
+    for provider in arguments.provider or PROVIDERS:
+        sys.stdout.write(f"{summary(provider, pairs=arguments.pairs)}\n")
         sys.stdout.flush()
 
 
 def summary(provider: str, *, pairs: bool) -> str:
     """Cross one provider and return the figures."""
-    begun = time.monotonic()
+    started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"crossing-{provider}-"))
     sys.stderr.write(f"{folder}\n")
     with start_sandbox(folder / "bank", latency=0.0) as bank:
@@ -48,7 +48,7 @@ def summary(provider: str, *, pairs: bool) -> str:
         f"{run.images} images in {run.requests} requests",
         f"{run.wrong_sizes} of a wrong size",
         f"spent {dollars(run.spent_nano)}, billed {dollars(run.billed_nano)}",
-        f"{time.monotonic() - begun:.0f} s",
+        f"{time.monotonic() - started:.0f} s",
     )
     return f"{provider}: {'; '.join(facts)}"
 

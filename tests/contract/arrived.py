@@ -85,9 +85,9 @@ def wrong_sizes(provider: str, rows: Sequence[Record], books: Books) -> list[Rec
             paid = {pixel_size(ratio, resolution) for ratio in ratios}
             kind = _FORMATS.get(asked.get("output_format") or "")
             for file in row["files"]:
-                said = (file["width_px"], file["height_px"])
+                size = (file["width_px"], file["height_px"])
                 with Image.open(BytesIO(archive.read(file["name"]))) as image:
-                    fits = image.size == said and image.size in paid
+                    fits = image.size == size and image.size in paid
                     if not fits or (kind and image.format != kind):
                         wrong.append({**file, "asked": asked})
     return wrong
@@ -98,25 +98,25 @@ def check_requests(
 ) -> None:
     """Check that each request holds what its row says, and its images."""
     provider = customer.provider
-    most = PROVIDERS[provider].capabilities.images_per_request
+    max_images = PROVIDERS[provider].capabilities.images_per_request
     by_prompt = defaultdict(list)
     prompts = {row["prompt"] for row in rows}
     for request in books.requests:
-        said = list(leaves(request["body"]))
+        fields = list(leaves(request["body"]))
         [prompt] = [
-            value for _, value in said if isinstance(value, str) and value in prompts
+            value for _, value in fields if isinstance(value, str) and value in prompts
         ]
-        by_prompt[prompt].append(said)
+        by_prompt[prompt].append(fields)
     uploads = {upload["id"]: upload["sha256"] for upload in customer.sandbox.uploads()}
     for row in rows:
         parts = by_prompt[row["prompt"]]
-        assert len(parts) == -(-row["n"] // most), row
-        for said in parts:
-            check_options(provider, row, said)
-            check_references(provider, row, said, references, uploads)
+        assert len(parts) == -(-row["n"] // max_images), row
+        for fields in parts:
+            check_options(provider, row, fields)
+            check_references(provider, row, fields, references, uploads)
 
 
-Said = Sequence[tuple[str, Any]]
+Fields = Sequence[tuple[str, Any]]
 
 
 def leaves(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -134,49 +134,49 @@ def leaves(body: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, body
 
 
-def check_options(provider: str, row: Record, said: Said) -> None:
+def check_options(provider: str, row: Record, fields: Fields) -> None:
     facts = facts_of(provider)
     for name, place in facts.fields.items():
         stated = row.get(name)
         if stated is None:
             stated = facts.always.get(name)
-        found = [value for at, value in said if at == place]
-        if found:
+        values = [value for at, value in fields if at == place]
+        if values:
             assert stated is not None, (name, row)
-            assert all(_means(value, stated) for value in found), (name, found, row)
+            assert all(_means(value, stated) for value in values), (name, values, row)
         else:
             assert stated in (None, _UNSAID.get(name)), (name, row)
 
 
-def _means(found: object, stated: object) -> bool:
+def _means(value: object, stated: object) -> bool:
     if isinstance(stated, bool):
-        return stated and (found is True or found == {})
+        return stated and (value is True or value == {})
     if isinstance(stated, int | float):
-        return float(str(found)) == stated
-    return str(found).replace("jpeg", "jpg") == str(stated).replace("jpeg", "jpg")
+        return float(str(value)) == stated
+    return str(value).replace("jpeg", "jpg") == str(stated).replace("jpeg", "jpg")
 
 
 def check_references(
     provider: str,
     row: Record,
-    said: Said,
+    fields: Fields,
     references: References,
     uploads: Mapping[str, str],
 ) -> None:
     """Check that the images of a row travel in its order, whole and untouched."""
     takes_links = "link" in PROVIDERS[provider].capabilities.references.carriers
-    wanted = [
+    expected = [
         reference
         if takes_links and reference.startswith("http")
         else references.digests.get(reference) or reference
         for reference in row["references"] or ()
     ]
-    found = []
-    for _, value in said:
+    sent = []
+    for _, value in fields:
         text = str(value)
         upload = text.rpartition("/")[2].partition(".")[0]
         if digest := _DIGEST.search(text):
-            found.append(digest[1])
+            sent.append(digest[1])
         elif text.startswith("http"):
-            found.append(text if text in wanted else uploads.get(upload, text))
-    assert found == wanted, row
+            sent.append(text if text in expected else uploads.get(upload, text))
+    assert sent == expected, row

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from batchgen.ledger.selection import retry_status
-from batchgen.model import Status
+import batchgen
 from batchgen.providers import PROVIDERS
-from batchgen.runner.folder import open_folder
 from batchgen.sandbox.faults import Fault
 from batchgen.sandbox.services import SERVICES
 from batchgen.verify.customer import Customer as Buyer
@@ -34,8 +32,7 @@ class Customer(Buyer):
 
     def retry(self, status: str) -> int:
         """Mark rows as `batchgen retry` does."""
-        with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
-            return retry_status(folder.ledger, Status(status))
+        return batchgen.open(self.out).retry(status=status)
 
     def books(self, out: Path | None = None) -> Books:
         """Return what both sides wrote down; `out` is the run folder if another."""

@@ -32,9 +32,11 @@ class References:
     digests: Mapping[str, str]
 
 
-def make_references(folder: Path, bank: SandboxProcess, most: int) -> References:
+def make_references(folder: Path, bank: SandboxProcess, max_count: int) -> References:
     """Write small images of each kind; one of them is served by the bank."""
-    files = {f"sketch {number}.png": _file("PNG", number) for number in range(most)}
+    files = {
+        f"sketch {number}.png": _file("PNG", number) for number in range(max_count)
+    }
     files |= {"photo.jpg": _file("JPEG", 90), "naïve/photo.webp": _file("WEBP", 91)}
     for name, data in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -43,7 +45,7 @@ def make_references(folder: Path, bank: SandboxProcess, most: int) -> References
     uri = f"data:image/png;base64,{b64encode(inline).decode()}"
     served = _file("PNG", 93)
     near = _served(bank, served)
-    sketches = [f"sketch {number}.png" for number in range(most)]
+    sketches = [f"sketch {number}.png" for number in range(max_count)]
     bytes_of = {**files, uri: inline, near: served, FAR: stand_in()}
     kinds: dict[str, Sequence[str] | None] = {
         "none": None,
@@ -53,7 +55,7 @@ def make_references(folder: Path, bank: SandboxProcess, most: int) -> References
         "data": [uri],
         "far": [FAR],
         "near": [near],
-        "several": ["photo.jpg", FAR, uri, sketches[0]][:most],
+        "several": ["photo.jpg", FAR, uri, sketches[0]][:max_count],
         "most": sketches,
     }
     digests = {name: sha256(data).hexdigest() for name, data in bytes_of.items()}

@@ -44,7 +44,7 @@ UNSURE = REPLY_NEVER_COMES | {
 def unsure_of(provider: str) -> list[Fault]:
     """Return such faults of a provider, in an order of their own."""
     faults = UNSURE & SERVICES[provider].faults  # type: ignore[attr-defined]
-    return [value for value in Fault if value in faults]
+    return [fault for fault in Fault if fault in faults]
 
 
 def bill_of(customer: Customer, *, days: int | None = 1) -> Bill:
@@ -52,8 +52,8 @@ def bill_of(customer: Customer, *, days: int | None = 1) -> Bill:
     path = customer.folder / "export.csv"
     path.write_bytes(customer.sandbox.bill_as_csv(customer.provider))
     mine = customer.books().bill
-    names = {entry["id"] for entry in mine}
-    lines = [entry for entry in read_bill(path, BillFormat()) if entry.id in names]
+    names = {sale["id"] for sale in mine}
+    lines = [sale for sale in read_bill(path, BillFormat()) if sale.id in names]
     now = datetime.now(UTC)
     around = timedelta(days=days or 0)
     covers = (micros_of(now - around), micros_of(now + around)) if days else None
@@ -73,8 +73,8 @@ class Settled:
 
 async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled:
     """Buy rows, retire half of them, and settle by the bill."""
-    wanted = [customer.row(f"a bowl {index}") for index in range(rows)]
-    for some in (wanted, wanted[rows // 2 :]):
+    bowls = [customer.row(f"a bowl {index}") for index in range(rows)]
+    for some in (bowls, bowls[rows // 2 :]):
         customer.write(some)
         await customer.run(max_unknown=1, terms=terms)
     before = customer.books()
@@ -83,28 +83,32 @@ async def buy_and_settle(customer: Customer, rows: int, **terms: Any) -> Settled
     return Settled(before, done, customer.books())
 
 
-def check_settled(value: Settled, customer: Customer) -> None:
+def check_settled(figures: Settled, customer: Customer) -> None:
     """Check that our books are the bill, in the ledger and in both tables."""
-    totals = value.done.totals
-    assert totals.spent + totals.superseded == value.after.billed == value.before.billed
+    totals = figures.done.totals
+    assert (
+        totals.spent + totals.superseded
+        == figures.after.billed
+        == figures.before.billed
+    )
     assert (totals.at_risk, totals.at_risk_attempts) == (0, 0)
-    assert totals.superseded == value.after.superseded > 0
-    assert (value.after.spent, value.after.at_risk) == (value.after.billed, 0)
+    assert totals.superseded == figures.after.superseded > 0
+    assert (figures.after.spent, figures.after.at_risk) == (figures.after.billed, 0)
     purchases = pl.read_parquet(customer.folder / "out" / "attempts.parquet")
     costs = [nano_of(usd) for usd in purchases["cost_usd"] if usd is not None]
-    assert sum(costs) == value.after.billed
+    assert sum(costs) == figures.after.billed
     assert not any(purchases["at_risk_usd"])
-    assert [row["status"] for row in value.after.rows] == [
-        row["status"] for row in value.before.rows
+    assert [row["status"] for row in figures.after.rows] == [
+        row["status"] for row in figures.before.rows
     ]
     settled = [
-        line for line in value.done.comparison.differences if line.kind in _SETTLED
+        line for line in figures.done.comparison.differences if line.kind in _SETTLED
     ]
-    assert value.done.comparison.remaining == []
-    assert len(settled) == value.done.settled > 0
+    assert figures.done.comparison.remaining == []
+    assert len(settled) == figures.done.settled > 0
     again = reconcile(customer.folder / "out", bill_of(customer), settles=False)
     assert again.comparison.differences == []
-    assert again.comparison.matches == len(value.after.bill)
+    assert again.comparison.matches == len(figures.after.bill)
 
 
 _SETTLED = (Kind.NOW_KNOWN, Kind.NOT_CHARGED, Kind.OTHER_AMOUNT)
@@ -115,15 +119,15 @@ def main() -> None:
     parser.add_argument("--provider", choices=list(PROVIDERS), action="append")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    for provider in given.provider or PROVIDERS:
-        sys.stdout.write(f"{summary(provider, given.rows, given.seed)}\n")
+    arguments = parser.parse_args()
+    for provider in arguments.provider or PROVIDERS:
+        sys.stdout.write(f"{summary(provider, arguments.rows, arguments.seed)}\n")
         sys.stdout.flush()
 
 
 def summary(provider: str, rows: int, seed: int) -> str:
     """Settle one provider's storm and return the figures."""
-    begun = time.monotonic()
+    started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"settled-{provider}-"))
     sys.stderr.write(f"{folder}\n")
     with start_sandbox(
@@ -136,13 +140,13 @@ def summary(provider: str, rows: int, seed: int) -> str:
     kinds = Counter(
         difference.kind for difference in settled.done.comparison.differences
     )
-    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     facts = (
         f"{len(settled.before.bill)} lines, {dollars(settled.before.billed)}",
         f"at risk before {dollars(settled.before.at_risk)}",
-        told,
+        counts,
         f"retired {dollars(settled.after.superseded)}",
-        f"spent = bill, {time.monotonic() - begun:.0f} s",
+        f"spent = bill, {time.monotonic() - started:.0f} s",
     )
     return f"{provider}: {'; '.join(facts)}"
 

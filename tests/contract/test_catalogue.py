@@ -52,18 +52,18 @@ async def test_the_catalogue_runs_at_every_provider(customer: Customer) -> None:
     _check_sketches(customer, [sketch for sketch in sketches if sketch], uploads)
 
 
-def _check_sketches(customer: Customer, named: list[str], before: int) -> None:
+def _check_sketches(customer: Customer, names: list[str], before: int) -> None:
     """Each sketch that is named arrived whole: with its rows, or uploaded once."""
-    digests = {sha256((SAMPLES / value).read_bytes()).hexdigest() for value in named}
+    digests = {sha256((SAMPLES / name).read_bytes()).hexdigest() for name in names}
     uploaded = [upload["sha256"] for upload in customer.sandbox.uploads()[before:]]
-    said = [
-        str(value)
+    texts = [
+        str(name)
         for request in customer.requests()
-        for _, value in leaves(request["body"])
+        for _, name in leaves(request["body"])
     ]
     if uploaded:
         assert sorted(uploaded) == sorted(digests)
-        assert sum("/uploads/" in value for value in said) >= len(named)
+        assert sum("/uploads/" in name for name in texts) >= len(names)
     else:
-        held = [value for value in said if any(digest in value for digest in digests)]
-        assert len(held) >= len(named)
+        matching = [name for name in texts if any(digest in name for digest in digests)]
+        assert len(matching) >= len(names)

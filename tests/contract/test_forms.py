@@ -46,18 +46,18 @@ def forms_of(reply: Reply, outcome: Delivered) -> Iterator[str]:
     if isinstance(reply.body, Blob):
         yield reply.headers["content-type"]
     for image in outcome.images:
-        wanted = image.url if isinstance(image, Link) else image
-        yield from _places(reply.body, wanted, "")
+        content = image.url if isinstance(image, Link) else image
+        yield from _places(reply.body, content, "")
 
 
-def _places(value: Json, wanted: Json, place: str) -> Iterator[str]:
+def _places(value: Json, image: Json, place: str) -> Iterator[str]:
     if isinstance(value, dict):
         for name, held in value.items():
-            yield from _places(held, wanted, f"{place}.{name}" if place else name)
+            yield from _places(held, image, f"{place}.{name}" if place else name)
     elif isinstance(value, list):
         for held in value:
-            yield from _places(held, wanted, f"{place}[]")
-    elif place and (value is wanted or (value == wanted and isinstance(value, str))):
+            yield from _places(held, image, f"{place}[]")
+    elif place and (value is image or (value == image and isinstance(value, str))):
         yield place
 
 

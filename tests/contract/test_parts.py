@@ -17,16 +17,20 @@ pytestmark = pytest.mark.anyio
 async def test_a_row_of_more_images_than_a_request_may_buy_is_bought_in_parts(
     customer: Customer,
 ) -> None:
-    most = PROVIDERS[customer.provider].capabilities.images_per_request
-    customer.write([customer.row("two cups", n=most), customer.row("more", n=most + 1)])
+    max_images = PROVIDERS[customer.provider].capabilities.images_per_request
+    customer.write(
+        [customer.row("two cups", n=max_images), customer.row("more", n=max_images + 1)]
+    )
 
     await customer.run()
 
     books = customer.books()
-    assert [len(row["files"]) for row in books.rows] == [most, most + 1]
+    assert [len(row["files"]) for row in books.rows] == [max_images, max_images + 1]
     assert Counter(
         (attempt["n"], attempt["images"]) for attempt in books.attempts
-    ) == Counter([(most, most), (most + 1, most), (most + 1, 1)])
+    ) == Counter(
+        [(max_images, max_images), (max_images + 1, max_images), (max_images + 1, 1)]
+    )
     assert len(books.requests) == 3
     assert (books.spent, books.at_risk) == (books.billed, 0)
     check_books(books)
@@ -51,13 +55,13 @@ async def test_images_that_a_reply_lacks_are_bought_and_no_others(
         (1, count),
         (count, 1),
     ]
-    one = books.bill[-1]["amount_nano_usd"]
+    amount_nano = books.bill[-1]["amount_nano_usd"]
     # Where tokens are charged, the prompt is charged once for both.
-    assert round(books.bill[0]["amount_nano_usd"] / one, 3) == count - 1
+    assert round(books.bill[0]["amount_nano_usd"] / amount_nano, 3) == count - 1
     assert books.spent == books.billed
     # Whether what did not come is charged, only a reply that states its charge says.
     is_stated = row["cost_basis"] == "reported"
-    assert books.at_risk == (0 if is_stated else one)
+    assert books.at_risk == (0 if is_stated else amount_nano)
     assert row["at_risk_attempts"] == 0
     check_books(books)
 

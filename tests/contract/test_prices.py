@@ -95,9 +95,9 @@ async def test_each_line_of_the_bill_is_within_the_providers_own_price(
     books = customer.books()
     prices = {row["prompt"]: listed(row, customer) for row in rows}
     assert len(books.bill) == ROWS
-    for entry in books.bill:
-        price, nano = prices[entry["prompt"]], entry["amount_nano_usd"]
-        assert to_nano(price.floor) <= nano <= to_nano(price.ceiling), entry
+    for sale in books.bill:
+        price, nano = prices[sale["prompt"]], sale["amount_nano_usd"]
+        assert to_nano(price.floor) <= nano <= to_nano(price.ceiling), sale
     assert (books.spent, books.at_risk) == (books.billed, 0)
     estimates = {row["prompt"]: row["estimated_usd"] for row in books.rows}
     assert estimates == {name: price.expected for name, price in prices.items()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from batchgen.sandbox.faults import PROFILES, Profile
 from tests.crash.modes import MODES
 from tests.crash.soak import Figures, Soak
 from tests.crash.stable import open_stable
+from tests.crash.storm import tell
 
 HEAD = (
     *("provider", "faults", "seed", "rows", "images", "kills", "points"),
@@ -33,15 +33,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, action="append")
     parser.add_argument("--provider", choices=MODES, action="append")
     parser.add_argument("--faults", choices=PROFILES, default="calm")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     tell(HEAD)
     tell(["---", "---", *["---:"] * (len(HEAD) - 2)])
-    for seed in given.seed or [0]:
-        for provider in given.provider or MODES:
-            begun = time.monotonic()
-            figures = crash(provider, given.faults, given.kills, seed)
-            took = f"{time.monotonic() - begun:.0f}"
-            tell([provider, given.faults, seed, *counted(figures), took])
+    for seed in arguments.seed or [0]:
+        for provider in arguments.provider or MODES:
+            started = time.monotonic()
+            figures = crash(provider, arguments.faults, arguments.kills, seed)
+            took = f"{time.monotonic() - started:.0f}"
+            tell([provider, arguments.faults, seed, *counted(figures), took])
 
 
 def crash(provider: str, faults: Profile, kills: int, seed: int) -> Figures:
@@ -71,12 +71,6 @@ def counted(figures: Figures) -> list[object]:
         figures.at_risk,
         figures.adopted,
     ]
-
-
-def tell(cells: object) -> None:
-    assert isinstance(cells, list | tuple)
-    sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument("nth", nargs="?", type=int, default=1)
     parser.add_argument("--count", type=Path)
     own, behind = _parted(sys.argv[1:])
-    given = parser.parse_args(own)
-    run_at(given.point, given.nth, given.count, behind)
+    arguments = parser.parse_args(own)
+    run_at(arguments.point, arguments.nth, arguments.count, behind)
 
 
 def run_at(

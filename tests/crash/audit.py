@@ -34,7 +34,7 @@ _STORED = """
 
 
 @dataclass(slots=True)
-class Found:
+class KillEffects:
     """What came of one kill or many.
 
     Attributes:
@@ -51,13 +51,13 @@ class Found:
     spared: int = 0
     adopted: int = 0
 
-    def add(self, other: Found) -> None:
-        for name in Found.__slots__:
+    def add(self, other: KillEffects) -> None:
+        for name in KillEffects.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class DiskState:
     """What stood on the disk after a kill.
 
     Attributes:
@@ -71,15 +71,15 @@ class Left:
     whole: int
 
     @classmethod
-    def of(cls, out: Path) -> Left:
+    def of(cls, out: Path) -> DiskState:
         """Read it, changing nothing."""
         path = out / "run.db"
         if not path.exists() or path.stat().st_size == 0:
             return cls({}, frozenset(), 0)
         # A copy: whoever opens the last connection of a killed run tidies up after it.
         with tempfile.TemporaryDirectory() as aside:
-            for value in out.glob("run.db*"):
-                shutil.copy(value, aside)
+            for path_of_part in out.glob("run.db*"):
+                shutil.copy(path_of_part, aside)
             copy = Path(aside) / "run.db"
             check_integrity(copy.parent)
             try:
@@ -111,19 +111,19 @@ def whole_members(path: Path, offset: int) -> int:
     return count
 
 
-def compare(left: Left, books: Books, rows: int) -> Found:
+def compare(disk: DiskState, books: Books, rows: int) -> KillEffects:
     """Say what was bought again; nothing may be whose reply was written down.
 
     Raises:
         AssertionError: something was bought again without need, or in silence.
     """
     now = {attempt["attempt_id"]: attempt for attempt in books.attempts}
-    for attempt_id, state in left.states.items():
+    for attempt_id, state in disk.states.items():
         if state in ("accepted", "delivered"):
             assert now[attempt_id]["state"] in ("stored", "failed"), now[attempt_id]
         if state == "stored":
             assert now[attempt_id]["state"] == "stored", now[attempt_id]
-    unanswered = [name for name, state in left.states.items() if state == "sent"]
+    unanswered = [name for name, state in disk.states.items() if state == "sent"]
     lost = [
         attempt_id for attempt_id in unanswered if now[attempt_id]["state"] == "unknown"
     ]
@@ -134,14 +134,14 @@ def compare(left: Left, books: Books, rows: int) -> Found:
     images = ledger_rows(books.folder / "run.db", _STORED)
     stored = {image["attempt_id"]: image["images"] for image in images}
     halves = [reply for reply in kept if stored[reply] < now[reply]["images"]]
-    again = len(books.attempts) - len(left.states) - (rows - len(left.rows))
+    again = len(books.attempts) - len(disk.states) - (rows - len(disk.rows))
     assert again == len(lost) + len(halves), books.attempts
-    return Found(
+    return KillEffects(
         kills=1,
         again=again,
         at_risk=len(lost),
         spared=len(halves),
-        adopted=left.whole,
+        adopted=disk.whole,
     )
 
 
@@ -149,8 +149,8 @@ def check(books: Books, rows: Sequence[str], n: int, ended: Ended) -> None:
     """Check all that holds after the same command was given again."""
     refused = len({*rows} & {*REFUSED})
     assert ended.code == (3 if refused else 0), ended
-    wanted = Counter({"succeeded": len(rows) - refused, "refused": refused})
-    assert books.statuses == +wanted, books.rows
+    expected = Counter({"succeeded": len(rows) - refused, "refused": refused})
+    assert books.statuses == +expected, books.rows
     for row in books.rows:
         images = n if row["status"] == "succeeded" else 0
         assert len(row["files"]) == images, row
@@ -171,10 +171,10 @@ def check_integrity(folder: Path) -> None:
         assert ledger.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def check_loss(loss: Loss, found: Found, books: Books) -> None:
+def check_loss(loss: Loss, effects: KillEffects, books: Books) -> None:
     """A run of one row loses exactly what its point may lose."""
     expected = {"nothing": (0, 0, 0), "reply": (1, 1, 0), "part": (1, 0, 1)}
-    assert (found.again, found.at_risk, found.spared) == expected[loss]
+    assert (effects.again, effects.at_risk, effects.spared) == expected[loss]
     if loss != "reply":
         assert books.billed == books.spent
-        assert len(books.requests) == 1 + found.again
+        assert len(books.requests) == 1 + effects.again

@@ -16,7 +16,14 @@ from batchgen.planning.planner import SLICE
 from batchgen.providers import PROVIDERS, key_variable
 from batchgen.sandbox import SandboxProcess
 from tests.books import Books, ledger_rows, read_books
-from tests.crash.audit import REFUSED, Found, Left, check, check_loss, compare
+from tests.crash.audit import (
+    REFUSED,
+    DiskState,
+    KillEffects,
+    check,
+    check_loss,
+    compare,
+)
 from tests.crash.modes import MODES, Case, Mode, loss_at
 from tests.crash.power import PowerLoss
 from tests.crash.stable import Errand, Stable
@@ -47,18 +54,18 @@ class Ground:
 
     def _scout(self, name: str) -> list[str]:
         mode = MODES[name]
-        wanted = [f"a cup, no. {number}" for number in range(24)]
+        prompts = [f"a cup, no. {number}" for number in range(24)]
         if mode.way == "task":
-            return wanted
+            return prompts
         folder = self.folder / f"scout-{name}"
         customer = Customer(self.bank, self.stable, mode, folder)
-        customer.write(wanted)
+        customer.write(prompts)
         ended = customer.run()
         assert ended.code == 0, ended
         rows = ledger_rows(folder / "out" / "run.db", _CAME)
         return [row["id"] for row in rows if row["is_link"] == (mode.way == "link")]
 
-    def survive(self, case: Case) -> Found:
+    def survive(self, case: Case) -> KillEffects:
         """Kill a run, let it end, check every law, and say what it cost.
 
         Raises:
@@ -78,24 +85,26 @@ class Ground:
             customer.kill_at(case.point, case.nth, notes)
             rng = random.Random(str(case))
             PowerLoss(folder / "out", notes, case.point, rng).strike()
-        left = Left.of(folder / "out")
+        disk = DiskState.of(folder / "out")
         ended = customer.run()
         books = customer.books()
         check(books, rows, mode.n, ended)
-        found = compare(left, books, len(rows))
-        assert found.adopted == customer.adopted()
+        effects = compare(disk, books, len(rows))
+        assert effects.adopted == customer.adopted()
         loss = loss_at(mode, case.point)
         is_exact = case.nth == 1 and case.after is None and case.power is None
         if is_exact and loss is not None:
-            check_loss(loss, found, books)
+            check_loss(loss, effects, books)
         shutil.rmtree(folder)
-        return found
+        return effects
 
     def _rows(self, case: Case) -> list[str]:
         prompts = self.prompts(case.mode)
         if case.nth > 1:
             return [
-                value for pair in zip(prompts, REFUSED, strict=False) for value in pair
+                prompt
+                for pair in zip(prompts, REFUSED, strict=False)
+                for prompt in pair
             ]
         is_refused = case.point.startswith("ended-")
         return [REFUSED[0] if is_refused else prompts[0]]
@@ -121,20 +130,23 @@ class Customer:
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
         entries = self.bank.bill(self.mode.provider)["entries"]
-        self._billed_before = frozenset(entry["id"] for entry in entries)
+        self._billed_before = frozenset(sale["id"] for sale in entries)
         self._asked_before = len(self.bank.requests())
 
     def write(self, prompts: Sequence[str], padding: int = 0) -> None:
         """Write the manifest; rows of the padding are never in scope."""
         self._limit = len(prompts)
-        wanted = [*prompts, *(f"never, no. {index}" for index in range(padding))]
-        rows = [{"id": value, "prompt": value, "n": self.mode.n} for value in wanted]
+        all_prompts = [*prompts, *(f"never, no. {index}" for index in range(padding))]
+        rows = [
+            {"id": prompt, "prompt": prompt, "n": self.mode.n} for prompt in all_prompts
+        ]
         if self.mode.uploads:
             for number in range(2):
                 colour = (number * 90, 40, 40)
                 Image.new("RGB", (32, 32), colour).save(self.folder / f"{number}.png")
             rows = [
-                value | {"references": f"{at % 2}.png"} for at, value in enumerate(rows)
+                prompt | {"references": f"{at % 2}.png"}
+                for at, prompt in enumerate(rows)
             ]
         pl.DataFrame(rows).write_parquet(self.folder / "rows.parquet")
 
@@ -184,7 +196,7 @@ class Customer:
     def books(self) -> Books:
         """Return what both sides wrote down of this run alone."""
         entries = self.bank.bill(self.mode.provider)["entries"]
-        bill = [entry for entry in entries if entry["id"] not in self._billed_before]
+        bill = [sale for sale in entries if sale["id"] not in self._billed_before]
         requests = self.bank.requests()[self._asked_before :]
         books = read_books(self.folder / "out", bill=bill, requests=requests)
         in_scope = [row for row in books.rows if not row["prompt"].startswith("never")]

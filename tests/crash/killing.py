@@ -58,8 +58,8 @@ def at_second(seconds: float) -> Moment:
     """So long after the start, whatever it does then."""
 
     def watch(_: Running) -> Callable[[], bool]:
-        begun = time.monotonic()
-        return lambda: time.monotonic() - begun >= seconds
+        started = time.monotonic()
+        return lambda: time.monotonic() - started >= seconds
 
     return watch
 
@@ -78,10 +78,10 @@ def at_directory() -> Moment:
     """When every image is stored and the ZIP changes: its directory is written."""
 
     def watch(run: Running) -> Callable[[], bool]:
-        begun = written_at(run.batch.archive)
+        started = written_at(run.batch.archive)
 
         def writing() -> bool:
-            is_touched = written_at(run.batch.archive) != begun
+            is_touched = written_at(run.batch.archive) != started
             return is_touched and set(newest_states(run.batch)) == {"stored"}
 
         return writing
@@ -93,19 +93,16 @@ def at_table() -> Moment:
     """When the table is being written; just afterwards, if that was too quick."""
 
     def watch(run: Running) -> Callable[[], bool]:
-        begun = written_at(run.batch.table)
+        started = written_at(run.batch.table)
         partial = run.batch.table.with_name("results.parquet.partial")
         # An earlier kill may have left one: only one that is touched is written.
         left = written_at(partial)
         return lambda: (
-            written_at(partial) not in (left, 0) or written_at(run.batch.table) != begun
+            written_at(partial) not in (left, 0)
+            or written_at(run.batch.table) != started
         )
 
     return watch
-
-
-def size_of(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def written_at(path: Path) -> int:

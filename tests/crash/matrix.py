@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from batchgen.sandbox import start_sandbox
-from tests.crash.audit import Found
+from tests.crash.audit import KillEffects
 from tests.crash.ground import Ground
 from tests.crash.modes import MODES, cases_of, points_of, power_cases
 from tests.crash.stable import open_stable
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.matrix")
     parser.add_argument("--mode", choices=MODES, action="append")
     parser.add_argument("--power", type=int, default=0, help="losses at each point")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="crash-matrix-"))
     say = sys.stdout.write
     say(
@@ -33,19 +33,20 @@ def main() -> None:
     say("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
     with start_sandbox(folder / "bank", latency=0) as bank, open_stable() as stable:
         ground = Ground(bank, stable, folder)
-        for name in given.mode or MODES:
-            begun, found = time.monotonic(), Found()
-            for case in (*cases_of(name), *power_cases(name, range(given.power))):
+        for name in arguments.mode or MODES:
+            started, effects = time.monotonic(), KillEffects()
+            for case in (*cases_of(name), *power_cases(name, range(arguments.power))):
                 try:
-                    found.add(ground.survive(case))
+                    effects.add(ground.survive(case))
                 except AssertionError as error:
                     error.add_note(f"the case was {case!r}; it is kept in {folder}")
                     raise
             points = len(points_of(MODES[name]))
-            spent = time.monotonic() - begun
+            spent = time.monotonic() - started
             say(
-                f"| {name} | {points} | {found.kills} | {found.again} | "
-                f"{found.at_risk} | {found.spared} | {found.adopted} | {spent:.0f} |\n"
+                f"| {name} | {points} | {effects.kills} | {effects.again} | "
+                f"{effects.at_risk} | {effects.spared} | {effects.adopted} | "
+                f"{spent:.0f} |\n"
             )
             sys.stdout.flush()
     shutil.rmtree(folder)

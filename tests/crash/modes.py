@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from batchgen.providers import PROVIDERS
 from tests.crash.points import POINTS
 from tests.crash.power import POWER_POINTS
+from tests.providers.expected import Way, facts_of
 
-Candidate = Literal["link", "inline", "task"]
 Loss = Literal["nothing", "reply", "part"]
 """What a kill takes: nothing; a reply that was written down nowhere, so that its
 price is at risk and the row is bought again; or some of the images that came with a
@@ -27,24 +28,30 @@ class Mode:
     """
 
     provider: str
-    way: Candidate
+    way: Way
     resolution: str
     n: int = 1
     uploads: bool = False
 
+    def in_flight(self, count: int) -> int:
+        """Return how many purchases may run at once, if the account sells so many."""
+        is_one = PROVIDERS[self.provider].defaults.concurrency == 1
+        return 1 if is_one else count
 
-MODES = {
-    entry.provider: entry
-    for entry in (
-        Mode(provider="aimlapi", way="link", resolution="1K"),
-        Mode(provider="apiai", way="inline", resolution="512"),
-        Mode(provider="foxapi", way="task", resolution="512", uploads=True),
-        Mode(provider="nanobananaapi", way="link", resolution="512", n=2),
-        Mode(provider="gccai", way="task", resolution="512", n=2),
-        Mode(provider="gemini", way="inline", resolution="1K"),
-        Mode(provider="openai", way="inline", resolution="1K", n=3),
+
+def _mode(provider: str) -> Mode:
+    facts = facts_of(provider)
+    runs = facts.runs
+    return Mode(
+        provider=provider,
+        way=facts.way,
+        resolution=runs.resolution,
+        n=runs.n,
+        uploads=runs.uploads,
     )
-}
+
+
+MODES = {name: _mode(name) for name in PROVIDERS}
 """By provider, the rows of one purchase each that its runs buy."""
 
 ONCE = frozenset(
@@ -67,7 +74,7 @@ _OF_TORN_ZIPS = frozenset({"tail-before-cut", "tail-after-cut"})
 _SENT = ("sent-after-commit", "request-before", "request-leaves")
 _UNREAD = ("reply-head", "reply-read", "accepted-before-commit")
 _UNSTORED = ("zip-before-append", "zip-half-appended")
-_REPLIES: dict[Candidate, frozenset[str]] = {
+_REPLIES: dict[Way, frozenset[str]] = {
     "link": frozenset(
         {*_SENT, *_UNREAD, "ended-before-commit", "delivered-before-commit"}
     ),

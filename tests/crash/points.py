@@ -236,17 +236,17 @@ def _wrap_wire(passings: Passings) -> None:
     send, download = Wire.send, Wire.download
     handle = AiohttpTransport.handle_async_request
 
-    async def sent(wire: Wire, provider: str, call: Call, **named: Any) -> Reply:
-        told = named.get("on_sent")
-        if told is None:
+    async def sent(wire: Wire, provider: str, call: Call, **settings: Any) -> Reply:
+        on_sent = settings.get("on_sent")
+        if on_sent is None:
             step = "poll" if call.method == "GET" else "upload"
             before, after = f"{step}-before", f"{step}-after"
         else:
             before, after = "request-before", "reply-read"
-            named["on_sent"] = partial(_leave, passings, told)
-        _buys.set(told is not None)
+            settings["on_sent"] = partial(_leave, passings, on_sent)
+        _buys.set(on_sent is not None)
         passings.at(before)
-        reply = await send(wire, provider, call, **named)
+        reply = await send(wire, provider, call, **settings)
         passings.at(after)
         return reply
 

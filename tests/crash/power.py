@@ -39,8 +39,8 @@ def note_syncs(path: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sync_now, commit = DiskFile._sync_now, Ledger.commit
 
-    def note(**said: int) -> None:
-        os.write(descriptor, json.dumps(said).encode() + b"\n")
+    def note(**sizes: int) -> None:
+        os.write(descriptor, json.dumps(sizes).encode() + b"\n")
 
     def synced(file: DiskFile) -> None:
         sync_now(file)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batchgen.sandbox import SandboxProcess
 from tests.books import Books, Record, ledger_rows
-from tests.crash.audit import Left, check_integrity
+from tests.crash.audit import DiskState, check_integrity
 from tests.crash.ground import Customer
 from tests.crash.modes import ONCE, Mode, points_of
 from tests.crash.points import KILLED
@@ -25,7 +25,7 @@ from tests.law import (
 )
 
 IN_FLIGHT = 8
-MOST_S = 1.2
+MAX_S = 1.2
 """A kill at no point comes so long after a process began, or earlier."""
 
 _STORED = """
@@ -85,23 +85,22 @@ class Soak:
         figures = Figures(
             provider=self.mode.provider, rows=rows, images=rows * self.mode.n
         )
-        lefts = list(self._kill(customer, rng, figures))
+        states = list(self._kill(customer, rng, figures))
         ended = customer.run()
         assert ended.code in (0, 3), ended
         books = customer.books()
-        self._audit(books, lefts, figures)
+        self._audit(books, states, figures)
         return figures
 
     def _customer(self) -> Customer:
         options = ("--max-unknown", "99", "--max-attempts", "199")
-        # apiai sells one at a time to each account.
-        in_flight = 1 if self.mode.provider == "apiai" else IN_FLIGHT
+        in_flight = self.mode.in_flight(IN_FLIGHT)
         more = ("--concurrency", str(in_flight), *options)
         return Customer(self.bank, self.stable, self.mode, self.folder, more)
 
     def _kill(
         self, customer: Customer, rng: random.Random, figures: Figures
-    ) -> Iterator[Left]:
+    ) -> Iterator[DiskState]:
         """Kill until it is enough, and yield what each kill left.
 
         Each run has a few rows more in its scope than the one before, so that there
@@ -111,7 +110,7 @@ class Soak:
         while figures.kills < self.kills:
             point = rng.choice([*points, *[None] * len(points)])
             nth = 1 if point in ONCE else rng.randint(1, 6)
-            after_s = rng.uniform(0.02, MOST_S) if point is None else None
+            after_s = rng.uniform(0.02, MAX_S) if point is None else None
             scope = rng.randint(2 * figures.kills + 1, 2 * figures.kills + 12)
             ended = customer.run(point=point, nth=nth, after_s=after_s, limit=scope)
             assert ended.code in (-9, 0, 3), ended
@@ -120,9 +119,9 @@ class Soak:
                 _, _, at = ended.stderr.rpartition(KILLED)
                 if point is not None and at.strip() == point:
                     figures.at_points.add(point)
-                yield Left.of(customer.folder / "out")
+                yield DiskState.of(customer.folder / "out")
 
-    def _audit(self, books: Books, lefts: list[Left], figures: Figures) -> None:
+    def _audit(self, books: Books, states: list[DiskState], figures: Figures) -> None:
         check_table(books)
         check_archive(books)
         check_images(books)
@@ -130,7 +129,7 @@ class Soak:
         check_nothing_is_bought_again(books)
         check_no_image_is_forgotten(books)
         check_integrity(books.folder)
-        figures.lost = lost_rows(books, lefts)
+        figures.lost = lost_rows(books, states)
         figures.again = bought_again(books)
         figures.unadmitted = unadmitted(books)
         figures.at_risk = sum(row["at_risk_attempts"] for row in books.rows)
@@ -141,14 +140,14 @@ class Soak:
         figures.adopted = sum(map(int, counts))
 
 
-def lost_rows(books: Books, lefts: list[Left]) -> int:
+def lost_rows(books: Books, states: list[DiskState]) -> int:
     """Return how many rows have no end, or forgot an attempt or an image."""
-    states = {attempt["attempt_id"]: attempt["state"] for attempt in books.attempts}
+    ends = {attempt["attempt_id"]: attempt["state"] for attempt in books.attempts}
     forgotten = {
         attempt_id
-        for left in lefts
-        for attempt_id, state in left.states.items()
-        if attempt_id not in states or (state == "stored" != states[attempt_id])
+        for disk in states
+        for attempt_id, state in disk.states.items()
+        if attempt_id not in ends or (state == "stored" != ends[attempt_id])
     }
     endless = sum(row["status"] not in _ENDS for row in books.rows)
     return endless + len(forgotten)

@@ -87,18 +87,18 @@ def main() -> None:
     """Run the errands that stdin names, and tell each one's exit code."""
     import_all()
     for line in sys.stdin:
-        said = json.loads(line)
+        errand = json.loads(line)
         child = os.fork()
         if child == 0:
-            _run(said)
+            _run(errand)
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
-def _run(said: dict[str, object]) -> None:
-    folder, after_s = str(said["folder"]), said["after_s"]
-    arguments, environment = said["arguments"], said["environment"]
+def _run(errand: dict[str, object]) -> None:
+    folder, after_s = str(errand["folder"]), errand["after_s"]
+    arguments, environment = errand["arguments"], errand["environment"]
     assert isinstance(arguments, list)
     assert isinstance(environment, dict)
     os.chdir(folder)
@@ -110,14 +110,14 @@ def _run(said: dict[str, object]) -> None:
             opened = os.open(name, flags | (os.O_TRUNC if descriptor else 0), 0o644)
             os.dup2(opened, descriptor)
             os.close(opened)
-        point = said["point"]
+        point = errand["point"]
         if isinstance(after_s, float):
             _kill_itself(after_s)
-        if said["notes"] is not None:
-            note_syncs(Path(str(said["notes"])))
+        if errand["notes"] is not None:
+            note_syncs(Path(str(errand["notes"])))
         run_at(
             None if point is None else str(point),
-            int(str(said["nth"])),
+            int(str(errand["nth"])),
             None,
             arguments,
         )

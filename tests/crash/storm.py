@@ -37,7 +37,7 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Weathered:
+class StormReport:
     """What came of a storm.
 
     Attributes:
@@ -58,7 +58,7 @@ class Weathered:
         faults = [throttled, met["server_error"], met["html_error"]]
         ends = [statuses[name] for name in ("succeeded", "refused", "held", "failed")]
         money = [
-            in_dollars(value) for value in (books.spent, books.billed, books.at_risk)
+            in_dollars(nano) for nano in (books.spent, books.billed, books.at_risk)
         ]
         return [
             *(len(books.rows), images, len(books.requests), *faults),
@@ -71,14 +71,13 @@ def in_dollars(nano: int) -> str:
     return f"{Decimal(nano).scaleb(-9):.4f}"
 
 
-def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
+def weather(folder: Path, mode: Mode, rows: int, seed: int) -> StormReport:
     """Run through a storm and audit all books.
 
     Raises:
         AssertionError: a law does not hold.
     """
-    # apiai sells one at a time to each account.
-    in_flight = 1 if mode.provider == "apiai" else IN_FLIGHT
+    in_flight = mode.in_flight(IN_FLIGHT)
     batch = Batch(
         folder=folder,
         options=(
@@ -90,13 +89,13 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
     )
     words = (f"{seed}: a glass, no. {number}" for number in range(rows))
     batch.write(
-        [{"id": f"g{at:05}", "prompt": value} for at, value in enumerate(words)]
+        [{"id": f"g{at:05}", "prompt": prompt} for at, prompt in enumerate(words)]
     )
-    begun = time.monotonic()
+    started = time.monotonic()
     with batch.running() as run:
         code = run.process.wait()
-        took_s, said = time.monotonic() - begun, run.output
-    assert code in (0, 3), said
+        took_s, output = time.monotonic() - started, run.output
+    assert code in (0, 3), output
     books = batch.books()
     check_all(books)
     check_no_image_is_forgotten(books)
@@ -109,7 +108,7 @@ def weather(folder: Path, mode: Mode, rows: int, seed: int) -> Weathered:
         assert is_whole or row["error"], row
     assert (lost_rows(books, []), bought_again(books), unadmitted(books)) == (0, 0, 0)
     met = Counter(request["outcome"] for request in books.requests)
-    return Weathered(books, met, took_s)
+    return StormReport(books, met, took_s)
 
 
 def main() -> None:
@@ -117,18 +116,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--provider", choices=MODES, action="append")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     tell(HEAD)
     tell(["---", *["---:"] * (len(HEAD) - 1)])
-    for name in given.provider or MODES:
-        folder = Path(tempfile.mkdtemp(prefix=f"storm-{name}-{given.seed}-"))
+    for name in arguments.provider or MODES:
+        folder = Path(tempfile.mkdtemp(prefix=f"storm-{name}-{arguments.seed}-"))
         try:
-            came = weather(folder, MODES[name], given.rows, given.seed)
+            report = weather(folder, MODES[name], arguments.rows, arguments.seed)
         except AssertionError as error:
-            again = f"--provider {name} --rows {given.rows} --seed {given.seed}"
+            again = f"--provider {name} --rows {arguments.rows} --seed {arguments.seed}"
             error.add_note(f"{again}; it is kept in {folder}")
             raise
-        tell([name, *came.cells()])
+        tell([name, *report.cells()])
         shutil.rmtree(folder)
 
 

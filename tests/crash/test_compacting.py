@@ -12,7 +12,7 @@ import pytest
 from batchgen.runner.folder import current_ledger
 from tests.crash.compacting import POINTS
 from tests.crash.points import KILLED
-from tests.runs.keeping import (
+from tests.report.keeping import (
     ROWS,
     check_pair,
     make_folder_with_dead_bytes,

@@ -35,9 +35,9 @@ from tests.crash.killing import (
     newest_states,
     noted_rows,
     rehearsal,
-    size_of,
     written_at,
 )
+from tests.crash.power import size_of
 from tests.law import check_all, check_images, check_no_image_is_forgotten
 
 PROVIDERS = ["aimlapi", "foxapi"]
@@ -146,8 +146,8 @@ def _row_answered_inline(folder: Path, bank: SandboxProcess) -> dict[str, Any]:
     scout = customer(folder, bank, "aimlapi")
     scout.write(product_rows(range(60)))
     finished(scout)
-    [found, *_] = ledger_rows(scout.ledger, _ANSWERED_INLINE)
-    return found
+    [row, *_] = ledger_rows(scout.ledger, _ANSWERED_INLINE)
+    return row
 
 
 def test_a_kill_between_the_zip_and_the_table_leaves_both_to_the_next_command(

@@ -28,13 +28,13 @@ def chosen() -> list[Case]:
     that lose nothing are met there or among other rows, in turn.
     """
     turn, alone = cycle(MODES), cycle([True, False])
-    found = []
+    cases_of_points = []
     for point, after in _kinds():
-        name = next(value for value in turn if _cases(value, point, after))
+        name = next(mode for mode in turn if _cases(mode, point, after))
         cases = _cases(name, point, after)
         is_exact = loss_at(MODES[name], point) != "nothing" or next(alone)
-        found.append(cases[0] if is_exact else cases[-1])
-    return found
+        cases_of_points.append(cases[0] if is_exact else cases[-1])
+    return cases_of_points
 
 
 def _kinds() -> dict[tuple[str, str | None], None]:
@@ -48,9 +48,7 @@ def _kinds() -> dict[tuple[str, str | None], None]:
 
 def _cases(name: str, point: str, after: str | None) -> list[Case]:
     return [
-        entry
-        for entry in cases_of(name)
-        if (entry.point, entry.after) == (point, after)
+        case for case in cases_of(name) if (case.point, case.after) == (point, after)
     ]
 
 
@@ -91,15 +89,15 @@ def test_a_kill_as_an_outage_becomes_known_leaves_no_row_failed(
 def losses() -> list[Case]:
     """Return a loss of power at each point where there is something to lose."""
     turn = cycle(MODES)
-    found = []
+    chosen_cases = []
     for number, point in enumerate(POWER_POINTS):
         cases = (
             power_case
             for name in turn
             for power_case in power_cases(name, range(number, number + 1))
         )
-        found.append(next(case for case in cases if case.point == point))
-    return found
+        chosen_cases.append(next(case for case in cases if case.point == point))
+    return chosen_cases
 
 
 @pytest.mark.parametrize("case", losses(), ids=str)

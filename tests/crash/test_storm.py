@@ -23,6 +23,6 @@ from tests.crash.storm import weather
 def test_every_row_of_a_storm_has_an_end_and_both_books_agree(
     provider: str, met: set[str], tmp_path: Path
 ) -> None:
-    weathered = weather(tmp_path, MODES[provider], rows=30, seed=3)
+    report = weather(tmp_path, MODES[provider], rows=30, seed=3)
 
-    assert met <= weathered.met.keys()
+    assert met <= report.met.keys()

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.interop")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
-    wanted = parser.parse_args(arguments).suites
-    if unknown := set(wanted) - SUITES.keys():
+    suites = parser.parse_args(arguments).suites
+    if unknown := set(suites) - SUITES.keys():
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
     try:
         environment = find_environment()
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     sys.stdout.write(f"against {environment.describe()}\n")
     with tempfile.TemporaryDirectory(prefix="batchgen-interop-") as folder:
-        return show(_run(environment, Path(folder), wanted or list(SUITES)))
+        return show(_run(environment, Path(folder), suites or list(SUITES)))
 
 
 def _run(

@@ -58,8 +58,8 @@ class Environment:
     def describe(self) -> str:
         """Say in one line what is set against batchgen."""
         names = [name for name in PACKAGES if name != "fastapi"]
-        told = [f"{name} {self.versions[name]}" for name in names]
-        return ", ".join([*told, f"aimock {self.aimock or '(not installed)'}"])
+        versions = [f"{name} {self.versions[name]}" for name in names]
+        return ", ".join([*versions, f"aimock {self.aimock or '(not installed)'}"])
 
 
 def find_environment() -> Environment:
@@ -68,22 +68,22 @@ def find_environment() -> Environment:
     Raises:
         Unusable: There is none, or packages are missing in it.
     """
-    named = os.environ.get(VARIABLE)
-    if not named:
+    path = os.environ.get(VARIABLE)
+    if not path:
         raise Unusable(
             f"{VARIABLE} names no virtual environment with the SDKs and servers. "
             f"To make one:\n{_how_to_install('VENV', set(PACKAGES))}\n"
             f"    {VARIABLE}=VENV python -m tests.interop"
         )
-    folder = Path(named).absolute()
+    folder = Path(path).absolute()
     python = folder / "bin" / "python"
     if not python.exists():
-        raise Unusable(f"{VARIABLE}={named} is no virtual environment")
+        raise Unusable(f"{VARIABLE}={path} is no virtual environment")
     versions = _installed(python)
     if missing := PACKAGES.keys() - versions:
-        told = ", ".join(sorted(missing))
-        how = _how_to_install(named, missing)
-        raise Unusable(f"missing in {named}: {told}. To install:\n{how}")
+        names = ", ".join(sorted(missing))
+        how = _how_to_install(path, missing)
+        raise Unusable(f"missing in {path}: {names}. To install:\n{how}")
     manifest = folder / _AIMOCK
     aimock = json.loads(manifest.read_text())["version"] if manifest.exists() else None
     return Environment(folder=folder, versions=versions, aimock=aimock)
@@ -91,7 +91,7 @@ def find_environment() -> Environment:
 
 def child_environment(**more: str) -> dict[str, str]:
     """Return what a child gets: no key, no proxy, nothing that calls home."""
-    kept = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.endswith("_API_KEY")
@@ -99,7 +99,7 @@ def child_environment(**more: str) -> dict[str, str]:
         and not name.startswith(("OPENAI_", "GEMINI_", "GOOGLE_", "LITELLM_", "FAL_"))
     }
     return {
-        **kept,
+        **inherited,
         "BATCHGEN_LOOPBACK_ONLY": "1",
         "PYTHONPATH": str(ROOT),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -112,18 +112,18 @@ def child_environment(**more: str) -> dict[str, str]:
 
 
 def _installed(python: Path) -> dict[str, str]:
-    found = subprocess.run(
+    done = subprocess.run(
         [python, "-c", _LIST_VERSIONS], capture_output=True, text=True, check=False
     )
-    if found.returncode:
-        raise Unusable(f"{python} does not run: {found.stderr.strip()}")
-    versions: dict[str, str] = json.loads(found.stdout)
+    if done.returncode:
+        raise Unusable(f"{python} does not run: {done.stderr.strip()}")
+    versions: dict[str, str] = json.loads(done.stdout)
     return versions
 
 
 def _how_to_install(folder: str, missing: set[str]) -> str:
-    wanted = " ".join(sorted({f"'{PACKAGES[name]}'" for name in missing}))
-    lines = [f"    {folder}/bin/python -m pip install {wanted}"]
+    packages = " ".join(sorted({f"'{PACKAGES[name]}'" for name in missing}))
+    lines = [f"    {folder}/bin/python -m pip install {packages}"]
     if missing == set(PACKAGES):
         lines.insert(0, f"    python3 -m venv {folder}")
         lines.append(

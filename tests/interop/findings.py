@@ -64,6 +64,6 @@ def show(findings: Iterable[Finding]) -> int:
         line = f"{word:<4} {finding.name}" + (f": {reason}" if reason else "")
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-    told = f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped"
-    sys.stdout.write(f"{told}\n")
+    totals = f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped"
+    sys.stdout.write(f"{totals}\n")
     return int(counts["FAIL"] > 0)

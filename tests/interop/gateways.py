@@ -55,8 +55,8 @@ class Gateway:
             terms += ("--price", str(_fare(self.fast, "openai")["expected_usd"]))
         budget = () if "--max-cost" in options else ("--max-cost", "5")
         keys = {"OPENAI_API_KEY": key}
-        given = (*terms, *budget, *options)
-        bought = buy(self.folder / name, rows, given, keys)
+        words = (*terms, *budget, *options)
+        bought = buy(self.folder / name, rows, words, keys)
         return bought, billed_usd(self.fast, "openai") - before
 
     def buy_gemini(self, name: str, base: str, model: str) -> tuple[Bought, Decimal]:

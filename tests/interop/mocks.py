@@ -51,8 +51,8 @@ def check_mocks(environment: Environment, folder: Path) -> Iterator[Finding]:
 
 def _buy(url: str, folder: Path, rows: tuple[Row, ...], model: str) -> Bought:
     terms = ("--provider", "openai", "--base-url", url, "--model", model)
-    given = (*terms, "--price", "0.04", "--max-cost", "2", "--rpm", "600")
-    return buy(folder, rows, given, {"OPENAI_API_KEY": _KEY})
+    words = (*terms, "--price", "0.04", "--max-cost", "2", "--rpm", "600")
+    return buy(folder, rows, words, {"OPENAI_API_KEY": _KEY})
 
 
 def _links_are_stored(url: str, folder: Path) -> None:

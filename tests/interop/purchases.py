@@ -64,10 +64,10 @@ class Bought:
         Raises:
             Failed: The words of the run come with it.
         """
-        found = (self.code, self.statuses)
+        end = (self.code, self.statuses)
         expect(
-            found == (code, statuses),
-            f"exit code and statuses {found} instead of {(code, statuses)}; "
+            end == (code, statuses),
+            f"exit code and statuses {end} instead of {(code, statuses)}; "
             f"rows say {[row['message'] for row in self.rows]}; "
             f"its last words: {self.messages[-600:]}",
         )

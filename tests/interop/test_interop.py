@@ -44,8 +44,8 @@ def test_without_an_environment_it_says_how_to_make_one_and_ends_with_2() -> Non
     assert (ended.returncode, ended.stdout) == (2, "")
     assert VARIABLE in ended.stderr
     assert "pip install" in ended.stderr
-    for wanted in PACKAGES.values():
-        assert f"'{wanted}'" in ended.stderr
+    for package in PACKAGES.values():
+        assert f"'{package}'" in ended.stderr
 
 
 def test_an_environment_without_the_packages_is_told_which_are_missing(
@@ -72,11 +72,11 @@ def test_children_get_no_key_and_no_proxy(monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("OPENAI_API_KEY", "FAL_KEY", "HTTPS_PROXY", "OPENAI_BASE_URL"):
         monkeypatch.setenv(name, "something")
 
-    given = child_environment(OPENAI_API_KEY="sk-given")
+    variables = child_environment(OPENAI_API_KEY="sk-given")
 
-    assert given["OPENAI_API_KEY"] == "sk-given"
-    assert not given.keys() & {"FAL_KEY", "HTTPS_PROXY", "OPENAI_BASE_URL"}
-    assert given["BATCHGEN_LOOPBACK_ONLY"] == "1"
+    assert variables["OPENAI_API_KEY"] == "sk-given"
+    assert not variables.keys() & {"FAL_KEY", "HTTPS_PROXY", "OPENAI_BASE_URL"}
+    assert variables["BATCHGEN_LOOPBACK_ONLY"] == "1"
 
 
 def test_a_server_ends_when_whoever_started_it_is_gone() -> None:

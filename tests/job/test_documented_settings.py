@@ -37,11 +37,11 @@ def first_cells(page: str) -> set[str]:
 
 
 def options_of(command: str) -> set[str]:
-    found = cli.get_command(click.Context(cli), command)
-    assert found is not None
+    cli_command = cli.get_command(click.Context(cli), command)
+    assert cli_command is not None
     return {
         option
-        for parameter in found.params
+        for parameter in cli_command.params
         if isinstance(parameter, click.Option)
         for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("--")
@@ -91,9 +91,9 @@ def test_each_option_stands_in_the_page_of_the_job_file(command: str) -> None:
 
 
 def test_the_page_names_no_option_that_is_not_there() -> None:
-    known = options_of("run") | options_of("check")
+    options = options_of("run") | options_of("check")
 
-    assert set(re.findall(r"--[a-z][a-z-]*", PAGES["job-file"])) <= known
+    assert set(re.findall(r"--[a-z][a-z-]*", PAGES["job-file"])) <= options
 
 
 def test_each_key_names_the_option_that_says_the_same() -> None:
@@ -102,7 +102,7 @@ def test_each_key_names_the_option_that_says_the_same() -> None:
         for table_cell in table_cells(PAGES["job-file"])
         if len(table_cell) == 5
     ]
-    said = {
+    flags = {
         re.findall("`(.+?)`", key)[0]: option.strip(" `")
         for key, _, _, option, _ in rows
         if "`" in key
@@ -110,8 +110,8 @@ def test_each_key_names_the_option_that_says_the_same() -> None:
 
     for setting in SETTINGS.values():
         if setting.help:
-            assert said[setting.key] == setting.flag
-    options = {option for option in said.values() if option.startswith("--")}
+            assert flags[setting.key] == setting.flag
+    options = {option for option in flags.values() if option.startswith("--")}
     assert options <= options_of("run") & options_of("check")
 
 

@@ -92,12 +92,12 @@ def load_manifest(**flags: object) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("said", "share"),
+    ("line", "share"),
     [("", 0.9), ("max_failures = 0.5", 0.5), ("max_failures = false", None)],
 )
 @pytest.mark.usefixtures("folder")
-def test_how_many_failures_stop_a_run(said: str, share: float | None) -> None:
-    assert load(f"{HEAD}{said}\n").max_failures == share
+def test_how_many_failures_stop_a_run(line: str, share: float | None) -> None:
+    assert load(f"{HEAD}{line}\n").max_failures == share
 
 
 @pytest.mark.usefixtures("folder")

@@ -587,6 +587,7 @@ TABLE = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(tables=st.lists(st.tuples(TABLE, st.booleans()), min_size=2, max_size=5))
 def test_nothing_is_bought_twice_without_consent_whatever_is_edited(

@@ -63,29 +63,29 @@ def brought_to(ledger: Ledger, row_id: int, state: State) -> int:
 # -- the steps of an attempt
 
 
-@pytest.mark.parametrize(("one", "two"), LEGAL, ids=lambda state: state.value)
+@pytest.mark.parametrize(("before", "after"), LEGAL, ids=lambda state: state.value)
 def test_each_legal_step_is_taken_and_stands_on_disk(
-    ledger: Ledger, row_id: int, one: State, two: State
+    ledger: Ledger, row_id: int, before: State, after: State
 ) -> None:
     with ledger.transaction():
-        attempt_id = brought_to(ledger, row_id, one)
-        STEPS[two](ledger, attempt_id)
+        attempt_id = brought_to(ledger, row_id, before)
+        STEPS[after](ledger, attempt_id)
 
     with closing(Reader(ledger.path)) as other:
-        assert other.attempt(attempt_id).state is two
+        assert other.attempt(attempt_id).state is after
 
 
-@pytest.mark.parametrize(("one", "two"), ILLEGAL, ids=lambda state: state.value)
+@pytest.mark.parametrize(("before", "after"), ILLEGAL, ids=lambda state: state.value)
 def test_each_other_step_is_refused_and_leaves_the_attempt_as_it_was(
-    ledger: Ledger, row_id: int, one: State, two: State
+    ledger: Ledger, row_id: int, before: State, after: State
 ) -> None:
-    attempt_id = brought_to(ledger, row_id, one)
-    before = ledger.attempt(attempt_id)
+    attempt_id = brought_to(ledger, row_id, before)
+    unchanged = ledger.attempt(attempt_id)
 
-    with pytest.raises(StorageError, match=f"from {one.value} to {two.value}"):
-        STEPS[two](ledger, attempt_id)
+    with pytest.raises(StorageError, match=f"from {before.value} to {after.value}"):
+        STEPS[after](ledger, attempt_id)
 
-    assert ledger.attempt(attempt_id) == before
+    assert ledger.attempt(attempt_id) == unchanged
 
 
 def test_money_that_was_paid_can_never_become_an_unknown_outcome() -> None:

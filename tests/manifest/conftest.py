@@ -44,6 +44,6 @@ def read_rows(make_job: MakeJob) -> ReadRows:
 
     def read(content: bytes | str, **settings: Any) -> list[Row]:
         manifest = Manifest.open(make_job(content, **settings))
-        return [row for each in manifest.slices(3) for row in each.rows]
+        return [row for slice_ in manifest.slices(3) for row in slice_.rows]
 
     return read

@@ -217,6 +217,7 @@ def test_a_row_that_holds_words_of_the_template_is_no_header(
     assert [row.problem for row in part.rows] == [None] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [60_000, 70_000, 200_000])
 def test_a_header_of_any_length_is_read_to_its_end(
     read_rows: ReadRows, length: int

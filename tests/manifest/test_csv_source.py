@@ -97,7 +97,7 @@ def test_any_bytes_are_rows_or_a_message_that_names_the_file(
         except SpecError as error:
             assert str(error).startswith(str(path))  # noqa: PT017 - or it is rows
         else:
-            assert all(row.line for each in slices for row in each.rows)
+            assert all(row.line for slice_ in slices for row in slice_.rows)
 
 
 def test_rows_above_a_ragged_line_are_yielded_before_it_is_refused(
@@ -165,8 +165,8 @@ def test_long_rows_make_short_slices(
 
     slices = list(Manifest.open(job).slices())
 
-    assert [len(each.rows) for each in slices] == [2, 2, 1]
-    assert [row.position for each in slices for row in each.rows] == [0, 1, 2, 3, 4]
+    assert [len(slice_.rows) for slice_ in slices] == [2, 2, 1]
+    assert [row.position for slice_ in slices for row in slice_.rows] == [0, 1, 2, 3, 4]
     assert table_source.SLICE_BYTES == 32 * 1024 * 1024
 
 

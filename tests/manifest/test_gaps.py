@@ -279,7 +279,7 @@ def test_gaps_are_counted_as_rows_are_judged(
 
     *_, counted = manifest.gaps()
 
-    rows = [row for each in manifest.slices() for row in each.rows]
+    rows = [row for slice_ in manifest.slices() for row in slice_.rows]
     assert (
         counted.empty_rows
         == sum(bool(row.missing_columns) for row in rows)

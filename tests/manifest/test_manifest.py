@@ -223,7 +223,9 @@ def test_own_columns_travel_with_their_slices(make_job: MakeJob) -> None:
     content = "id,brand,prompt,ean\n1,A,x,001\n2,,y,002\n3,C,z,003\n"
     manifest = Manifest.open(make_job(content))
 
-    own = [pl.read_ipc_stream(each.user_columns).rows() for each in manifest.slices(2)]
+    own = [
+        pl.read_ipc_stream(slice_.user_columns).rows() for slice_ in manifest.slices(2)
+    ]
 
     assert own == [[("A", "001"), (None, "002")], [("C", "003")]]
     schema = pl.read_ipc_stream(manifest.user_schema).schema
@@ -233,8 +235,8 @@ def test_own_columns_travel_with_their_slices(make_job: MakeJob) -> None:
 def test_a_manifest_can_be_read_again_from_its_start(make_job: MakeJob) -> None:
     manifest = Manifest.open(make_job("prompt\n" + "a\n" * 10))
 
-    first = [row for each in manifest.slices(3) for row in each.rows]
-    again = [row for each in manifest.slices(4) for row in each.rows]
+    first = [row for slice_ in manifest.slices(3) for row in slice_.rows]
+    again = [row for slice_ in manifest.slices(4) for row in slice_.rows]
 
     assert first == again
     assert [row.position for row in first] == list(range(10))
@@ -248,13 +250,15 @@ def test_rows_above_the_first_are_passed_over_and_the_others_are_the_same(
         f'"a\ncup {number}",{number}\n' for number in range(10)
     )
     manifest = Manifest.open(make_job(table))
-    whole = [row for each in manifest.slices(3) for row in each.rows]
+    whole = [row for slice_ in manifest.slices(3) for row in slice_.rows]
 
     parts = list(manifest.slices(3, first))
 
-    assert [row for each in parts for row in each.rows] == whole[first:]
+    assert [row for slice_ in parts for row in slice_.rows] == whole[first:]
     own = [
-        row for each in parts for row in pl.read_ipc_stream(each.user_columns).rows()
+        row
+        for slice_ in parts
+        for row in pl.read_ipc_stream(slice_.user_columns).rows()
     ]
     assert own == [(str(number),) for number in range(first, 10)]
     positions = [number for number in (2, first, 9) if number < 10]

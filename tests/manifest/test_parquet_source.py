@@ -24,7 +24,7 @@ def content_of(frame: pl.DataFrame, rows_per_group: int = 1000) -> bytes:
 
 
 def rows_of(manifest: Manifest) -> list[Row]:
-    return [row for each in manifest.slices(2) for row in each.rows]
+    return [row for slice_ in manifest.slices(2) for row in slice_.rows]
 
 
 def test_numbers_and_dates_are_text_where_text_is_expected(make_job: MakeJob) -> None:

@@ -110,6 +110,7 @@ def sums_in(amounts: Amounts) -> dict[str, Any]:
     return {name: getattr(amounts, name) for name in by_hand([])}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_groups_are_the_sums_by_hand_and_add_up_to_the_total(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from decimal import Decimal
-from pathlib import Path
 
 from batchgen.errors import AttemptError
 from batchgen.model import Accepted, Blob, Delivered, Json, Reply
 from batchgen.providers.base import Endpoint, Provider
+from tests.providers.expected import FOLDER
 
-FOLDER = Path(__file__).parents[2] / "samples" / "replies"
 ENDPOINT = Endpoint("https://api.example", "k-123")
 
 
@@ -45,11 +44,11 @@ def reply(
     return Reply(status, headers or {}, body)
 
 
-def _with_blob(found: dict[str, Json]) -> dict[str, Json]:
-    match found:
+def _with_blob(document: dict[str, Json]) -> dict[str, Json]:
+    match document:
         case {"b64_json": str(text)}:
-            return found | {"b64_json": Blob(base64.b64decode(text))}
+            return document | {"b64_json": Blob(base64.b64decode(text))}
         case {"mimeType": _, "data": str(text)}:
-            return found | {"data": Blob(base64.b64decode(text))}
+            return document | {"data": Blob(base64.b64decode(text))}
         case _:
-            return found
+            return document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from batchgen.errors import AttemptError, Charge
 from batchgen.model import Accepted, Blob, Delivered, Json, Link, Next, Reply, Running
 from batchgen.providers import PROVIDERS
 from batchgen.providers.base import TaskProvider, UploadProvider
+from tests.providers.expected import facts_of
 from tests.providers.samples import ENDPOINT, reply
 
 NONE, UNKNOWN = Charge.NONE, Charge.UNKNOWN
@@ -53,10 +55,10 @@ def polled(
     """Return what a poll says whose task is this, in the provider's envelope."""
     provider = PROVIDERS[name]
     assert isinstance(provider, TaskProvider)
-    shown: Json = {"id": "task-1", **task}
-    body: Json = {"code": 200, "data": shown} if name == "gccai" else shown
+    document = json.dumps({"id": "task-1", **task})
+    shown = facts_of(name).answers.task.replace("$DOCUMENT", document)
     try:
-        return provider.decode_poll(reply(body), ENDPOINT)
+        return provider.decode_poll(reply(json.loads(shown)), ENDPOINT)
     except AttemptError as error:
         return error
 
@@ -274,10 +276,10 @@ def test_a_row_that_asks_for_more_than_a_minutes_limit_is_not_throttled(
     words = "Request too large on tokens per min: Limit {}, Requested {}. Shorten it."
 
     above = failed(name, {"error": {"message": words.format("20,000", 47463)}}, 429)
-    below = failed(name, {"error": {"message": words.format(20000, 463)}}, 429)
+    smaller = failed(name, {"error": {"message": words.format(20000, 463)}}, 429)
 
     assert (type(above), above.charge) == (errors.RequestInvalid, NONE)
-    assert type(below) is errors.Throttled
+    assert type(smaller) is errors.Throttled
 
 
 # -- refusals
@@ -455,8 +457,9 @@ def test_a_timeout_is_free_where_failures_are_but_not_at_anothers_address(
     assert isinstance(foreign, errors.OutcomeUnknown)
 
 
-def test_google_and_aimlapi_document_that_failures_are_free() -> None:
-    assert FREE_FAILURES == ["aimlapi", "gemini"]
+@every_provider
+def test_failures_are_free_where_the_documents_say_so_alone(name: str) -> None:
+    assert (name in FREE_FAILURES) == facts_of(name).failures_are_free
 
 
 @every_provider
@@ -686,7 +689,7 @@ def test_what_is_no_result_is_not_taken_for_one(name: str, body: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [provider for provider in PROVIDERS if provider != "gemini"]
+    "name", [name for name in PROVIDERS if not facts_of(name).sends_drafts]
 )
 def test_links_beside_base64_are_both_delivered_in_their_order(name: str) -> None:
     body: Json = {"data": [{"url": A}, {"b64_json": Blob(PNG)}, {"url": B}]}
@@ -698,7 +701,7 @@ def test_links_beside_base64_are_both_delivered_in_their_order(name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", [provider for provider in PROVIDERS if provider != "gemini"]
+    "name", [name for name in PROVIDERS if not facts_of(name).sends_drafts]
 )
 def test_a_relative_link_is_kept_to_be_joined(name: str) -> None:
     body: Json = {"data": [{"url": "/files/a.png"}, {"url": "b.png"}]}
@@ -752,15 +755,15 @@ def test_a_finished_task_delivers_its_links_under_any_name(
 @every_task_provider
 @pytest.mark.parametrize("status", ["failed", "timeout", "cancelled"])
 def test_links_say_more_than_the_word_for_a_bad_end(name: str, status: str) -> None:
-    place = "result" if name == "gccai" else "output"
     links: Json = {"images": [{"url": [A]}]}
+    task: dict[str, Json] = {"status": status, "result": links, "output": links}
 
-    ended = polled(name, {"status": status, place: links})
-    told = polled(name, {"status": status, place: links, "error": {"message": "no"}})
+    ended = polled(name, task)
+    error = polled(name, {**task, "error": {"message": "no"}})
 
     assert isinstance(ended, Delivered)
     assert ended.images == (Link(A),)
-    assert isinstance(told, AttemptError)
+    assert isinstance(error, AttemptError)
 
 
 @every_task_provider
@@ -816,7 +819,7 @@ def test_a_task_without_a_sign_of_an_end_runs(name: str, task: dict[str, Json]) 
 def test_an_error_ends_a_task_whatever_its_word_is(
     name: str, task: dict[str, Json]
 ) -> None:
-    if name == "gccai" and "results" in task:
+    if "results" in task:
         task = {**task, "result": {"images": task["results"]}}
 
     error = polled(name, task)

@@ -25,6 +25,7 @@ from batchgen.providers import PROVIDERS
 from batchgen.providers._decoding import describe, message_of, stated_message, text_of
 from batchgen.providers._reply_errors import error_by_text
 from batchgen.providers.base import TaskProvider
+from tests.providers.expected import facts_of
 from tests.providers.samples import ENDPOINT
 
 Answer = Delivered | Accepted | Running | Next
@@ -116,7 +117,8 @@ def test_whatever_comes_is_an_answer_or_an_error_that_can_be_treated(
     if status < 300 and not polled:
         # A success is never surely free, unless its body says that no work was begun.
         rejected = isinstance(outcome, ProviderStopped | RequestInvalid | Throttled)
-        if decoder == "gccai":  # an error in place of a task: none was made
+        provider = decoder.removesuffix("-poll")
+        if facts_of(provider).errors_replace_tasks:
             rejected |= isinstance(outcome, ProviderDown | Refused)
         assert outcome.charge is not Charge.NONE or rejected
     if polled and isinstance(outcome, Permanent):

@@ -82,15 +82,15 @@ ERRORS: dict[str, tuple[type[AttemptError], float | None]] = {
 }
 
 
-def usage(given: int, text: int, image: int = 0) -> dict[str, Decimal]:
-    tokens = {"input_token": given, "text_token": text, "image_token": image}
+def usage(prompt: int, text: int, image: int = 0) -> dict[str, Decimal]:
+    tokens = {"input_token": prompt, "text_token": text, "image_token": image}
     return {unit: Decimal(count) for unit, count in tokens.items() if count}
 
 
 def raised(answer: Reply) -> AttemptError:
-    found = outcome(GEMINI, answer)
-    assert isinstance(found, AttemptError)
-    return found
+    error = outcome(GEMINI, answer)
+    assert isinstance(error, AttemptError)
+    return error
 
 
 def test_it_answers_at_once_and_keeps_no_files() -> None:
@@ -252,10 +252,10 @@ def test_models_differ_in_their_sizes(
 ) -> None:
     request = ImageRequest(prompt="p", resolution=resolution)
 
-    found = dict(GEMINI.capabilities.unsupported(request, model))
+    unsupported = dict(GEMINI.capabilities.unsupported(request, model))
 
-    assert list(found) == (["resolution"] if words else [])
-    assert words is None or words in found["resolution"]
+    assert list(unsupported) == (["resolution"] if words else [])
+    assert words is None or words in unsupported["resolution"]
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,9 @@ def test_models_differ_in_their_sizes(
 def test_a_model_that_is_off_is_told_with_its_day_and_what_follows(
     model: str, day: str
 ) -> None:
-    found = dict(GEMINI.capabilities.unsupported(ImageRequest(prompt="p"), model))
+    unsupported = dict(GEMINI.capabilities.unsupported(ImageRequest(prompt="p"), model))
 
-    assert found == {
+    assert unsupported == {
         "model": f"announced that {model} was shut down on {day}; use {MODEL} "
         '(`shutdowns = "ignore"` sends it all the same)'
     }
@@ -381,14 +381,14 @@ def test_the_ceiling_holds_for_all_that_is_charged(
         "search_query": Decimal("0.014"),
     }
 
-    most = (
+    max_usd = (
         tokens * rates["image_token"]
         + (5_000 + 14 * 1_120) * rates["input_token"]
         + thoughts * rates["text_token"]
         + 5 * rates["search_query"]
     )
 
-    assert most <= price.ceiling
+    assert max_usd <= price.ceiling
 
 
 @pytest.mark.parametrize("name", DELIVERED)
@@ -505,12 +505,12 @@ def image_body() -> dict[str, Json]:
 
 @pytest.mark.parametrize("name", WITHOUT_IMAGE)
 def test_an_answer_without_an_image_is_charged_by_its_tokens(name: str) -> None:
-    kind, (given, text) = WITHOUT_IMAGE[name]
+    kind, (prompt, text) = WITHOUT_IMAGE[name]
 
     error = raised(sample("gemini", name))
 
     assert (type(error), error.charge) == (kind, Charge.REPORTED)
-    assert error.usage == usage(given, text)
+    assert error.usage == usage(prompt, text)
     assert error.request_id == REQUEST_ID
 
 

@@ -198,10 +198,10 @@ def test_a_size_that_openai_does_not_make_is_known_before_it_is_paid_for(
     request = ImageRequest(prompt="p", aspect_ratio=ratio, resolution=resolution)
     capabilities = OPENAI.capabilities
 
-    found = dict(capabilities.unsupported(request, "gpt-image-2"))
+    unsupported = dict(capabilities.unsupported(request, "gpt-image-2"))
 
-    assert list(found) == ([column] if column else [])
-    assert words in found.get(column or "", "")
+    assert list(unsupported) == ([column] if column else [])
+    assert words in unsupported.get(column or "", "")
     # Another server of the same shape has limits of its own.
     assert not dict(capabilities.elsewhere().unsupported(request, "gpt-image-2"))
     assert not dict(capabilities.unsupported(request, "flux-1"))
@@ -217,10 +217,10 @@ def test_a_size_that_openai_does_not_make_is_known_before_it_is_paid_for(
 def test_a_model_that_is_off_is_told_with_its_day(model: str, words: str) -> None:
     capabilities = OPENAI.capabilities.on(date(2026, 11, 30))
 
-    found = dict(capabilities.unsupported(ImageRequest(prompt="p"), model))
+    unsupported = dict(capabilities.unsupported(ImageRequest(prompt="p"), model))
 
     way_out = '(`shutdowns = "ignore"` sends it all the same)'
-    assert found == {"model": f"announced that {model} {words} {way_out}"}
+    assert unsupported == {"model": f"announced that {model} {words} {way_out}"}
     assert not dict(capabilities.unsupported(ImageRequest(prompt="p"), "gpt-image-1.5"))
     tomorrow = OPENAI.capabilities.on(date(2026, 12, 1))
     assert dict(tomorrow.unsupported(ImageRequest(prompt="p"), "gpt-image-1.5"))
@@ -353,8 +353,8 @@ def test_base64_is_delivered_with_the_tokens_that_it_took(name: str) -> None:
     assert all(
         isinstance(image, Blob) and image.data[1:4] == b"PNG" for image in answer.images
     )
-    said = (len(answer.images), answer.usage, answer.request_id)
-    assert said == DELIVERED[name]
+    delivery = (len(answer.images), answer.usage, answer.request_id)
+    assert delivery == DELIVERED[name]
     assert answer.cost_usd is None
 
 

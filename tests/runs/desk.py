@@ -10,19 +10,19 @@ from typing import Any
 
 import polars as pl
 
+import batchgen
 from batchgen.ledger import AttemptRecord, RowRecord, Totals, settle_charge
-from batchgen.ledger.selection import retry_status
 from batchgen.model import Job, Price, PriceList, Status, Terms, to_nano
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.apiai import ApiAi
 from batchgen.providers.base import PollSchedule, Provider
 from batchgen.providers.foxapi import FoxApi
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.handle import RunHandle
 from batchgen.runner.progress import Progress
 from tests.books import total_nano
-from tests.drive import never_ask, run_job
+from tests.drive import run_job
 from tests.law import check_amounts
 from tests.runs.shop import Shop
 
@@ -113,21 +113,19 @@ class Desk:
             "apiai": ApiAi(),
             **self.others,
         }
-        config = RunConfig(
+        return await run_job(
+            self.job(**settings),
             providers=providers,
             keys={
                 name: self.secret or f"key-of-{name}{self.key_suffix}"
                 for name in (*self.keys, *self.others)
             },
             prices=self.prices,
-            consented=True,
             rebuy=rebuy,
-            ask=never_ask,
             progress=Progress(notice=self.notices.append),
             handle=self.handle,
             seed=7,
         )
-        return await run_job(self.job(**settings), config)
 
     def wide(self, provider: str, concurrency: int, **terms: Any) -> dict[str, Terms]:
         """Return terms that let a provider have more purchases under way."""
@@ -174,8 +172,7 @@ class Desk:
 
     def retry(self, status: str) -> int:
         """Mark rows as `batchgen retry` does."""
-        with open_folder(self.out, None, None) as folder, folder.ledger.transaction():
-            return retry_status(folder.ledger, Status(status))
+        return batchgen.open(self.out).retry(status=status)
 
     def settle(self, attempt_id: int, usd: Decimal) -> None:
         """Write down what a bill says of an attempt."""

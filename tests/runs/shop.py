@@ -118,25 +118,25 @@ class Shop:
     @property
     def buys(self) -> list[Request]:
         return [
-            entry
-            for entry in self.requests
-            if entry.method == "POST" and "/upload/" not in entry.path
+            request
+            for request in self.requests
+            if request.method == "POST" and "/upload/" not in request.path
         ]
 
     @property
     def uploads(self) -> list[Request]:
-        return [entry for entry in self.requests if "/upload/" in entry.path]
+        return [request for request in self.requests if "/upload/" in request.path]
 
     @property
     def polls(self) -> list[Request]:
-        return [entry for entry in self.requests if "/tasks/" in entry.path]
+        return [request for request in self.requests if "/tasks/" in request.path]
 
     @property
     def downloads(self) -> list[Request]:
         return [
-            entry
-            for entry in self.requests
-            if "/images/" in entry.path and entry.method == "GET"
+            request
+            for request in self.requests
+            if "/images/" in request.path and request.method == "GET"
         ]
 
     @property

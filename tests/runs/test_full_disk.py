@@ -20,7 +20,7 @@ from batchgen.model import Status
 from batchgen.runner.config import RunResult
 from batchgen.storage import disk_room
 from tests.law import check_amounts
-from tests.runs.desk import Desk
+from tests.runs.desk import Desk, statuses
 from tests.runs.shop import Answer, Request, Shop
 from tests.small_disk import eat, small_disk
 
@@ -114,11 +114,6 @@ async def run(desk: Desk, settings: dict[str, Any]) -> RunResult:
         desk.job = job  # type: ignore[method-assign]
 
 
-def counts(outcome: RunResult) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
-
-
 @pytest.mark.parametrize("nth", [1, 6, 11])
 @pytest.mark.parametrize("provider", WAYS)
 async def test_what_was_in_flight_is_stored_by_this_run_or_the_next(
@@ -138,7 +133,7 @@ async def test_what_was_in_flight_is_stored_by_this_run_or_the_next(
     (disk / "eaten").unlink()
     outcome = await run(desk, settings)
 
-    assert counts(outcome) == {Status.SUCCEEDED: ROWS}
+    assert statuses(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS, "nothing was bought twice"
 
 
@@ -151,7 +146,7 @@ async def test_a_disk_that_fills_over_the_last_rows_lets_them_end(
 
     outcome = await run(desk, settings)
 
-    assert counts(outcome) == {Status.SUCCEEDED: ROWS}
+    assert statuses(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS
 
 
@@ -185,7 +180,7 @@ async def test_links_are_kept_when_the_archive_is_full(
 
     outcome = await run(desk, settings)
 
-    assert counts(outcome) == {Status.SUCCEEDED: ROWS}
+    assert statuses(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS, "nothing was bought twice"
 
 
@@ -207,7 +202,7 @@ async def test_bytes_that_found_no_room_are_at_risk_and_nothing_else_is(
 
     outcome = await run(desk, settings)
 
-    assert counts(outcome) == {Status.SUCCEEDED: ROWS}
+    assert statuses(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS + totals.at_risk_attempts
 
 
@@ -235,7 +230,7 @@ async def test_links_are_kept_without_a_small_disk_to_try_it_on(
 
     outcome = await run(desk, settings)
 
-    assert counts(outcome) == {Status.SUCCEEDED: ROWS}
+    assert statuses(outcome) == {Status.SUCCEEDED: ROWS}
     assert len(shop.buys) == ROWS
 
 
@@ -247,7 +242,7 @@ async def test_where_no_room_can_be_held_a_margin_is_left(
 
     outcome = await run(desk, settings)
 
-    assert counts(outcome) == {Status.SUCCEEDED: ROWS}
+    assert statuses(outcome) == {Status.SUCCEEDED: ROWS}
 
 
 # -- what is held is given back

@@ -137,5 +137,5 @@ async def test_a_limit_that_was_found_is_where_a_restart_begins(
     finally:
         ledger.close()
     assert isinstance(limits, str)
-    value, _ = json.loads(json.loads(limits)["concurrency"])
-    assert lines == [f"found for aimlapi: concurrency {value:.0f}"]
+    limit, _ = json.loads(json.loads(limits)["concurrency"])
+    assert lines == [f"found for aimlapi: concurrency {limit:.0f}"]

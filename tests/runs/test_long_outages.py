@@ -237,8 +237,8 @@ async def test_the_last_row_waits_until_somebody_answers_what_buys_nothing(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert (len(shop.buys), len(door.requests)) == (2, times + 1)
-    assert {entry.path for entry in door.requests} == {shop.buys[0].path}
-    assert all("authorization" not in entry.headers for entry in door.requests)
+    assert {request.path for request in door.requests} == {shop.buys[0].path}
+    assert all("authorization" not in request.headers for request in door.requests)
     assert sum("rows wait" in notice for notice in desk.notices) == 1
     assert sum("answers again" in notice for notice in desk.notices) == 1
     desk.check_money()
@@ -329,7 +329,7 @@ async def test_a_server_that_answers_purchases_alone_is_bought_from_soon(
 
     assert statuses(outcome) == {Status.SUCCEEDED: 1}
     assert len(shop.buys) == 2
-    assert {entry.method for entry in door.requests} == {"GET"}
+    assert {request.method for request in door.requests} == {"GET"}
 
 
 async def test_a_server_that_answers_no_questions_can_be_bought_from_in_the_end(

@@ -102,7 +102,7 @@ def test_sixty_replies_at_once_take_little_more_than_the_budget(
     table = pl.read_parquet(out / "results.parquet")
     with zipfile.ZipFile(out / "images.zip") as archive:
         stored = [
-            entry for entry in archive.infolist() if entry.filename.endswith(".png")
+            member for member in archive.infolist() if member.filename.endswith(".png")
         ]
         assert {image.file_size for image in stored} == {len(image)}
     shutil.rmtree(out)

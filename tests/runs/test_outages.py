@@ -113,12 +113,12 @@ async def test_a_task_that_is_accepted_after_an_outage_lets_the_others_leave(
     desk.write(*(f"row {number}" for number in range(12)))
     lost = [LOST] * (CircuitBreaker.TRIP + 1)
     shop.buy = in_turn(*lost, shop.accept)
-    most_open = 0
+    max_open = 0
 
     def poll(request: Request) -> Answer:
-        nonlocal most_open
+        nonlocal max_open
         accepted = len(shop.buys) - len(lost)
-        most_open = max(most_open, accepted)
+        max_open = max(max_open, accepted)
         # The first task ends only when another one was let in beside it.
         return shop.complete(request) if accepted > 1 else shop.running(request)
 
@@ -127,7 +127,7 @@ async def test_a_task_that_is_accepted_after_an_outage_lets_the_others_leave(
     outcome = await desk.run(max_unknown=9, terms=desk.wide("foxapi", AT_ONCE))
 
     assert statuses(outcome) == {Status.SUCCEEDED: 12}
-    assert most_open > 1
+    assert max_open > 1
 
 
 async def test_a_dead_link_says_nothing_of_whether_the_provider_answers(

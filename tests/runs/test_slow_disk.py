@@ -14,7 +14,7 @@ from tests.runs.desk import Desk
 from tests.runs.shop import PICTURE, Answer, Request, Shop
 
 ROWS, CONCURRENCY = 20, 2
-MOST = UNSTORED_FACTOR * CONCURRENCY
+MAX_UNSTORED = UNSTORED_FACTOR * CONCURRENCY
 
 
 @pytest.mark.anyio
@@ -32,7 +32,7 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
         sync(archive)
 
     def look(request: Request) -> Answer:
-        if len(shop.downloads) == MOST:
+        if len(shop.downloads) == MAX_UNSTORED:
             all_wait.set()
         return PICTURE
 
@@ -50,7 +50,7 @@ async def test_a_disk_that_hangs_bounds_what_is_bought_and_nothing_of_it_is_lost
         tasks.start_soon(let_it_go_on)
         outcome = await desk.run(terms=desk.wide("aimlapi", CONCURRENCY))
 
-    assert counts == [MOST]
+    assert counts == [MAX_UNSTORED]
     assert outcome.totals is not None
     assert outcome.totals.rows[Status.SUCCEEDED] == len(shop.buys) == ROWS
     desk.check_money()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from io import BytesIO
 from typing import Any
 
@@ -15,12 +16,6 @@ from batchgen.sandbox import KEY, SandboxProcess
 from tests.providers.expected import facts_of
 
 PURCHASE = "/v1/images/generations"
-
-
-VARIATIONS: dict[str, list[dict[str, Any]]] = {
-    "aimlapi": [{"enable_web_search": search} for search in (False, True)],
-    "openai": [{"quality": word} for word in ("auto", "low", "medium", "high")],
-}
 
 
 def image_file(kind: str = "PNG", size: tuple[int, int] = (16, 9)) -> bytes:
@@ -49,15 +44,19 @@ class Buyer:
         self.path = self.facts.path
 
     def body(self, prompt: str = "a lamp", **fields: object) -> dict[str, Any]:
-        if self.provider == "gemini":
-            return {"contents": [{"parts": [{"text": prompt}]}], **fields}
-        return {**self.facts.body, self.facts.prompt: prompt, **fields}
+        body = deepcopy(dict(self.facts.body))
+        *path, last = self.facts.prompt.split(".")
+        holder: Any = body
+        for step in path:
+            holder = holder[int(step) if step.isdecimal() else step]
+        holder[last] = prompt
+        return {**body, **fields}
 
     def buy(
         self, prompt: str = "a lamp", key: str = KEY, **fields: object
     ) -> httpx.Response:
-        if self.provider == "apiai":
-            return self.send_form([("PROMPT", prompt), *fields.items()], key)
+        if self.facts.is_form:
+            return self.send_form([*self.body(prompt, **fields).items()], key)
         return self.send(self.body(prompt, **fields), key)
 
     def send(self, body: object, key: str = KEY, path: str = "") -> httpx.Response:
@@ -95,16 +94,12 @@ class Buyer:
     def link(self, prompt: str = "a lamp", **fields: object) -> str:
         """Buy an image and return its link."""
         body = self.body(prompt, **fields)
-        if self.provider == "foxapi":
-            task = self.send(body).raise_for_status().json()
-            return links_of(self.wait(task["id"]))[0]
-        if self.provider == "nanobananaapi":
-            return urls_of(self.send(body).raise_for_status().json())[0]
-        # Some contents are answered with base64: vary what does not show.
-        for change in VARIATIONS[self.provider]:
-            reply = self.send(body | change).raise_for_status().json()
-            if reply["data"][0].get("url"):
-                return str(reply["data"][0]["url"])
+        for change in self.facts.variations:
+            reply = self.send({**body, **change}).raise_for_status().json()
+            if facts_of(self.provider).way == "task":
+                reply = self.wait(reply["id"])
+            if links := http_texts(reply):
+                return links[0]
         raise AssertionError("always base64")
 
     def download(self, link: str) -> httpx.Response:
@@ -136,6 +131,19 @@ def urls_of(reply: dict[str, Any]) -> list[str]:
     return [url] if isinstance(url, str) else list(url)
 
 
+def http_texts(value: object) -> list[str]:
+    """Return the links anywhere in a document, in its order."""
+    match value:
+        case dict():
+            return [text for item in value.values() for text in http_texts(item)]
+        case list():
+            return [text for item in value for text in http_texts(item)]
+        case str() if value.startswith("http"):
+            return [value]
+        case _:
+            return []
+
+
 def prompt_of(body: Any, field: str) -> str:
     """Return the prompt of a request as the sandbox wrote it down.
 
@@ -149,7 +157,7 @@ def prompt_of(body: Any, field: str) -> str:
             return str(fields.get(field, ""))
         case [*parts]:
             values = {part["name"].lower(): part.get("value") for part in parts}
-            return str(values.get(field, ""))
+            return str(values.get(field.lower(), ""))
         case _:
             return ""
 

@@ -159,12 +159,12 @@ def test_what_it_reports_is_the_bill(apiai: Buyer) -> None:
 
     replies = [apiai.buy(prompt, image_size="512") for prompt in PROMPTS]
 
-    entries = {entry["id"]: entry for entry in apiai.billed()[before:]}
+    entries = {sale["id"]: sale for sale in apiai.billed()[before:]}
     costs = {
         reply.headers["x-request-id"]: Decimal(reply.headers["x-cost"])
         for reply in replies
     }
-    billed = {name: Decimal(entry["amount_usd"]) for name, entry in entries.items()}
+    billed = {name: Decimal(sale["amount_usd"]) for name, sale in entries.items()}
     assert costs == billed
     fare = apiai.sandbox.tariff()["apiai"]["512"]
     assert max(costs.values()) <= Decimal(fare["ceiling_usd"])
@@ -192,6 +192,6 @@ def test_no_image_is_json_on_a_200_and_charged(apiai: Buyer) -> None:
 
     assert reply.status_code == 200
     assert reply.headers["content-type"] == "application/json"
-    entry = apiai.billed()[-1]
-    assert (entry["prompt"], entry["status"]) == ("nothing", "no_image")
-    assert entry["id"] == reply.headers["x-request-id"]
+    sale = apiai.billed()[-1]
+    assert (sale["prompt"], sale["status"]) == ("nothing", "no_image")
+    assert sale["id"] == reply.headers["x-request-id"]

@@ -33,10 +33,10 @@ def test_what_aimlapi_reports_is_the_bill_to_the_nano_dollar(tmp_path: Path) -> 
     assert bill["total_nano_usd"] == sum(credits_used) * 500
     assert re.fullmatch(r"\d+\.\d{9}", bill["total_usd"])
     assert any(credit % 1 for credit in credits_used)
-    by_id = {entry["id"]: entry for entry in bill["entries"]}
+    by_id = {sale["id"]: sale for sale in bill["entries"]}
     for reply, credit in zip(replies, credits_used, strict=True):
-        entry = by_id[reply.headers["x-inference-id"]]
-        assert Decimal(entry["amount_usd"]) == credit / 2_000_000
+        sale = by_id[reply.headers["x-inference-id"]]
+        assert Decimal(sale["amount_usd"]) == credit / 2_000_000
 
 
 def test_a_provider_exports_its_own_lines_of_the_bill(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_provider_exports_its_own_lines_of_the_bill(tmp_path: Path) -> None:
         entries = sandbox.bill("gemini")["entries"]
     lines = list(csv.DictReader(exported.splitlines()))
     assert [(line["id"], line["time"], line["amount"]) for line in lines] == [
-        (entry["id"], entry["time"], entry["amount_usd"]) for entry in entries
+        (sale["id"], sale["time"], sale["amount_usd"]) for sale in entries
     ]
     assert len(lines) == 2
 
@@ -73,9 +73,9 @@ def test_aimlapi_charges_within_its_tariff_and_not_always_the_same(
         aimlapi.buy(f"item {number}", resolution=resolution)
 
     amounts = {
-        Decimal(entry["amount_usd"])
-        for entry in aimlapi.billed()
-        if entry["resolution"] == resolution
+        Decimal(sale["amount_usd"])
+        for sale in aimlapi.billed()
+        if sale["resolution"] == resolution
     }
 
     expected = Decimal(fare["expected_usd"])
@@ -93,9 +93,9 @@ def test_foxapi_charges_exactly_its_tariff(foxapi: Buyer, resolution: str) -> No
     task = foxapi.buy(f"a {resolution} lamp", resolution=resolution).json()
     ended = foxapi.wait(task["id"])
 
-    [entry] = [entry for entry in foxapi.billed() if entry["id"] == task["id"]]
-    assert entry["amount_usd"] == f"{Decimal(tariff[tabled]['ceiling_usd']):.9f}"
-    assert (entry["resolution"], entry["status"]) == (tabled, "delivered")
+    [sale] = [sale for sale in foxapi.billed() if sale["id"] == task["id"]]
+    assert sale["amount_usd"] == f"{Decimal(tariff[tabled]['ceiling_usd']):.9f}"
+    assert (sale["resolution"], sale["status"]) == (tabled, "delivered")
     assert not {"cost", "usage", "credits_used"} & ended.keys()
 
 
@@ -121,7 +121,7 @@ def test_the_bill_can_be_had_for_one_provider(aimlapi: Buyer, foxapi: Buyer) -> 
     bills = {name: aimlapi.sandbox.bill(name) for name in SERVICES}
 
     for name, bill in bills.items():
-        assert {entry["provider"] for entry in bill["entries"]} <= {name}
+        assert {sale["provider"] for sale in bill["entries"]} <= {name}
     assert bills["aimlapi"]["entries"]
     assert bills["foxapi"]["entries"]
     total = sum(bill["total_nano_usd"] for bill in bills.values())

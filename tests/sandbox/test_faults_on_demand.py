@@ -39,7 +39,7 @@ def test_a_request_that_gets_an_error_is_not_charged(
         if reply.status_code != 200 or not reply.json().get("code")
     } <= statuses
     assert replies[2].is_success
-    charged = {entry["prompt"] for entry in anyone.billed()[len(before) :]}
+    charged = {sale["prompt"] for sale in anyone.billed()[len(before) :]}
     assert charged == {f"{fault} 2"}
     assert anyone.outcomes()[f"{fault} 0"] == fault
 
@@ -75,9 +75,9 @@ def test_a_lost_reply_is_charged_and_a_lost_request_is_not(
         anyone.buy(f"{anyone.provider} {fault}")
 
     lost = [
-        entry["status"]
-        for entry in anyone.billed()
-        if entry["prompt"] == f"{anyone.provider} {fault}"
+        sale["status"]
+        for sale in anyone.billed()
+        if sale["prompt"] == f"{anyone.provider} {fault}"
     ]
     assert lost == billed_as
 
@@ -88,8 +88,8 @@ def test_a_cut_body_is_charged(anyone: Buyer) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
         anyone.buy(f"{anyone.provider} cut")
 
-    entry = anyone.billed()[-1]
-    assert (entry["prompt"], entry["status"]) == (f"{anyone.provider} cut", "lost")
+    sale = anyone.billed()[-1]
+    assert (sale["prompt"], sale["status"]) == (f"{anyone.provider} cut", "lost")
 
 
 def test_a_malformed_reply_is_charged(anyone: Buyer) -> None:

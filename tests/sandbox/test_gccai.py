@@ -34,10 +34,10 @@ def task_id_of(reply: httpx.Response) -> str:
     document = reply.json()
     assert (reply.status_code, document["code"]) == (200, 200)
     data = document["data"]
-    [entry] = data if isinstance(data, list) else [data]
-    assert entry.keys() == {"status", "task_id"}
-    assert entry["status"] == "submitted"
-    return str(entry["task_id"])
+    [task] = data if isinstance(data, list) else [data]
+    assert task.keys() == {"status", "task_id"}
+    assert task["status"] == "submitted"
+    return str(task["task_id"])
 
 
 def wait(buyer: Buyer, task_id: str) -> dict[str, Any]:
@@ -84,13 +84,13 @@ def test_a_task_costs_its_tariff_for_every_image(
 
     tabled = resolution.replace("0.5K", "512")
     fare = gccai.sandbox.tariff()["gccai"][tabled]
-    [entry] = gccai.billed()[before:]
-    assert Decimal(entry["amount_usd"]) == count * Decimal(fare["expected_usd"])
-    assert (entry["id"], entry["resolution"]) == (task["id"], tabled)
+    [sale] = gccai.billed()[before:]
+    assert Decimal(sale["amount_usd"]) == count * Decimal(fare["expected_usd"])
+    assert (sale["id"], sale["resolution"]) == (task["id"], tabled)
     costs = {task[name] for name in ("cost", "credits_cost") if name in task}
     [used] = costs
     worth = Decimal(str(used)) * Decimal(fare["usd_per_credit"])
-    assert worth == Decimal(entry["amount_usd"])
+    assert worth == Decimal(sale["amount_usd"])
 
 
 def test_several_images_differ_and_have_the_size_that_was_paid_for(
@@ -279,8 +279,8 @@ def test_a_task_without_a_result_is_charged(gccai: Buyer) -> None:
     polls = [gccai.poll(task_id).json()["data"] for _ in range(3)]
 
     assert [poll["result"] for poll in polls] == [None] * 3
-    entry = gccai.billed()[-1]
-    assert (entry["id"], entry["status"]) == (task_id, "no_image")
+    sale = gccai.billed()[-1]
+    assert (sale["id"], sale["status"]) == (task_id, "no_image")
 
 
 def test_fewer_images_cost_less(gccai: Buyer) -> None:

@@ -132,12 +132,12 @@ def test_an_image_has_the_size_asked_for_and_costs_its_tokens(
     assert {"modality": "IMAGE", "tokenCount": tokens} in usage[
         "candidatesTokensDetails"
     ]
-    entry = gemini.billed()[-1]
-    assert entry["id"] == answer["responseId"]
-    assert entry["resolution"] == resolution
-    assert entry["amount_nano_usd"] == cost_nano(usage)
+    sale = gemini.billed()[-1]
+    assert sale["id"] == answer["responseId"]
+    assert sale["resolution"] == resolution
+    assert sale["amount_nano_usd"] == cost_nano(usage)
     price = gemini.sandbox.tariff()["gemini"][resolution]
-    amount = Decimal(entry["amount_usd"])
+    amount = Decimal(sale["amount_usd"])
     assert abs(amount - Decimal(price["expected_usd"])) < Decimal("0.0025")
     assert amount <= Decimal(price["ceiling_usd"])
 
@@ -176,10 +176,10 @@ def test_answers_come_with_words_and_drafts_that_are_no_results(
     for answer in answers:
         thoughts = answer["usageMetadata"]["thoughtsTokenCount"]
         assert (thoughts > 0) == any("thought" in part for part in parts_of(answer))
-        with image_of(answer) as drawn:
-            assert drawn.size == (1024, 1024)
+        with image_of(answer) as image:
+            assert image.size == (1024, 1024)
     billed = gemini.billed()[-len(answers) :]
-    assert [entry["amount_nano_usd"] for entry in billed] == [
+    assert [sale["amount_nano_usd"] for sale in billed] == [
         cost_nano(answer["usageMetadata"]) for answer in answers
     ]
 
@@ -199,8 +199,8 @@ def test_unsaid_the_ratio_is_that_of_the_input_image(
 ) -> None:
     answer = answer_of(send(gemini, body("the same at dusk", *references)))
 
-    with image_of(answer) as drawn:
-        assert drawn.size == size
+    with image_of(answer) as image:
+        assert image.size == size
     prompt_details = answer["usageMetadata"]["promptTokensDetails"]
     assert prompt_details == [
         {"modality": "TEXT", "tokenCount": 4},
@@ -426,7 +426,7 @@ def test_each_distinct_query_of_a_search_is_charged(gemini: Buyer) -> None:
     ]
 
     counts = set()
-    for answer, entry in zip(answers, gemini.billed()[-12:], strict=True):
+    for answer, sale in zip(answers, gemini.billed()[-12:], strict=True):
         grounding = answer["candidates"][0].get("groundingMetadata", {})
         queries = {query for query in grounding.get("webSearchQueries", ()) if query}
         counts.add(len(queries))
@@ -435,7 +435,7 @@ def test_each_distinct_query_of_a_search_is_charged(gemini: Buyer) -> None:
         assert bool(results) == bool(queries)
         usage["totalTokenCount"] -= results
         searched = 14_000_000 * len(queries)
-        assert entry["amount_nano_usd"] == cost_nano(usage) + searched
+        assert sale["amount_nano_usd"] == cost_nano(usage) + searched
     assert len(counts) > 2
 
 
@@ -530,11 +530,11 @@ def test_a_refusal_has_many_disguises_and_costs_the_prompt(gemini: Buyer) -> Non
     assert len(stops) > 5
     assert stops <= POLICY
     assert not any(parts_of(answer) for answer in answers if "candidates" in answer)
-    billed = {entry["id"]: entry for entry in gemini.billed()}
+    billed = {sale["id"]: sale for sale in gemini.billed()}
     for answer in answers:
-        entry = billed[answer["responseId"]]
-        assert entry["status"] == "refused"
-        assert entry["amount_nano_usd"] == cost_nano(answer["usageMetadata"]) == 4_500
+        sale = billed[answer["responseId"]]
+        assert sale["status"] == "refused"
+        assert sale["amount_nano_usd"] == cost_nano(answer["usageMetadata"]) == 4_500
     outcomes = {request["outcome"] for request in gemini.sandbox.requests()[-48:]}
     assert outcomes == {"refusal"}
 
@@ -550,8 +550,8 @@ def test_an_answer_without_an_image_says_why_or_only_talks(gemini: Buyer) -> Non
         talks = answer["candidates"][0]["finishReason"] == "STOP"
         assert [part.keys() for part in parts_of(answer)] == [{"text"}] * talks
     billed = gemini.billed()[-len(answers) :]
-    assert {entry["status"] for entry in billed} == {"no_image"}
-    assert [entry["amount_nano_usd"] for entry in billed] == [
+    assert {sale["status"] for sale in billed} == {"no_image"}
+    assert [sale["amount_nano_usd"] for sale in billed] == [
         cost_nano(answer["usageMetadata"]) for answer in answers
     ]
 
@@ -563,8 +563,8 @@ def test_a_reply_that_nobody_can_read_is_charged(gemini: Buyer) -> None:
 
     with pytest.raises(json.JSONDecodeError):
         reply.json()
-    entry = gemini.billed()[-1]
-    assert (entry["prompt"], entry["status"]) == ("a harbour, torn", "lost")
+    sale = gemini.billed()[-1]
+    assert (sale["prompt"], sale["status"]) == ("a harbour, torn", "lost")
 
 
 def test_an_image_can_be_smaller_than_what_is_paid_for(gemini: Buyer) -> None:
@@ -572,8 +572,8 @@ def test_an_image_can_be_smaller_than_what_is_paid_for(gemini: Buyer) -> None:
 
     answer = answer_of(send(gemini, body("a small harbour")))
 
-    with image_of(answer) as drawn:
-        assert drawn.size == (512, 512)
+    with image_of(answer) as image:
+        assert image.size == (512, 512)
     assert gemini.billed()[-1]["amount_nano_usd"] > 33_600_000
 
 
@@ -582,10 +582,10 @@ def test_a_request_is_written_down_without_its_key_and_its_images(
 ) -> None:
     send(gemini, body("a harbour", inline()))
 
-    kept = gemini.sandbox.requests()[-1]
+    request = gemini.sandbox.requests()[-1]
 
-    assert kept["path"] == PATH
-    assert "x-goog-api-key" not in kept["headers"]
-    data = kept["body"]["contents"][0]["parts"][1]["inlineData"]["data"]
+    assert request["path"] == PATH
+    assert "x-goog-api-key" not in request["headers"]
+    data = request["body"]["contents"][0]["parts"][1]["inlineData"]["data"]
     assert "sha256" in data
-    assert KEY not in json.dumps(kept)
+    assert KEY not in json.dumps(request)

@@ -66,11 +66,11 @@ def test_a_task_that_ran_at_a_kill_goes_on(tmp_path: Path) -> None:
 
     with start_sandbox(tmp_path) as second, buyer_at(second, "foxapi") as buyer:
         ended = buyer.wait(task_id)
-        [entry] = second.bill()["entries"]
+        [sale] = second.bill()["entries"]
 
     assert running["status"] in ("pending", "processing")
     assert ended["status"] == "completed"
-    assert (entry["id"], entry["status"]) == (task_id, "delivered")
+    assert (sale["id"], sale["status"]) == (task_id, "delivered")
 
 
 def test_how_often_a_content_was_seen_survives_a_restart(tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ def test_the_model_id_is_the_resolution(
     [link] = urls_of(reply.json())
     with Image.open(BytesIO(nanobananaapi.download(link).content)) as image:
         assert image.size == size
-    entry = nanobananaapi.billed()[-1]
+    sale = nanobananaapi.billed()[-1]
     fare = nanobananaapi.sandbox.tariff()["nanobananaapi"][resolution]
-    assert entry["resolution"] == resolution
-    assert Decimal(entry["amount_usd"]) == Decimal(fare["ceiling_usd"])
+    assert sale["resolution"] == resolution
+    assert Decimal(sale["amount_usd"]) == Decimal(fare["ceiling_usd"])
 
 
 def test_nine_images_are_one_charge_of_nine_times_the_price(
@@ -48,9 +48,9 @@ def test_nine_images_are_one_charge_of_nine_times_the_price(
 
     files = {nanobananaapi.download(link).content for link in links}
     assert len(files) == len(links) == 9
-    [entry] = nanobananaapi.billed()[before:]
+    [sale] = nanobananaapi.billed()[before:]
     fare = nanobananaapi.sandbox.tariff()["nanobananaapi"]["1K"]
-    assert Decimal(entry["amount_usd"]) == 9 * Decimal(fare["expected_usd"])
+    assert Decimal(sale["amount_usd"]) == 9 * Decimal(fare["expected_usd"])
 
 
 def test_one_link_comes_as_text_or_as_a_list(nanobananaapi: Buyer) -> None:
@@ -171,5 +171,5 @@ def test_no_image_is_a_success_without_links_and_charged(
     for reply in replies:
         assert (reply.status_code, reply.json()["code"]) == (200, 0)
         assert not (reply.json()["data"] or {}).get("url")
-    statuses = [entry["status"] for entry in nanobananaapi.billed()[-4:]]
+    statuses = [sale["status"] for sale in nanobananaapi.billed()[-4:]]
     assert statuses == ["no_image"] * 4

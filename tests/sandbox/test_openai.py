@@ -65,10 +65,10 @@ def test_the_size_decides_pixels_and_price(
     [file] = files_of(openai, reply)
     with Image.open(BytesIO(file)) as image:
         assert image.size == expected
-    usage, entry = reply.json()["usage"], openai.billed()[-1]
+    usage, sale = reply.json()["usage"], openai.billed()[-1]
     assert usage["output_tokens"] == 1767 * expected[0] * expected[1] // 1024**2
-    assert entry["resolution"] == resolution
-    assert entry["amount_nano_usd"] == cost_nano(usage)
+    assert sale["resolution"] == resolution
+    assert sale["amount_nano_usd"] == cost_nano(usage)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_several_images_differ_and_are_one_charge(openai: Buyer, prompt: str) ->
     files = files_of(openai, reply)
     assert len(set(files)) == 3
     assert {file[8:12] for file in files} == {b"WEBP"}
-    [entry] = openai.billed()[before:]
-    assert entry["amount_nano_usd"] == cost_nano(reply.json()["usage"])
+    [sale] = openai.billed()[before:]
+    assert sale["amount_nano_usd"] == cost_nano(reply.json()["usage"])
     assert reply.json()["usage"]["output_tokens"] == 3 * 200
 
 

@@ -101,10 +101,10 @@ def test_a_storm_has_the_promised_mixture() -> None:
 def test_where_images_come_in_the_reply_it_is_the_reply_that_a_storm_cuts() -> None:
     faults = Faults("storm", seed=0)
     outside = [occasion(number) for number in range(20_000)]
-    inline = [replace(each, is_inline=True) for each in outside]
+    inline = [replace(purchase, is_inline=True) for purchase in outside]
 
-    before = [faults.at_purchase(each) for each in outside]
-    purchases = [faults.at_purchase(each) for each in inline]
+    before = [faults.at_purchase(purchase) for purchase in outside]
+    purchases = [faults.at_purchase(purchase) for purchase in inline]
 
     cut = purchases.count(Fault.CUT_BODY)
     assert 100 * cut / len(purchases) == pytest.approx(5, abs=0.5)

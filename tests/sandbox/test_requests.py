@@ -25,11 +25,11 @@ FIELDS: list[tuple[str, Any]] = [
 def test_a_form_is_kept_as_its_parts_in_order(apiai: Buyer) -> None:
     apiai.send_form(FIELDS)
 
-    kept = apiai.sandbox.requests()[-1]
+    request = apiai.sandbox.requests()[-1]
 
-    assert kept["path"] == "/api/workflow/nano-banana-2-2"
-    assert kept["headers"]["content-type"] == "multipart/form-data"
-    assert kept["body"] == [
+    assert request["path"] == "/api/workflow/nano-banana-2-2"
+    assert request["headers"]["content-type"] == "multipart/form-data"
+    assert request["body"] == [
         {"name": "PROMPT", "value": "a lamp"},
         {
             "name": "image",
@@ -66,10 +66,10 @@ def test_another_image_is_another_request(apiai: Buyer) -> None:
 def test_an_image_in_json_is_kept_as_its_digest(nanobananaapi: Buyer) -> None:
     nanobananaapi.buy(ref_images=["https://a.example/b.png", data_uri()])
 
-    kept = nanobananaapi.sandbox.requests()[-1]
+    request = nanobananaapi.sandbox.requests()[-1]
 
-    assert kept["path"] == "/v1/images/generate"
-    assert kept["body"]["ref_images"] == [
+    assert request["path"] == "/v1/images/generate"
+    assert request["body"]["ref_images"] == [
         "https://a.example/b.png",
         f"data:image/png;base64,<{len(image_file())} bytes, sha256 {SHA256}>",
     ]
@@ -78,20 +78,20 @@ def test_an_image_in_json_is_kept_as_its_digest(nanobananaapi: Buyer) -> None:
 def test_bare_base64_of_an_image_is_kept_as_its_digest_too(openai: Buyer) -> None:
     openai.buy(image=base64.b64encode(image_file()).decode())
 
-    kept = openai.sandbox.requests()[-1]
+    request = openai.sandbox.requests()[-1]
 
-    assert kept["outcome"] == "invalid"
-    assert kept["body"]["image"] == f"<{len(image_file())} bytes, sha256 {SHA256}>"
+    assert request["outcome"] == "invalid"
+    assert request["body"]["image"] == f"<{len(image_file())} bytes, sha256 {SHA256}>"
 
 
 def test_a_form_is_kept_without_the_key(apiai: Buyer) -> None:
     apiai.send_form([("PROMPT", f"a poster that says {KEY}")])
 
-    kept = apiai.sandbox.requests()[-1]
+    request = apiai.sandbox.requests()[-1]
 
-    assert kept["body"] == [{"name": "PROMPT", "value": "a poster that says ***"}]
-    assert "x-api-key" not in kept["headers"]
-    assert KEY not in str(kept)
+    assert request["body"] == [{"name": "PROMPT", "value": "a poster that says ***"}]
+    assert "x-api-key" not in request["headers"]
+    assert KEY not in str(request)
 
 
 @pytest.mark.parametrize("provider", ["nanobananaapi", "openai"])

@@ -72,9 +72,9 @@ def test_fewer_images_are_charged_for_what_came(
     links = urls_of(nanobananaapi.buy(f"{count} plates", num=count).json())
 
     fare = nanobananaapi.sandbox.tariff()["nanobananaapi"]["1K"]
-    entry = nanobananaapi.billed()[-1]
+    sale = nanobananaapi.billed()[-1]
     assert len(links) == image_count
-    assert Decimal(entry["amount_usd"]) == image_count * Decimal(fare["expected_usd"])
+    assert Decimal(sale["amount_usd"]) == image_count * Decimal(fare["expected_usd"])
 
 
 def test_an_image_can_be_smaller_than_what_is_paid_for(anyone: Buyer) -> None:
@@ -84,8 +84,8 @@ def test_an_image_can_be_smaller_than_what_is_paid_for(anyone: Buyer) -> None:
 
     with Image.open(BytesIO(first_image(anyone, reply))) as image:
         assert image.size == (512, 512)
-    entry = anyone.billed()[-1]
-    assert (entry["resolution"], entry["status"]) == ("1K", "delivered")
+    sale = anyone.billed()[-1]
+    assert (sale["resolution"], sale["status"]) == ("1K", "delivered")
 
 
 def test_a_page_in_front_of_the_service_sells_nothing(anyone: Buyer) -> None:

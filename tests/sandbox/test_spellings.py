@@ -77,10 +77,10 @@ def send(buyer: Buyer, body: object, path: str = PATH) -> httpx.Response:
 
 def assert_bought_as_asked(buyer: Buyer, reply: httpx.Response) -> None:
     answer = answer_of(reply)
-    with image_of(answer) as drawn:
-        assert drawn.size == (2752, 1536)
-    entry = buyer.billed()[-1]
-    assert (entry["id"], entry["resolution"]) == (answer["responseId"], "2K")
+    with image_of(answer) as image:
+        assert image.size == (2752, 1536)
+    sale = buyer.billed()[-1]
+    assert (sale["id"], sale["resolution"]) == (answer["responseId"], "2K")
     prompt_details = answer["usageMetadata"]["promptTokensDetails"]
     assert {"modality": "IMAGE", "tokenCount": 258} in prompt_details
 
@@ -134,13 +134,13 @@ def test_bytes_come_in_both_alphabets_with_padding_or_without(
     answer = answer_of(send(gemini, body))
 
     # Unsaid, the ratio is the input image's: so its bytes were read.
-    with image_of(answer) as drawn, Image.open(BytesIO(PHOTO)) as sent:
-        assert drawn.width / drawn.height == pytest.approx(
+    with image_of(answer) as image, Image.open(BytesIO(PHOTO)) as sent:
+        assert image.width / image.height == pytest.approx(
             sent.width / sent.height, rel=0.2
         )
-    kept = str(gemini.sandbox.requests()[-1]["body"])
-    assert "sha256" in kept
-    assert data.rstrip("=") not in kept
+    request = str(gemini.sandbox.requests()[-1]["body"])
+    assert "sha256" in request
+    assert data.rstrip("=") not in request
 
 
 @pytest.mark.parametrize("version", ["", "/v1", "/v1beta"])

@@ -217,9 +217,9 @@ def test_a_download_must_not_carry_the_key(buyer: Buyer) -> None:
 def test_requests_are_kept_without_the_key(buyer: Buyer) -> None:
     buyer.buy(f"a poster that says {KEY}", aspect_ratio="1:1")
 
-    kept = buyer.sandbox.requests()[-1]
+    request = buyer.sandbox.requests()[-1]
 
-    assert kept["provider"] == buyer.provider
-    assert kept["body"]["prompt"] == "a poster that says ***"
-    assert kept["headers"]["content-type"] == "application/json"
-    assert KEY not in json.dumps(kept)
+    assert request["provider"] == buyer.provider
+    assert request["body"]["prompt"] == "a poster that says ***"
+    assert request["headers"]["content-type"] == "application/json"
+    assert KEY not in json.dumps(request)

@@ -39,13 +39,13 @@ def main() -> int:
                     assert ended.code == 0
                     assert f"may open {files:,} files" in ended.stderr
                     assert_all_kept(folder, bill, rows)
-                    found = "all kept"
+                    verdict = "all kept"
                 except Exception as error:  # noqa: BLE001 - the others run all the same
-                    found, worst = f"FAILED: {error!r}\n{ended.stderr}", 1
+                    verdict, worst = f"FAILED: {error!r}\n{ended.stderr}", 1
             took_s = time.monotonic() - began
             sys.stdout.write(
                 f"{what}: {files} files, {at_once} at a time, {rows} rows, "
-                f"{took_s:.0f} s, {bill}: {found}\n"
+                f"{took_s:.0f} s, {bill}: {verdict}\n"
             )
             sys.stdout.flush()
     return worst

@@ -28,11 +28,11 @@ class Bill:
     """What the server charged, and the connections it saw, the question's included.
 
     Attributes:
-        most_open: At a time.
+        max_open: At a time.
     """
 
     purchases: int
-    most_open: int
+    max_open: int
     connections: int
 
 

@@ -34,7 +34,7 @@ class Bill:
 
     def __init__(self) -> None:
         self.purchases = 0
-        self.open = self.most_open = self.connections = 0
+        self.open = self.max_open = self.connections = 0
         self.began: dict[str, float] = {}
 
 
@@ -52,7 +52,7 @@ class Provider(FastConnection):
         super().connection_made(transport)
         self._bill.open += 1
         self._bill.connections += 1
-        self._bill.most_open = max(self._bill.most_open, self._bill.open)
+        self._bill.max_open = max(self._bill.max_open, self._bill.open)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it no more."""
@@ -85,7 +85,7 @@ class Provider(FastConnection):
         if path == "/bill":
             bill = {
                 "purchases": self._bill.purchases,
-                "most_open": self._bill.most_open,
+                "max_open": self._bill.max_open,
                 "connections": self._bill.connections,
             }
             return json_reply(bill)

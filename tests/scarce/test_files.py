@@ -40,7 +40,7 @@ def test_with_few_files_every_row_is_bought_once_and_kept(
 
     assert ended.code == 0, ended.stderr
     assert_all_kept(tmp_path, bill, ROWS)
-    assert bill.most_open < 64 - 20
+    assert bill.max_open < 64 - 20
     notice, *others = ended.stderr.splitlines()
     assert "1,000 purchases at a time need" in notice
     assert "may open 64 files, so at most" in notice
@@ -56,14 +56,14 @@ def test_a_limit_that_may_be_lifted_is_lifted_without_a_word(tmp_path: Path) -> 
 
     assert ended.code == 0
     assert ended.stderr == ""
-    assert bill.most_open > 50
+    assert bill.max_open > 50
 
 
 def test_the_limit_that_is_named_is_enough(tmp_path: Path) -> None:
     write_manifest(tmp_path, 1)
     with server(0.0) as shop:
-        told = run(tmp_path, "aimlapi", shop.url, 64).stderr
-        enough = int(told.partition("`ulimit -n ")[2].partition("`")[0])
+        output = run(tmp_path, "aimlapi", shop.url, 64).stderr
+        enough = int(output.partition("`ulimit -n ")[2].partition("`")[0])
         again = run(tmp_path, "aimlapi", shop.url, enough)
 
     assert again.code == 0
@@ -76,10 +76,10 @@ def test_with_too_few_files_to_store_anything_nothing_is_bought(
     write_manifest(tmp_path, 2)
     with server(0.0) as shop:
         ended = run(tmp_path, "aimlapi", shop.url, 32)
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
         assert ended.code == 1
-        assert bought == 0
+        assert purchases == 0
         assert "may open 32 files, and a run needs at least" in ended.stderr
         assert "Nothing was sent" in ended.stderr
         assert not (tmp_path / "out/m/images.zip").exists()

@@ -54,10 +54,10 @@ def test_a_run_that_may_not_start_its_threads_buys_nothing(tmp_path: Path) -> No
     with server(0.0) as shop:
         words = [*COMMAND, *words_for("aimlapi", shop.url, 2)]
         code, _, error = limited(enough_to_read, words, tmp_path)
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
     assert code == 1
-    assert bought == 0
+    assert purchases == 0
     assert "too few threads" in error
     assert "`ulimit -u`" in error
     assert "Nothing was sent" in error

@@ -23,11 +23,11 @@ from tests.simulation.breaks import BREAKS
 from tests.simulation.night import PROVIDERS, Report, live_through_night
 from tests.simulation.schedule import draw
 
-Told = tuple[int, Report | str]
+NightResult = tuple[int, Report | str]
 """A seed, and what came of it; the error's words if the night did not end."""
 
 
-def live_through_one(seed: int, rows: int, provider: str | None) -> Told:
+def live_through_one(seed: int, rows: int, provider: str | None) -> NightResult:
     """Live through the night of a seed."""
     os.environ["BATCHGEN_LOOPBACK_ONLY"] = "1"
     logging.disable()
@@ -40,22 +40,22 @@ def live_through_one(seed: int, rows: int, provider: str | None) -> Told:
 
 def replay(seed: int, rows: int, provider: str | None) -> str:
     """Return the command that lives through one night again."""
-    chosen = f" --provider {provider}" if provider else ""
-    return f"python -m tests.simulation --nights 1 --seed {seed} --rows {rows}{chosen}"
+    option = f" --provider {provider}" if provider else ""
+    return f"python -m tests.simulation --nights 1 --seed {seed} --rows {rows}{option}"
 
 
-def line_of(seed: int, told: Report) -> str:
+def line_of(seed: int, report: Report) -> str:
     """Return a night in one line."""
     kinds = {
-        "h": f"{told.hours:.1f}",
-        "s": f"{told.took_s:.1f}",
-        "requests": told.requests,
-        "429": told.throttled,
-        "rows": dict(told.statuses),
-        "lives": dict(told.lives),
+        "h": f"{report.hours:.1f}",
+        "s": f"{report.took_s:.1f}",
+        "requests": report.requests,
+        "429": report.throttled,
+        "rows": dict(report.statuses),
+        "lives": dict(report.lives),
     }
     words = " ".join(f"{name} {kind}" for name, kind in kinds.items())
-    return f"{seed} {told.schedule.provider} {told.digest} {words}"
+    return f"{seed} {report.schedule.provider} {report.digest} {words}"
 
 
 def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
@@ -65,12 +65,12 @@ def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
     broken = Counter(law for night in nights for law in night.broken)
     bad = sum(bool(night.broken) for night in nights)
     paced = [
-        night.most_in_a_minute / night.schedule.rpm
+        night.max_in_a_minute / night.schedule.rpm
         for night in nights
         if isinstance(night.schedule.rpm, int | float)
     ]
     kind = [night for night in nights if night.schedule.must_end_well]
-    used = [night.billed / night.budget for night in nights if night.budget]
+    shares = [night.billed / night.budget for night in nights if night.budget]
     yield "| what | figure |"
     yield "| --- | ---: |"
     for name, figure in {
@@ -84,8 +84,8 @@ def summary(nights: Sequence[Report], failed: int) -> Iterator[str]:
         "purchases among them": f"{sum(night.purchases for night in nights):,}",
         "429s": f"{sum(night.throttled for night in nights):,}",
         "runs by how they ended": _listed(lives),
-        "nights with a budget": len(used),
-        "dearest of them, share of its budget": f"{max(used, default=0):.3f}",
+        "nights with a budget": len(shares),
+        "dearest of them, share of its budget": f"{max(shares, default=0):.3f}",
         "fullest 60 s, share of `rpm`": f"{max(paced, default=0):.3f}",
         "nights with nothing in any row's way": len(kind),
         "of which complete": sum("ends_complete" not in entry.broken for entry in kind),
@@ -109,26 +109,26 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--provider", choices=sorted(PROVIDERS))
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--break", dest="broken", choices=sorted(BREAKS))
-    said = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     nights: list[Report] = []
     failed = 0
-    begin = partial(BREAKS[said.broken], setattr) if said.broken else None
-    with ProcessPoolExecutor(said.processes, initializer=begin) as pool:
-        begun = [
-            pool.submit(live_through_one, seed, said.rows, said.provider)
-            for seed in range(said.seed, said.seed + said.nights)
+    begin = partial(BREAKS[options.broken], setattr) if options.broken else None
+    with ProcessPoolExecutor(options.processes, initializer=begin) as pool:
+        futures = [
+            pool.submit(live_through_one, seed, options.rows, options.provider)
+            for seed in range(options.seed, options.seed + options.nights)
         ]
-        for each in begun:
-            seed, told = each.result()
-            if isinstance(told, Report):
-                nights.append(told)
-                _write(line_of(seed, told))
-                problem = shown(told.broken) if told.broken else ""
+        for future in futures:
+            seed, report = future.result()
+            if isinstance(report, Report):
+                nights.append(report)
+                _write(line_of(seed, report))
+                problem = shown(report.broken) if report.broken else ""
             else:
-                failed, problem = failed + 1, told
+                failed, problem = failed + 1, report
             if problem:
-                _write(problem, replay(seed, said.rows, said.provider))
-                if said.broken:
+                _write(problem, replay(seed, options.rows, options.provider))
+                if options.broken:
                     pool.shutdown(cancel_futures=True)
                     break
     _write("", *summary(nights, failed))

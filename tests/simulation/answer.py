@@ -41,12 +41,12 @@ class Answer:
 SILENCE = Answer(status=0, after_s=inf)
 
 
-def said(status: int, document: object, **headers: str) -> Answer:
+def json_answer(status: int, document: object, **headers: str) -> Answer:
     """Return JSON; underscores in names of headers stand for hyphens."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
     body = json.dumps(document).encode()
     return Answer(
-        status=status, body=body, headers={"content-type": "application/json", **named}
+        status=status, body=body, headers={"content-type": "application/json", **names}
     )
 
 
@@ -58,7 +58,7 @@ def picture(data: bytes) -> Answer:
     return Answer(body=data, headers={"content-type": "image/png"})
 
 
-def drawn(words: str) -> bytes:
+def draw_png(words: str) -> bytes:
     """Return a small PNG that no other words give."""
     header = struct.pack(">IIBBBBB", 8, 6, 8, 0, 0, 0, 0)
     pixels = zlib.compress((b"\0" + bytes(8)) * 6)

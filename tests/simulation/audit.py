@@ -43,24 +43,24 @@ def never_over_rate(case: Case) -> Iterator[str]:
     rpm = case.schedule.rpm
     if isinstance(rpm, str) or rpm is None:
         return
-    if (most := most_in_a_minute(case.books.arrivals)) > rpm:
-        yield f"{most} purchases arrived in 60 s, allowed {rpm:g}"
+    if (count := max_in_a_minute(case.books.arrivals)) > rpm:
+        yield f"{count} purchases arrived in 60 s, allowed {rpm:g}"
 
 
-def most_in_a_minute(times: Sequence[float]) -> int:
+def max_in_a_minute(times: Sequence[float]) -> int:
     """Return the purchases in the fullest 60 s, as the provider counts arrivals."""
-    first = most = 0
+    first = max_count = 0
     for number, at in enumerate(times):
         while times[first] <= at - WINDOW_S:
             first += 1
-        most = max(most, number - first + 1)
-    return most
+        max_count = max(max_count, number - first + 1)
+    return max_count
 
 
 def never_over_concurrency(case: Case) -> Iterator[str]:
-    said = case.schedule.concurrency
-    if isinstance(said, int) and case.seen.most_underway > said:
-        yield f"{case.seen.most_underway} purchases at once, allowed {said}"
+    allowed = case.schedule.concurrency
+    if isinstance(allowed, int) and case.seen.max_underway > allowed:
+        yield f"{case.seen.max_underway} purchases at once, allowed {allowed}"
 
 
 def money_is_exact(case: Case) -> Iterator[str]:
@@ -91,16 +91,16 @@ def nothing_is_bought_twice(case: Case) -> Iterator[str]:
         if before is not None and not _may_follow(before):
             yield f"{attempt['prompt']}: bought again after {before['state']}"
         last[part] = attempt
-    wanted: Counter[str] = Counter()
+    expected: Counter[str] = Counter()
     for _, prompt, n in case.asked:
-        wanted[prompt] += n
+        expected[prompt] += n
     good = case.bought_by_prompt(_is_good)
     killed = case.by_prompt(was_killed)
     for prompt, times in good.items():
-        if times > wanted[prompt] + killed[prompt]:
+        if times > expected[prompt] + killed[prompt]:
             yield (
                 f"{prompt}: {times} purchases were taken and told, wanted "
-                f"{wanted[prompt]}, cut off by kills {killed[prompt]}"
+                f"{expected[prompt]}, cut off by kills {killed[prompt]}"
             )
 
 
@@ -113,9 +113,9 @@ def unknown_is_bought_again_as_often_as_agreed(case: Case) -> Iterator[str]:
         unsure.discard(part)
         if attempt["state"] == "unknown":
             unsure.add(part)
-    most = case.job.max_unknown if case.job.on_unknown == "retry" else 0
+    max_unknown = case.job.max_unknown if case.job.on_unknown == "retry" else 0
     for (row_id, image), times in again.items():
-        if times > most:
+        if times > max_unknown:
             yield f"image {image} of line {row_id} of the ledger: {times} times"
 
 
@@ -128,7 +128,7 @@ def _may_follow(before: Record) -> bool:
 
 def _is_good(purchase: Purchase) -> int:
     """Say whether the client knew that it was accepted, and it did not fail."""
-    return purchase.told is not None and purchase.told_end is None
+    return purchase.read_at is not None and purchase.end_read_at is None
 
 
 def nothing_paid_is_lost(case: Case) -> Iterator[str]:
@@ -136,7 +136,7 @@ def nothing_paid_is_lost(case: Case) -> Iterator[str]:
     have = set(case.files.values())
     missing = case.bought_by_prompt(
         lambda entry: (
-            entry.told is not None
+            entry.read_at is not None
             and entry.fate in ("made", "gone")
             and hashlib.sha256(entry.image).hexdigest() not in have
         )
@@ -167,34 +167,36 @@ def table_is_whole(case: Case) -> Iterator[str]:
 
 def successes_open(case: Case) -> Iterator[str]:
     """A row that succeeded has its n own images, as the provider drew them."""
-    drawn = {
+    prompts_by_digest = {
         hashlib.sha256(purchase.image).hexdigest(): purchase.prompt
         for purchase in case.books.purchases
         if purchase.image
     }
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for row, (_, prompt, n) in zip(case.table, case.asked, strict=False):
-        found = [case.files.get(file["name"], "") for file in row["files"]]
-        seen.update(found)
-        if any(drawn.get(value) != prompt for value in found):
+        digests = [case.files.get(file["name"], "") for file in row["files"]]
+        counts.update(digests)
+        if any(prompts_by_digest.get(digest) != prompt for digest in digests):
             yield f"{prompt}: a file is missing, or no image of its own"
-        if row["status"] == "succeeded" and len(found) != n:
-            yield f"{prompt}: succeeded with {len(found)} of {n} images"
+        if row["status"] == "succeeded" and len(digests) != n:
+            yield f"{prompt}: succeeded with {len(digests)} of {n} images"
     members = len(case.files) - ("metadata.jsonl" in case.files)
-    if max(seen.values(), default=1) > 1 or members != len(seen):
-        yield f"{members} members for {len(seen)} files, or one stands twice"
+    if max(counts.values(), default=1) > 1 or members != len(counts):
+        yield f"{members} members for {len(counts)} files, or one stands twice"
 
 
 def refused_is_never_asked_again(case: Case) -> Iterator[str]:
     killed = case.by_prompt(was_killed)
-    told: dict[str, float] = {}
+    read_at: dict[str, float] = {}
     after: Counter[str] = Counter()
     for purchase in case.books.purchases:
         if FORBIDDEN not in purchase.prompt:
             continue
-        after[purchase.prompt] += purchase.at > told.get(purchase.prompt, purchase.at)
-        if purchase.told_end is not None:
-            told.setdefault(purchase.prompt, purchase.told_end)
+        after[purchase.prompt] += purchase.at > read_at.get(
+            purchase.prompt, purchase.at
+        )
+        if purchase.end_read_at is not None:
+            read_at.setdefault(purchase.prompt, purchase.end_read_at)
     for prompt, times in after.items():
         if times > killed[prompt]:
             yield f"{prompt}: asked {times} times after it was refused"
@@ -215,8 +217,8 @@ def outages_use_up_no_rows(case: Case) -> Iterator[str]:
             continue
         rows = {row_id for at, row_id in counted if first_s <= at < last_s}
         # Each process must find out anew.
-        begun = sum(outage.begins_s <= at < last_s for at in case.seen.begun_s)
-        if len(rows) > (Outage.TRIP - 1) * (1 + begun):
+        starts = sum(outage.begins_s <= at < last_s for at in case.seen.begun_s)
+        if len(rows) > (Outage.TRIP - 1) * (1 + starts):
             yield f"{len(rows)} rows had errors counted from {first_s:.0f} s on"
 
 
@@ -249,8 +251,8 @@ LAWS = (
 
 def broken_laws(case: Case) -> dict[str, list[str]]:
     """Return what breaks each law that is broken."""
-    found = {law.__name__: list(law(case)) for law in LAWS}
-    return {name: words for name, words in found.items() if words}
+    examples = {law.__name__: list(law(case)) for law in LAWS}
+    return {name: words for name, words in examples.items() if words}
 
 
 def shown(broken: dict[str, list[str]]) -> str:

@@ -44,30 +44,30 @@ def _unmarked(permit: Permit) -> AttemptContext:
 
 def _send_before_it_is_written(put: Put) -> None:
     mark, send = purchase._mark_sent, purchase._send
-    said: dict[int, object] = {}
+    replies: dict[int, object] = {}
 
     async def send_and_mark(run: Run, permit: Permit) -> AttemptContext | None:
         try:
-            said[id(permit)] = await send(
+            replies[id(permit)] = await send(
                 run, permit, _unmarked(permit), run.wire.lease()
             )
         except AttemptError as error:
-            said[id(permit)] = error
+            replies[id(permit)] = error
         return await mark(run, permit)
 
     async def recall(run: Run, permit: Permit, *_: object) -> object:
-        if isinstance(found := said.pop(id(permit)), AttemptError):
-            raise found
-        return found
+        if isinstance(reply := replies.pop(id(permit)), AttemptError):
+            raise reply
+        return reply
 
     put(purchase, "_mark_sent", send_and_mark)
     put(purchase, "_send", recall)
 
 
 def _spend_beyond_the_budget(put: Put) -> None:
-    async def reserve(self: Budget, wanted: Reservation) -> Reservation:
-        self.hold(wanted)
-        return wanted
+    async def reserve(self: Budget, reservation: Reservation) -> Reservation:
+        self.hold(reservation)
+        return reservation
 
     put(Budget, "reserve", reserve)
 
@@ -88,8 +88,8 @@ def _take_unknown_for_free(put: Put) -> None:
     def charge(
         price_of: PriceOf, context: AttemptContext, error: AttemptError
     ) -> Charged:
-        found = charge_of(price_of, context, error)
-        return Charged(Charge.NONE, 0) if found[0] is Charge.UNKNOWN else found
+        charged = charge_of(price_of, context, error)
+        return Charged(Charge.NONE, 0) if charged[0] is Charge.UNKNOWN else charged
 
     put(finish, "charge_of_failure", charge)
 

@@ -34,9 +34,9 @@ from batchgen.model import Job, Price, PriceList, Status, Terms, by_resolution
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.base import Provider
 from batchgen.providers.gccai import Gccai
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.folder import read_ledger
-from tests.drive import never_ask, run_job
+from tests.drive import run_job
 from tests.law import money_problems
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.till import HOST, KEY, UNIT, Goods, Habits, Prices, Till
@@ -51,7 +51,7 @@ RESOLUTIONS = ("1K", "2K", "4K")
 BRANDS = ("Acme", "Ümlaut & Söhne", "", 'no "name"', "E")
 KINDS = ("shoe", "hat")
 IN_FLIGHT = 64
-MOST_ROWS = 90
+MAX_ROWS = 90
 SLICE = 8
 LIVES = 40
 PATIENCE = 2
@@ -93,11 +93,11 @@ class Case:
     by: Mapping[str, Mapping[str, Decimal]]
 
 
-def draw(seed: int, most_rows: int = MOST_ROWS) -> Case:
+def draw(seed: int, max_rows: int = MAX_ROWS) -> Case:
     """Draw a run: rows, prices, budgets and the providers' habits."""
     rng = random.Random(f"budgets {seed}")
-    used = rng.choice([["aimlapi"], ["gccai"], ["aimlapi", "gccai"]])
-    goods = [_goods(rng, used, number) for number in range(rng.randint(20, most_rows))]
+    names = rng.choice([["aimlapi"], ["gccai"], ["aimlapi", "gccai"]])
+    goods = [_goods(rng, names, number) for number in range(rng.randint(20, max_rows))]
     ceilings = {
         (name, resolution): rng.randint(10_000, 400_000)
         for name in PROVIDERS
@@ -127,8 +127,8 @@ def draw(seed: int, most_rows: int = MOST_ROWS) -> Case:
     )
 
 
-def _goods(rng: random.Random, used: Sequence[str], number: int) -> Goods:
-    provider = rng.choice(used)
+def _goods(rng: random.Random, names: Sequence[str], number: int) -> Goods:
+    provider = rng.choice(names)
     return Goods(
         prompt=f"a cup {number}",
         provider=provider,
@@ -138,8 +138,10 @@ def _goods(rng: random.Random, used: Sequence[str], number: int) -> Goods:
     )
 
 
-def _share(rng: random.Random, whole: int, least: float, most: float) -> Decimal:
-    return Decimal(int(whole * rng.uniform(least, most)) * UNIT).scaleb(-9)
+def _share(
+    rng: random.Random, whole: int, min_share: float, max_share: float
+) -> Decimal:
+    return Decimal(int(whole * rng.uniform(min_share, max_share)) * UNIT).scaleb(-9)
 
 
 def _by(rng: random.Random, whole: int) -> dict[str, dict[str, Decimal]]:
@@ -155,7 +157,7 @@ def _by(rng: random.Random, whole: int) -> dict[str, dict[str, Decimal]]:
 
 
 @dataclass(kw_only=True)
-class Told:
+class RunReport:
     """What came of a run; sums in nano-dollars."""
 
     seed: int
@@ -233,20 +235,18 @@ class Spree:
         self.power.arm("any")
 
     async def _run(self) -> RunResult:
-        config = RunConfig(
-            providers={name: make() for name, make in PROVIDERS.items()},
-            keys=dict.fromkeys(PROVIDERS, KEY),
-            prices=_prices(self.case.ceilings),
-            consented=True,
-            ask=never_ask,
-            seed=self.case.seed,
-            offload=self.power.offload,
-            transport=self.till,
-            now=self.now,
-        )
         # So few rows are read ahead that full groups are passed over, as in a long job.
         with patch.object(scan, "SLICE", SLICE):
-            return await run_job(self.job, config)
+            return await run_job(
+                self.job,
+                providers={name: make() for name, make in PROVIDERS.items()},
+                keys=dict.fromkeys(PROVIDERS, KEY),
+                prices=_prices(self.case.ceilings),
+                seed=self.case.seed,
+                offload=self.power.offload,
+                transport=self.till,
+                now=self.now,
+            )
 
 
 def _job(case: Case, folder: Path) -> Job:
@@ -356,14 +356,14 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
             if nano > limits.day:
                 yield f"day {day} has {nano} of {limits.day} in the ledger"
     error = spree.last.error if spree.last else None
-    left = [entry.row.request.prompt for queue in rows for entry in queue]
-    if error is None and left:
-        yield f"{len(left)} rows are pending, and nothing says why"
+    prompts = [planned.row.request.prompt for queue in rows for planned in queue]
+    if error is None and prompts:
+        yield f"{len(prompts)} rows are pending, and nothing says why"
     if isinstance(error, GroupsFull):
-        known: Counter[ColumnValue] = Counter()
+        used: Counter[ColumnValue] = Counter()
         for group, nano in by_group:
-            known.update(dict.fromkeys(column_values_of(group), nano))
-        yield from _judge_left(spree, left, known)
+            used.update(dict.fromkeys(column_values_of(group), nano))
+        yield from _judge_left(spree, prompts, used)
     elif limits.run is not None and type(error) is BudgetReached:
         dearest = 5 * UNIT * max(spree.case.ceilings.values())
         if limits.run - spent - totals.at_risk >= dearest:
@@ -371,14 +371,14 @@ def _judge_ledger(spree: Spree) -> Iterator[str]:
 
 
 def _judge_left(
-    spree: Spree, left: Sequence[str], known: Counter[ColumnValue]
+    spree: Spree, prompts: Sequence[str], used: Counter[ColumnValue]
 ) -> Iterator[str]:
     """Judge that in each group with rows left one of them does not fit."""
     room: dict[tuple[str, ...], float] = {}
     dearest: Counter[tuple[str, ...]] = Counter()
-    for goods in (good for good in spree.case.goods if good.prompt in left):
+    for goods in (good for good in spree.case.goods if good.prompt in prompts):
         column_values = [
-            ColumnValue(value, goods.labels[value]) for value in spree.case.by
+            ColumnValue(column, goods.labels[column]) for column in spree.case.by
         ]
         group = (
             goods.provider,
@@ -387,7 +387,7 @@ def _judge_left(
         price = goods.n * UNIT * spree.case.ceilings[goods.provider, goods.resolution]
         dearest[group] = max(dearest[group], price)
         room[group] = min(
-            _of(spree.limits, column_value) - known[column_value]
+            _of(spree.limits, column_value) - used[column_value]
             for column_value in column_values
         )
     for group, price in dearest.items():
@@ -395,35 +395,35 @@ def _judge_left(
             yield f"rows of {group} were left, and {room[group]} as well"
 
 
-def spend(seed: int, most_rows: int = MOST_ROWS) -> Told:
+def spend(seed: int, max_rows: int = MAX_ROWS) -> RunReport:
     """Live through the run of a seed, in memory where there is any, and judge it."""
     memory = Path("/dev/shm")
     where = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(dir=where, prefix="budget-") as folder:
-        spree = Spree(draw(seed, most_rows), Path(folder))
+        spree = Spree(draw(seed, max_rows), Path(folder))
         live_through(spree.live, seed=seed)
         broken = list(judge(spree))
-    limits, used = spree.limits, {}
+    limits, shares = spree.limits, {}
     if limits.run:
-        used["run"] = spree.till.billed / limits.run
+        shares["run"] = spree.till.billed / limits.run
     if limits.day:
-        used["day"] = max(_billed_by_day(spree).values(), default=0) / limits.day
+        shares["day"] = max(_billed_by_day(spree).values(), default=0) / limits.day
     if limits.by:
         column_values = _billed_by_share(spree).items()
-        used["by"] = max(
+        shares["by"] = max(
             (nano / limit for key, nano in column_values if (limit := limits.of(key))),
             default=0,
         )
-    return Told(
+    return RunReport(
         seed=seed,
         broken=broken,
         ends=spree.ends,
-        in_flight=spree.till.most_underway,
-        used=used,
+        in_flight=spree.till.max_underway,
+        used=shares,
     )
 
 
-def spend_one(seed: int) -> Told | str:
+def spend_one(seed: int) -> RunReport | str:
     """Do it in a process of its own; the error's words if it did not end."""
     os.environ["BATCHGEN_LOOPBACK_ONLY"] = "1"
     logging.disable()
@@ -439,15 +439,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0, help="of the first run")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    asked = parser.parse_args(arguments)
-    seeds = range(asked.seed, asked.seed + asked.runs)
-    runs: list[Told] = []
+    options = parser.parse_args(arguments)
+    seeds = range(options.seed, options.seed + options.runs)
+    runs: list[RunReport] = []
     bad = 0
-    with ProcessPoolExecutor(asked.processes) as pool:
-        for seed, told in zip(seeds, pool.map(spend_one, seeds), strict=True):
-            if isinstance(told, Told):
-                runs.append(told)
-            problem = told if isinstance(told, str) else "\n".join(told.broken)
+    with ProcessPoolExecutor(options.processes) as pool:
+        for seed, report in zip(seeds, pool.map(spend_one, seeds), strict=True):
+            if isinstance(report, RunReport):
+                runs.append(report)
+            problem = report if isinstance(report, str) else "\n".join(report.broken)
             if problem:
                 bad += 1
                 replay = f"python -m tests.simulation.budgets --runs 1 --seed {seed}"
@@ -456,7 +456,7 @@ def main(arguments: Sequence[str]) -> int:
     return int(bad > 0)
 
 
-def summary(runs: Sequence[Told], bad: int) -> Iterator[str]:
+def summary(runs: Sequence[RunReport], bad: int) -> Iterator[str]:
     """Yield a table in Markdown."""
     ends: Counter[str] = sum((run.ends for run in runs), Counter())
     yield "| what | figure |"
@@ -465,12 +465,12 @@ def summary(runs: Sequence[Told], bad: int) -> Iterator[str]:
     yield f"| runs that broke a law | {bad} |"
     in_flight = max((run.in_flight for run in runs), default=0)
     yield f"| most purchases in flight | {in_flight} |"
-    listed = ", ".join(f"{name} {count}" for name, count in ends.most_common())
-    yield f"| how they ended | {listed} |"
+    ends_text = ", ".join(f"{name} {count}" for name, count in ends.most_common())
+    yield f"| how they ended | {ends_text} |"
     for kind in ("run", "day", "by"):
-        used = [run.used[kind] for run in runs if kind in run.used]
-        most = f"{max(used, default=0):.4f}"
-        yield f"| limits of kind `{kind}` | {len(used)}, used to {most} at most |"
+        shares = [run.used[kind] for run in runs if kind in run.used]
+        max_used = f"{max(shares, default=0):.4f}"
+        yield f"| limits of kind `{kind}` | {len(shares)}, used to {max_used} at most |"
 
 
 if __name__ == "__main__":

@@ -32,11 +32,11 @@ class Seen:
     """What stands in neither book.
 
     Attributes:
-        most_underway: Purchases that were on the wire at once.
+        max_underway: Purchases that were on the wire at once.
         begun_s: When each process began.
     """
 
-    most_underway: int
+    max_underway: int
     begun_s: Sequence[float]
 
 

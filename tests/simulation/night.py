@@ -18,11 +18,11 @@ from batchgen.model import Job, Price, PriceList, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.providers.base import Provider
 from batchgen.providers.foxapi import FoxApi
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.handle import RunHandle
-from tests.drive import never_ask, run_job
+from tests.drive import run_job
 from tests.prices import at
-from tests.simulation.audit import broken_laws, most_in_a_minute
+from tests.simulation.audit import broken_laws, max_in_a_minute
 from tests.simulation.case import Seen, open_case
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.schedule import BEGAN, Interruption, Schedule
@@ -59,7 +59,7 @@ class Report:
     requests: int
     purchases: int
     throttled: int
-    most_in_a_minute: int
+    max_in_a_minute: int
     billed: int
     budget: int
     at_risk: int
@@ -177,24 +177,22 @@ class Night:
 
     async def _run(self) -> RunResult:
         job, self.handle = self.job, RunHandle()
-        config = RunConfig(
+        return await run_job(
+            job,
             providers={name: make() for name, make in PROVIDERS.items()},
             keys={job.providers[0]: KEY},
             prices=self._prices,
-            consented=True,
-            ask=never_ask,
             handle=self.handle,
             seed=self.schedule.seed,
             offload=self.power.offload,
             transport=self.transport,
             now=lambda: BEGAN + int(anyio.current_time() * 1e6),
         )
-        return await run_job(job, config)
 
     def report(self, took_s: float) -> Report:
         """Judge the night, and sum it up."""
         books, service = self.service.books, self.service
-        seen = Seen(self.transport.most_underway, self.begun_s)
+        seen = Seen(self.transport.max_underway, self.begun_s)
         case = open_case(self.schedule, self.job, books, self.asked, seen)
         at_risk = sum(
             int(row["at_risk_usd"].scaleb(9))
@@ -210,7 +208,7 @@ class Night:
             requests=books.requests,
             purchases=len(books.purchases),
             throttled=books.throttled,
-            most_in_a_minute=most_in_a_minute(books.arrivals),
+            max_in_a_minute=max_in_a_minute(books.arrivals),
             billed=books.billed,
             budget=int((self.job.max_cost or Decimal(0)).scaleb(9)),
             at_risk=at_risk,

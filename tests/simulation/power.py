@@ -77,8 +77,8 @@ class Power:
         grown = self._size() - before
         if grown > 0:
             is_whole = self._rng.random() < 0.5
-            kept = grown if is_whole else self._rng.randrange(grown)
-            self._torn = before + kept
+            length = grown if is_whole else self._rng.randrange(grown)
+            self._torn = before + length
             self.check("stored")
         return result
 

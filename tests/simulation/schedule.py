@@ -136,12 +136,12 @@ class Schedule:
 
     def outage_at(self, now_s: float) -> Outage | None:
         """Return what fails for everybody at a time."""
-        found = (
+        outages = (
             outage
             for outage in self.outages
             if outage.begins_s <= now_s < outage.ends_s
         )
-        return next(found, None)
+        return next(outages, None)
 
     def latency_at(self, now_s: float) -> float:
         """Return how long an image takes as a rule when it is begun now."""
@@ -193,8 +193,8 @@ def _said_rpm(
     return rng.choice([None, "auto", fits, fits, max(2, int(fits * 0.8)), fits * 2])
 
 
-def _share(rng: random.Random, most: float) -> float:
-    return rng.choice([0.0, rng.uniform(0.0, most)])
+def _share(rng: random.Random, max_share: float) -> float:
+    return rng.choice([0.0, rng.uniform(0.0, max_share)])
 
 
 def _kind_odds(rng: random.Random) -> Odds:
@@ -228,12 +228,12 @@ def _odds(rng: random.Random) -> Odds:
 
 
 def _outages(rng: random.Random, night_s: float) -> list[Outage]:
-    found = []
+    outages = []
     for _ in range(rng.choice([0, 1, 1, 2, 3])):
         begins = rng.uniform(0, night_s)
         lasts = night_s * rng.choice([0.01, 0.05, 0.25])
-        found.append(Outage(begins, begins + lasts, rng.choice(DOWNS)))
-    return found
+        outages.append(Outage(begins, begins + lasts, rng.choice(DOWNS)))
+    return outages
 
 
 def _interruptions(rng: random.Random, night_s: float) -> list[Interruption]:

@@ -15,7 +15,7 @@ from math import inf
 
 import httpx
 
-from tests.simulation.answer import PAGE, SILENCE, Answer, drawn, page, picture
+from tests.simulation.answer import PAGE, SILENCE, Answer, draw_png, page, picture
 from tests.simulation.schedule import Schedule
 from tests.simulation.shapes import SHAPES, Purchase
 
@@ -157,7 +157,7 @@ class Service:
             no = self._shape.error(400, "blocked by our content policy")
             return self._ends(purchase, "refused", no)
         chance = self._rng.random()
-        for share, way in (
+        for share, respond in (
             (odds.throttled, lambda _: self._throttle(3.0)),
             (odds.error, lambda _: self._shape.error(500, "it broke")),
             (odds.page, self._page),
@@ -165,7 +165,7 @@ class Service:
             (odds.empty, self._empty),
         ):
             if chance < share:
-                return way(purchase)
+                return respond(purchase)
             chance -= share
         return None
 
@@ -173,7 +173,7 @@ class Service:
         purchase.fate = fate
 
         def heard() -> None:
-            purchase.told_end = self._clock()
+            purchase.end_read_at = self._clock()
 
         return replace(answer, heard=heard)
 
@@ -192,9 +192,9 @@ class Service:
                 return Answer(after_s=took_s, breaks=self._rng.choice(LOSSES))
             case _:
                 whole = self._shape.bought(purchase, [f"{HOST}/images/x"], inline=False)
-                kept = self._rng.randrange(len(whole.body))
+                length = self._rng.randrange(len(whole.body))
                 broken = self._rng.choice(LOSSES)
-                return replace(whole, after_s=took_s, breaks=broken, kept=kept)
+                return replace(whole, after_s=took_s, breaks=broken, kept=length)
 
     def _empty(self, purchase: Purchase) -> Answer | None:
         if self._shape.works_by_tasks:
@@ -246,7 +246,7 @@ class Service:
 
     def _told(self, purchase: Purchase) -> Callable[[], None]:
         def heard() -> None:
-            purchase.told = self._clock()
+            purchase.read_at = self._clock()
 
         return heard
 
@@ -262,13 +262,13 @@ class Service:
             purchase.billed = 50_000_000
         else:
             # Around the price as a rule, up to the ceiling now and then.
-            most = 277_500 if self._happens(0.1) else 190_000
-            purchase.billed = 500 * self._rng.randint(170_000, most)
+            max_credits = 277_500 if self._happens(0.1) else 190_000
+            purchase.billed = 500 * self._rng.randint(170_000, max_credits)
         day = int(purchase.at // self._schedule.day_s)
         self._sold[day] = self._sold.get(day, 0) + 1
 
     def _make(self, purchase: Purchase) -> None:
-        purchase.image = drawn(f"{purchase.id}: {purchase.prompt}")
+        purchase.image = draw_png(f"{purchase.id}: {purchase.prompt}")
 
     def _fresh(self, purchase: Purchase) -> list[str]:
         """Return links that are new, the same one twice now and then."""
@@ -304,7 +304,7 @@ class Service:
         return self._shape.task(purchase, "completed", self._fresh(purchase))
 
     def _unread(self, purchase: Purchase) -> Answer:
-        ways = [
+        replies = [
             self._shape.error(503, "try again"),
             page(),
             SILENCE,
@@ -312,8 +312,8 @@ class Service:
         ]
         # A task that is not there yet, or has no result yet.
         if purchase.doubts < DOUBTS and self._clock() < purchase.at + 10:
-            ways.append(self._shape.error(404, "no such task"))
-        answer = self._rng.choice(ways)
+            replies.append(self._shape.error(404, "no such task"))
+        answer = self._rng.choice(replies)
         purchase.doubts += answer.status == 404
         return answer
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tests.simulation.answer import Answer, said
+from tests.simulation.answer import Answer, json_answer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,8 +19,8 @@ class Purchase:
         billed: Nano-dollars.
         fate: What came of it: `made`, or what went wrong.
         ready_at: When its image is made, or its task fails.
-        told: When the client had read that it is accepted or made.
-        told_end: When it had read of its end without an image.
+        read_at: When the client had read that it is accepted or made.
+        end_read_at: When it had read of its end without an image.
         doubts: Polls that met a passing doubt, and downloads that broke.
     """
 
@@ -31,8 +31,8 @@ class Purchase:
     fate: str = "made"
     ready_at: float = 0.0
     image: bytes = b""
-    told: float | None = None
-    told_end: float | None = None
+    read_at: float | None = None
+    end_read_at: float | None = None
     doubts: int = 0
     broken: int = 0
     links: list[str] = field(default_factory=list)
@@ -66,17 +66,17 @@ class AimlShape:
     works_by_tasks = False
 
     def error(self, status: int, words: str, **headers: str) -> Answer:
-        return said(status, {"message": words, "statusCode": status}, **headers)
+        return json_answer(status, {"message": words, "statusCode": status}, **headers)
 
     def bought(self, purchase: Purchase, links: list[str], *, inline: bool) -> Answer:
         text = base64.b64encode(purchase.image).decode()
         data = [{"b64_json": text}] if inline else [{"url": link} for link in links]
-        return said(200, self._body(purchase, data), x_inference_id=purchase.id)
+        return json_answer(200, self._body(purchase, data), x_inference_id=purchase.id)
 
     def empty(self, purchase: Purchase) -> Answer:
         words = {"message": "here is what I would draw"}
         body = self._body(purchase, []) | words
-        return said(200, body, x_inference_id=purchase.id)
+        return json_answer(200, body, x_inference_id=purchase.id)
 
     @staticmethod
     def _body(purchase: Purchase, data: object) -> dict[str, object]:
@@ -93,24 +93,24 @@ class FoxShape:
     works_by_tasks = True
 
     def error(self, status: int, words: str, **headers: str) -> Answer:
-        return said(status, {"error": {"message": words}}, **headers)
+        return json_answer(status, {"error": {"message": words}}, **headers)
 
     def bought(self, purchase: Purchase, links: list[str], *, inline: bool) -> Answer:
-        shown = {"id": purchase.id, "status": "processing"}
-        return said(200, shown | {"task_info": {"estimated_time": 20}})
+        document = {"id": purchase.id, "status": "processing"}
+        return json_answer(200, document | {"task_info": {"estimated_time": 20}})
 
     def empty(self, purchase: Purchase) -> Answer:
         return self.task(purchase, "completed", [])
 
     def task(self, purchase: Purchase, status: str, links: list[str]) -> Answer:
-        shown: dict[str, object] = {"id": purchase.id, "status": status}
+        document: dict[str, object] = {"id": purchase.id, "status": status}
         if status == "completed":
-            shown["results"] = [{"url": link} for link in links]
+            document["results"] = [{"url": link} for link in links]
         if status == "failed":
             refused = purchase.fate == "refused"
             words = "blocked by our content policy" if refused else "it did not work"
-            shown["error"] = {"code": "generation_failed", "message": words}
-        return said(200, shown)
+            document["error"] = {"code": "generation_failed", "message": words}
+        return json_answer(200, document)
 
 
 SHAPES: Mapping[str, Shape] = {"aimlapi": AimlShape(), "foxapi": FoxShape()}

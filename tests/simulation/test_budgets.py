@@ -17,15 +17,15 @@ from tests.simulation.till import UNIT, Goods, Habits
 from tests.virtual import live_through
 
 RUNS = 30
-MOST_ROWS = 36
+MAX_ROWS = 36
 LABELS = {"brand": "Acme", "kind": "hat"}
 
 
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_no_bill_passes_a_budget_in_all_by_day_or_by_value(seed: int) -> None:
-    told = spend(seed, MOST_ROWS)
+    report = spend(seed, MAX_ROWS)
 
-    assert told.broken == []
+    assert report.broken == []
 
 
 @pytest.mark.parametrize("seed", [130, 151])
@@ -40,7 +40,7 @@ def test_a_row_dearer_than_a_whole_day_ends_the_run_and_no_day_is_waited_for() -
 def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
     tmp_path: Path,
 ) -> None:
-    most = 100_000
+    max_cost = 100_000
     names = [f"a cup {number}" for number in range(6)]
     goods = [
         Goods(prompt=name, provider="aimlapi", resolution="1K", n=1, labels=LABELS)
@@ -50,13 +50,13 @@ def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
     case = replace(
         draw(0),
         goods=goods,
-        ceilings=dict.fromkeys(draw(0).ceilings, most),
+        ceilings=dict.fromkeys(draw(0).ceilings, max_cost),
         habits=Habits(order="random", charges="ceiling", lost=0, empty=0, refused=0),
         began=MIDNIGHT - 5,
         kills=[],
         rpm=6.0,
         run=None,
-        day=Decimal(2 * most * UNIT).scaleb(-9),
+        day=Decimal(2 * max_cost * UNIT).scaleb(-9),
         waits=True,
         by={},
     )
@@ -71,15 +71,15 @@ def test_a_run_sleeps_over_to_the_next_day_and_no_day_pays_for_another(
 
 
 def test_the_runs_that_are_drawn_have_budgets_of_every_kind_and_reach_them() -> None:
-    drawn = [draw(seed, MOST_ROWS) for seed in range(RUNS)]
+    cases = [draw(seed, MAX_ROWS) for seed in range(RUNS)]
 
     kinds = Counter(
         kind
-        for case in drawn
+        for case in cases
         for kind, limit in (("run", case.run), ("day", case.day), ("by", case.by))
         if limit
     )
     assert min(kinds["run"], kinds["day"], kinds["by"]) >= 3
-    assert any(case.kills for case in drawn)
-    assert {case.waits for case in drawn} == {True, False}
-    assert len({case.habits.order for case in drawn}) > 3
+    assert any(case.kills for case in cases)
+    assert {case.waits for case in cases} == {True, False}
+    assert len({case.habits.order for case in cases}) > 3

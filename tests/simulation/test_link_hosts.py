@@ -20,10 +20,11 @@ from batchgen.cli.meter import Meter, View
 from batchgen.errors import LinksUnreachable
 from batchgen.model import Job, Status, Terms
 from batchgen.providers.aimlapi import AimlApi
-from batchgen.runner.config import RunConfig, RunResult
+from batchgen.runner.config import RunResult
 from batchgen.runner.progress import Progress
-from tests.drive import never_ask, run_job
-from tests.simulation.answer import drawn
+from tests.drive import run_job
+from tests.runs.desk import statuses
+from tests.simulation.answer import draw_png
 from tests.simulation.schedule import BEGAN
 from tests.virtual import live_through
 
@@ -68,7 +69,7 @@ class Sellers(httpx.AsyncBaseTransport):
             body = b"".join([part async for part in request.stream])  # type: ignore[union-attr]
             return await self._sell(json.loads(body)["prompt"], request)
         await anyio.sleep(1.0)
-        image = drawn(request.url.path)
+        image = draw_png(request.url.path)
         return httpx.Response(
             200,
             headers={"content-type": "image/png", "content-length": str(len(image))},
@@ -122,24 +123,24 @@ class Desk:
             providers=("aimlapi",),
             terms={"aimlapi": terms},
         )
-        config = RunConfig(
-            providers={"aimlapi": AimlApi()},
-            keys={"aimlapi": "key-of-the-minutes"},
-            prices={"aimlapi": AimlApi.prices},
-            consented=True,
-            ask=never_ask,
-            progress=Progress(notice=self.notices.append),
-            offload=_inline,
-            transport=self.sellers,
-            now=lambda: BEGAN + int(anyio.current_time() * 1e6),
-            # The pauses are drawn, and 15 minutes are near what unlucky ones add up to.
-            seed=7,
-        )
+        progress = Progress(notice=self.notices.append)
         began = anyio.current_time()
-        meter = Meter(config.progress)
+        meter = Meter(progress)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, meter)
-            self.outcome = await run_job(job, config)
+            self.outcome = await run_job(
+                job,
+                providers={"aimlapi": AimlApi()},
+                keys={"aimlapi": "key-of-the-minutes"},
+                prices={"aimlapi": AimlApi.prices},
+                progress=progress,
+                offload=_inline,
+                transport=self.sellers,
+                now=lambda: BEGAN + int(anyio.current_time() * 1e6),
+                # The pauses are draw_png, and 15 minutes are near what unlucky ones add
+                # up to.
+                seed=7,
+            )
             tasks.cancel_scope.cancel()
         self.took_s = anyio.current_time() - began
 
@@ -154,11 +155,6 @@ class Desk:
 
 async def _inline(work: Callable[..., Any], *args: Any, **named: Any) -> Any:
     return work(*args, **named)
-
-
-def statuses(outcome: RunResult) -> dict[Status, int]:
-    assert outcome.totals is not None
-    return {status: count for status, count in outcome.totals.rows.items() if count}
 
 
 @pytest.mark.parametrize("failure", [refused, unknown_name])
@@ -209,10 +205,10 @@ def test_time_left_grows_only_with_the_reason_that_links_are_waited_for(
 
     desk.run()
 
-    shown = [view for view in desk.views if view.left_s is not None]
+    views = [view for view in desk.views if view.left_s is not None]
     grown = [
         later
-        for before, later in pairwise(shown)
+        for before, later in pairwise(views)
         if (later.left_s or 0) > (before.left_s or 0)
     ]
     assert grown

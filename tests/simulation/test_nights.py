@@ -30,16 +30,16 @@ from tests.simulation.schedule import (
 ROWS = 120
 
 
-def check(told: Report, said: object) -> None:
-    assert not told.broken, f"{shown(told.broken)}\n{said}"
+def check(report: Report, night: object) -> None:
+    assert not report.broken, f"{shown(report.broken)}\n{night}"
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
 @pytest.mark.parametrize("seed", range(1000, 1005))
 def test_every_law_holds_in_a_night(seed: int, provider: str) -> None:
-    told = live_through_night(draw(seed, ROWS, provider))
+    report = live_through_night(draw(seed, ROWS, provider))
 
-    check(told, replay(seed, ROWS, provider))
+    check(report, replay(seed, ROWS, provider))
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
@@ -61,12 +61,12 @@ def test_a_night_with_a_long_outage_and_kills_ends_complete(provider: str) -> No
             Interruption(8000.0, "kill", "stored", 0.0),
         ],
     )
-    told = live_through_night(schedule)
+    report = live_through_night(schedule)
 
-    check(told, schedule)
-    assert told.statuses == {"succeeded": ROWS}
-    assert told.lives["killed"] == 2
-    assert told.hours > 2
+    check(report, schedule)
+    assert report.statuses == {"succeeded": ROWS}
+    assert report.lives["killed"] == 2
+    assert report.hours > 2
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
@@ -80,11 +80,11 @@ def test_an_outage_of_two_hours_uses_up_no_row(kind: Down, provider: str) -> Non
         concurrency=8,
         outages=[Outage(600.0, 7800.0, kind)],
     )
-    told = live_through_night(schedule)
+    report = live_through_night(schedule)
 
-    check(told, schedule)
-    assert told.statuses == {"succeeded": ROWS}
-    assert told.purchases < 1.5 * ROWS
+    check(report, schedule)
+    assert report.statuses == {"succeeded": ROWS}
+    assert report.purchases < 1.5 * ROWS
 
 
 @pytest.mark.parametrize("kind", DOWNS)
@@ -98,17 +98,17 @@ def test_the_few_rows_that_are_left_outlive_an_outage(kind: Down, rows: int) -> 
         concurrency=2,
         outages=[Outage(0.0, 7200.0, kind)],
     )
-    told = live_through_night(schedule)
+    report = live_through_night(schedule)
 
-    check(told, schedule)
+    check(report, schedule)
     # Where somebody takes questions and never answers one, or answers them in front of
     # a dead service, one of the rows is tried, and may be lost.
     may_be_held = (
         {"succeeded", "held"} if kind in ("reset", "silent", "door") else {"succeeded"}
     )
-    assert set(told.statuses) <= may_be_held
+    assert set(report.statuses) <= may_be_held
     # What surely costs nothing is tried a few times before anybody is asked.
-    assert told.purchases <= (5 if kind == "json" else 2) * rows
+    assert report.purchases <= (5 if kind == "json" else 2) * rows
 
 
 @pytest.mark.parametrize("begins_s", [1.0, 6.0, 12.0, 17.0, 19.0, 20.0, 21.0, 22.0])
@@ -125,12 +125,12 @@ def test_a_living_front_door_is_no_proof_that_the_outage_is_over(
         latency_s=2.0,
         outages=[Outage(begins_s, begins_s + 20.0, "door")],
     )
-    told = live_through_night(schedule)
+    report = live_through_night(schedule)
 
-    check(told, schedule)
-    assert told.statuses == {"succeeded": 150}
+    check(report, schedule)
+    assert report.statuses == {"succeeded": 150}
     # What was lost as it began, and a few rows that found out.
-    assert told.purchases <= 150 + at_once + 8
+    assert report.purchases <= 150 + at_once + 8
 
 
 @pytest.mark.parametrize("provider", ["aimlapi", "foxapi"])
@@ -160,10 +160,10 @@ def test_a_kill_in_the_only_image_that_was_ever_written_leaves_a_zip() -> None:
 def test_a_stop_before_anything_is_planned_still_counts_all_rows() -> None:
     interruptions = [Interruption(1 / 64, "stop", "", 0.0)]
     schedule = Schedule(seed=4, provider="aimlapi", rows=3, interruptions=interruptions)
-    told = live_through_night(schedule)
+    report = live_through_night(schedule)
 
-    check(told, schedule)
-    assert told.lives == {"stopped": 1, "ended": 1}
+    check(report, schedule)
+    assert report.lives == {"stopped": 1, "ended": 1}
 
 
 def test_a_disk_that_stalls_lets_no_more_leave_in_any_minute() -> None:
@@ -171,10 +171,10 @@ def test_a_disk_that_stalls_lets_no_more_leave_in_any_minute() -> None:
     schedule = Schedule(
         seed=5, provider="aimlapi", rows=ROWS, rpm=30, latency_s=2.0, stalls=0.05
     )
-    told = live_through_night(schedule)
+    report = live_through_night(schedule)
 
-    check(told, schedule)
-    assert told.most_in_a_minute > 25
+    check(report, schedule)
+    assert report.max_in_a_minute > 25
 
 
 @pytest.mark.parametrize("seed", [2140, 2168])

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import httpx
 
-from tests.simulation.answer import Answer, drawn, picture, said
+from tests.simulation.answer import Answer, draw_png, json_answer, picture
 from tests.simulation.power import Power
 
 HOST = "http://127.0.0.1:9"
@@ -81,7 +81,7 @@ class Till(httpx.AsyncBaseTransport):
     rng: random.Random
     sales: list[Sale] = field(default_factory=list)
     underway: int = 0
-    most_underway: int = 0
+    max_underway: int = 0
 
     @property
     def billed(self) -> int:
@@ -91,12 +91,12 @@ class Till(httpx.AsyncBaseTransport):
         self.power.check("send")
         request.extensions.get("on_sent", lambda: None)()
         at = anyio.current_time()
-        body = b"".join([value async for value in request.stream])  # type: ignore[union-attr]
+        body = b"".join([chunk async for chunk in request.stream])  # type: ignore[union-attr]
         with anyio.CancelScope(shield=True):  # what has left arrives
             await anyio.sleep(self.rng.uniform(0.005, 0.2))
         if request.method == "POST":
             self.underway += 1
-            self.most_underway = max(self.most_underway, self.underway)
+            self.max_underway = max(self.max_underway, self.underway)
             try:
                 answer = await self._after(self._sell(at, json.loads(body)))
             finally:
@@ -117,23 +117,23 @@ class Till(httpx.AsyncBaseTransport):
 
     # -- what is sold
 
-    def _sell(self, at: float, asked: Mapping[str, Any]) -> Answer:
-        habits, goods = self.habits, self.goods[asked["prompt"]]
+    def _sell(self, at: float, body: Mapping[str, Any]) -> Answer:
+        habits, goods = self.habits, self.goods[body["prompt"]]
         if self.rng.random() < habits.refused:
-            return said(self.rng.choice([429, 500]), {"message": "not now"})
-        images = int(asked.get("n", 1))
-        most = images * self.ceilings[goods.provider, goods.resolution]
+            return json_answer(self.rng.choice([429, 500]), {"message": "not now"})
+        images = int(body.get("n", 1))
+        ceiling = images * self.ceilings[goods.provider, goods.resolution]
         sale = Sale(
             number=len(self.sales) + 1,
             at=at,
             goods=goods,
             images=images,
-            nano=UNIT * self._charge(most),
+            nano=UNIT * self._charge(ceiling),
         )
         self.sales.append(sale)
         if goods.provider == "gccai":
-            return self._accept(sale, most)
-        after_s = self._lasts_s(sale, most)
+            return self._accept(sale, ceiling)
+        after_s = self._lasts_s(sale, ceiling)
         if self.rng.random() < habits.lost:
             return Answer(after_s=after_s, breaks=httpx.ReadError)
         is_empty = self.rng.random() < habits.empty
@@ -141,24 +141,24 @@ class Till(httpx.AsyncBaseTransport):
         usage = {"usage": {"credits_used": sale.nano // 500}}
         words = {"message": "nothing came of it"} if is_empty else {}
         document = {"data": links, "meta": usage} | words
-        return _late(said(200, document), after_s)
+        return _late(json_answer(200, document), after_s)
 
-    def _charge(self, most: int) -> int:
+    def _charge(self, ceiling: int) -> int:
         match self.habits.charges:
             case "ceiling":
-                return most
+                return ceiling
             case "low":
-                return most if self.rng.random() < 0.1 else most // 3
+                return ceiling if self.rng.random() < 0.1 else ceiling // 3
             case _:
-                return self.rng.randint(0, most)
+                return self.rng.randint(0, ceiling)
 
-    def _lasts_s(self, sale: Sale, most: int) -> float:
+    def _lasts_s(self, sale: Sale, ceiling: int) -> float:
         """Return when a reply comes; the order is the adversary's weapon."""
         dearest = 4 * max(self.ceilings.values())
         now, noise = anyio.current_time(), self.rng.uniform(0.0, 1.0)
         match self.habits.order:
             case "dearest last":
-                return 2.0 + 60.0 * most / dearest + noise
+                return 2.0 + 60.0 * ceiling / dearest + noise
             case "cheapest charge last":
                 return 62.0 - 60.0 * sale.nano / (UNIT * dearest) + noise
             case "latest first":
@@ -168,31 +168,31 @@ class Till(httpx.AsyncBaseTransport):
             case _:
                 return 2.0 + 58.0 * noise
 
-    def _accept(self, sale: Sale, most: int) -> Answer:
+    def _accept(self, sale: Sale, ceiling: int) -> Answer:
         if self.rng.random() < self.habits.lost:
             return Answer(after_s=1.0, breaks=httpx.ReadError)
-        sale.ready_at = anyio.current_time() + self._lasts_s(sale, most)
+        sale.ready_at = anyio.current_time() + self._lasts_s(sale, ceiling)
         sale.fails = self.rng.random() < self.habits.empty
-        return _late(said(200, {"code": 200, "data": self._task(sale)}), 0.5)
+        return _late(json_answer(200, {"code": 200, "data": self._task(sale)}), 0.5)
 
     def _task(self, sale: Sale) -> dict[str, object]:
-        shown: dict[str, object] = {"task_id": f"task-{sale.number}"}
+        document: dict[str, object] = {"task_id": f"task-{sale.number}"}
         if anyio.current_time() < sale.ready_at:
-            return shown | {"status": "processing"}
+            return document | {"status": "processing"}
         if sale.fails:
             # Of what a failure costs it says nothing, and takes the money.
-            return shown | {"status": "failed", "error": {"message": "it broke"}}
+            return document | {"status": "failed", "error": {"message": "it broke"}}
         names = [f"{sale.number}-{index + 1}.png" for index in range(sale.images)]
         links = [{"url": [f"{HOST}/images/{name}"]} for name in names]
         cost = {"credits_cost": sale.nano // UNIT} if sale.nano else {}
-        return shown | {"status": "completed", "result": {"images": links}} | cost
+        return document | {"status": "completed", "result": {"images": links}} | cost
 
     def _shown(self, path: str) -> Answer:
         name = path.rpartition("/")[2]
         if "/images/" in path:
-            return _late(picture(drawn(name)), self.rng.uniform(0.01, 0.5))
+            return _late(picture(draw_png(name)), self.rng.uniform(0.01, 0.5))
         sale = self.sales[int(name.removeprefix("task-")) - 1]
-        return said(200, {"code": 200, "data": self._task(sale)})
+        return json_answer(200, {"code": 200, "data": self._task(sale)})
 
 
 def _late(answer: Answer, after_s: float) -> Answer:

@@ -28,7 +28,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
         self._rng = random.Random(f"network {schedule.seed}")
         self._refused: set[str] = set()  # links that did not download without the key
         self._underway = 0
-        self.most_underway = 0
+        self.max_underway = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         limits = request.extensions["timeout"]
@@ -37,7 +37,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
         request.extensions.get("on_sent", lambda: None)()
         is_purchase = request.method == "POST"
         self._underway += is_purchase
-        self.most_underway = max(self.most_underway, self._underway)
+        self.max_underway = max(self.max_underway, self._underway)
         try:
             answer = await self._exchange(request, limits["read"])
         finally:
@@ -62,7 +62,7 @@ class SimulatedTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout("no answer")
 
     async def _exchange(self, request: httpx.Request, read_s: float) -> Answer:
-        body = b"".join([value async for value in request.stream])  # type: ignore[union-attr]
+        body = b"".join([chunk async for chunk in request.stream])  # type: ignore[union-attr]
         # What has left arrives, whatever becomes of who sent it.
         await uncut_sleep(self._rng.uniform(0.005, 0.2))
         path, has_key = request.url.path, "authorization" in request.headers
@@ -102,10 +102,10 @@ def _prompt_of(request: httpx.Request, body: bytes, *, may_have_key: bool) -> st
     Only a link of the provider's own origin that was refused without the key is tried
     once more with it.
     """
-    held = request.headers.get("authorization")
+    header = request.headers.get("authorization")
     is_image = "/images/" in request.url.path and request.method == "GET"
     with_key = f"Bearer {KEY}"
-    is_right = held == (None if is_image else with_key)
-    is_second_try = is_image and may_have_key and held == with_key
+    is_right = header == (None if is_image else with_key)
+    is_second_try = is_image and may_have_key and header == with_key
     assert is_right or is_second_try, "the key is not where it is"
     return str(json.loads(body)["prompt"]) if request.method == "POST" else ""

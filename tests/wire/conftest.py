@@ -35,5 +35,5 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 async def wire(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wire]:
     """A wire that may talk to paid hosts, with limits that end quickly."""
     monkeypatch.delenv("BATCHGEN_LOOPBACK_ONLY", raising=False)
-    async with Wire(paid_hosts=True, limits=SMALL) as opened:
-        yield opened
+    async with Wire(paid_hosts=True, limits=SMALL) as new_wire:
+        yield new_wire

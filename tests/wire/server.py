@@ -86,7 +86,7 @@ class ScriptedServer:
 
     @property
     def posts(self) -> int:
-        return sum(each.line.startswith("POST ") for each in self.requests)
+        return sum(request.line.startswith("POST ") for request in self.requests)
 
     def __enter__(self) -> Self:
         self._start(self._accept)

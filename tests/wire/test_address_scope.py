@@ -132,7 +132,7 @@ async def test_a_name_that_answers_differently_next_time_is_judged_again() -> No
 
     first = await resolver.resolve("cdn.example", 443)
 
-    assert [each["host"] for each in first] == ["8.8.8.8"]
+    assert [answer["host"] for answer in first] == ["8.8.8.8"]
     with pytest.raises(address_scope.AddressForbidden, match=r"cdn\.example"):
         await resolver.resolve("cdn.example", 443)
 
@@ -220,8 +220,8 @@ async def test_what_the_proxy_variables_say_is_done_save_for_loopback(
                     "acme", "https://cdn.example/", allow_loopback=False
                 )
 
-    assert [each.line.split()[1] for each in server.requests] == ["/direct"]
-    assert [each.line.split()[1] for each in proxy.requests] == [
+    assert [request.line.split()[1] for request in server.requests] == ["/direct"]
+    assert [request.line.split()[1] for request in proxy.requests] == [
         "http://10.9.8.7/tunnelled",
         "cdn.example:443",
     ]

@@ -97,9 +97,9 @@ async def test_a_redirect_to_a_name_of_such_an_address_is_never_connected_to(
 ) -> None:
     with ScriptedServer(serve(reply())) as behind:
         link = f"https://cdn.example:{behind.port}/1.png"
-        moved = reply(status="302 Found", headers=(f"location: {link}",))
+        redirect = reply(status="302 Found", headers=(f"location: {link}",))
         transport = AiohttpTransport(resolver=Answers(address))
-        with ScriptedServer(answer(moved)) as provider:
+        with ScriptedServer(answer(redirect)) as provider:
             async with Wire(transport, paid_hosts=True, limits=SMALL) as wire:
                 with pytest.raises(LinkLost, match=r"cdn\.example does not lead to a"):
                     await wire.download("acme", provider.url, allow_loopback=True)

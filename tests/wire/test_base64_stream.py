@@ -46,16 +46,16 @@ def read_or_error(body: bytes, decoded: Mapping[str, Blob]) -> object:
 def base64_texts(draw: st.DrawFn) -> str:
     """Draw base64 as well-meaning and as careless peers write it, as JSON text."""
     text = base64.b64encode(draw(st.binary(max_size=60))).decode()
-    way = draw(st.sampled_from(["plain"] * 4 + ["bare", "more", "uri", "urlsafe"]))
-    if way == "bare":
+    form = draw(st.sampled_from(["plain"] * 4 + ["bare", "more", "uri", "urlsafe"]))
+    if form == "bare":
         text = text.rstrip("=")
-    elif way == "more":
+    elif form == "more":
         text += draw(st.sampled_from(["=", "==", "*", "AA==", "A", "\\", '\\"', " "]))
-    elif way == "uri":
+    elif form == "uri":
         text = f"data:image/png;base64,{text}"
-    elif way == "urlsafe":
+    elif form == "urlsafe":
         text = text.replace("+", "-").replace("/", "_")
-    for meant, escapes in draw(
+    for byte, escapes in draw(
         st.sampled_from(
             [
                 {},
@@ -70,7 +70,7 @@ def base64_texts(draw: st.DrawFn) -> str:
             ]
         )
     ).items():
-        text = text.replace(meant, escapes)
+        text = text.replace(byte, escapes)
     return text
 
 
@@ -106,6 +106,7 @@ def documents(draw: st.DrawFn) -> bytes:
     return (start + text).encode()[: None if cut is None else -cut]
 
 
+@pytest.mark.slow
 @given(body=documents(), data=st.data())
 @example(body=b'{"data":"AAAA=AAA","data":"AAAA"}', data=None)
 @example(body=b'{"data":"AAE=","b64_json":"AA=="}', data=None)

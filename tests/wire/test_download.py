@@ -54,7 +54,7 @@ async def test_redirects_are_followed_to_the_image(wire: Wire) -> None:
         blob = await wire.download("acme", f"{server.url}/one", allow_loopback=True)
 
     assert blob == Blob(PNG)
-    assert [each.line.split()[1] for each in server.requests] == [
+    assert [request.line.split()[1] for request in server.requests] == [
         "/one",
         "/two",
         "/three",

@@ -25,7 +25,7 @@ NEVER_SENT = {
 
 def test_every_error_of_httpx_has_its_place() -> None:
     assert set(exchange_errors.MAY_HAVE_BEEN_SENT) == HTTPX_ERRORS
-    assert all(issubclass(each, exchange_errors.HTTPX_ERRORS) for each in HTTPX_ERRORS)
+    assert all(issubclass(kind, exchange_errors.HTTPX_ERRORS) for kind in HTTPX_ERRORS)
 
 
 @pytest.mark.parametrize("kind", BY_NAME)

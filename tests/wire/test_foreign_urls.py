@@ -98,14 +98,15 @@ async def test_a_call_to_what_is_no_url_is_never_sent(secluded: Wire, url: str) 
 async def test_a_redirect_to_what_is_no_url_loses_the_link(
     wire: Wire, location: str
 ) -> None:
-    moved = reply(status="302 Found", headers=(f"location: {location}",))
+    redirect = reply(status="302 Found", headers=(f"location: {location}",))
     with (
-        ScriptedServer(serve(moved)) as server,
+        ScriptedServer(serve(redirect)) as server,
         pytest.raises(LinkLost, match="cannot be followed"),
     ):
         await wire.download("acme", server.url, allow_loopback=True)
 
 
+@pytest.mark.slow
 @given(url=ODD)
 @settings(max_examples=500, deadline=None)
 def test_whatever_the_judge_of_tables_lets_pass_can_be_asked_for(url: str) -> None:

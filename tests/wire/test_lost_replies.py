@@ -250,7 +250,7 @@ async def test_a_proxy_that_opens_no_tunnel_sent_nothing(
                     "acme", purchase("https://api.acme.example"), reply_timeout_s=5
                 )
 
-    assert [each.line for each in proxy.requests] == [
+    assert [request.line for request in proxy.requests] == [
         "CONNECT api.acme.example:443 HTTP/1.1"
     ]
 

@@ -240,7 +240,7 @@ def test_an_unexpected_fault_keeps_its_traceback_for_the_log() -> None:
     with pytest.raises(KeyError) as caught:
         fail()
 
-    assert [entry.name for entry in caught.traceback][-1] == "fail"
+    assert [frame.name for frame in caught.traceback][-1] == "fail"
 
 
 @pytest.mark.anyio
@@ -249,10 +249,10 @@ async def test_whatever_bodies_come_all_get_in_and_never_much_more_than_fits(
     seed: int,
 ) -> None:
     rng = random.Random(seed)
-    memory, largest, done = MemoryBudget(10 * MB), 8 * MB, 0
+    memory, largest, finished = MemoryBudget(10 * MB), 8 * MB, 0
 
     async def arrive() -> None:
-        nonlocal done
+        nonlocal finished
         with memory.lease() as lease:
             size = 0
             for _ in range(rng.randrange(1, 5)):
@@ -263,10 +263,10 @@ async def test_whatever_bodies_come_all_get_in_and_never_much_more_than_fits(
                 await anyio.lowlevel.checkpoint()
             lease.shrink(rng.randrange(size + 1))
             await anyio.lowlevel.checkpoint()
-        done += 1
+        finished += 1
 
     async with anyio.create_task_group() as tasks:
         for _ in range(60):
             tasks.start_soon(arrive)
 
-    assert (done, memory.held_bytes) == (60, 0)
+    assert (finished, memory.held_bytes) == (60, 0)

@@ -230,13 +230,13 @@ def test_a_proxys_login_is_overwritten_by_equal_length_in_what_is_kept(
 ) -> None:
     text = f"no: {echoes(login)[kind]}, sorry"
 
-    kept = covered(Redactor([], [login]), text)
+    text_kept = covered(Redactor([], [login]), text)
 
-    assert login.secret not in kept
-    assert encoded(f"{login.user}:{login.password}") not in kept
-    assert len(kept.encode()) == len(text.encode()) or "ü" in text
-    assert kept.startswith("no: ")
-    assert kept.endswith(", sorry")
+    assert login.secret not in text_kept
+    assert encoded(f"{login.user}:{login.password}") not in text_kept
+    assert len(text_kept.encode()) == len(text.encode()) or "ü" in text
+    assert text_kept.startswith("no: ")
+    assert text_kept.endswith(", sorry")
 
 
 @pytest.mark.parametrize("password", ["a", "to", "the"])

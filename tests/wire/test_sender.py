@@ -83,8 +83,8 @@ async def test_a_redirect_of_a_purchase_is_a_reply_and_not_followed(
     wire: Wire,
 ) -> None:
     with ScriptedServer(serve(reply())) as elsewhere:
-        moved = reply(status="302 Found", headers=(f"location: {elsewhere.url}",))
-        with ScriptedServer(answer(moved)) as server:
+        redirect = reply(status="302 Found", headers=(f"location: {elsewhere.url}",))
+        with ScriptedServer(answer(redirect)) as server:
             result = await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
     assert result.status == 302
@@ -97,7 +97,10 @@ async def test_a_cookie_is_not_sent_back(wire: Wire) -> None:
         await wire.send("acme", call_to(server.url), reply_timeout_s=2)
         await wire.send("acme", call_to(server.url), reply_timeout_s=2)
 
-    assert ["cookie" in each.headers for each in server.requests] == [False, False]
+    assert ["cookie" in request.headers for request in server.requests] == [
+        False,
+        False,
+    ]
 
 
 async def test_a_password_file_adds_no_header(

@@ -50,10 +50,10 @@ async def test_a_request_waits_while_the_machine_has_no_socket_left() -> None:
                 tasks.start_soon(buy, wire, shop)
                 await anyio.wait_all_tasks_blocked()
                 assert not replies
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
     assert [reply.status for reply in replies] == [200]
-    assert bought == 1
+    assert purchases == 1
 
 
 async def test_a_lasting_want_of_sockets_is_said_and_is_not_the_providers() -> None:
@@ -68,13 +68,13 @@ async def test_a_lasting_want_of_sockets_is_said_and_is_not_the_providers() -> N
                     reply_timeout_s=5.0,
                     on_sent=lambda: sent.append(True),
                 )
-        bought = shop.bill().purchases
+        purchases = shop.bill().purchases
 
     assert raised.value.lacks_socket
     assert "no more files can be opened" in raised.value.message
     assert "ulimit -n" in raised.value.message
     assert not sent
-    assert bought == 0
+    assert purchases == 0
 
 
 async def test_a_refused_connection_is_no_want_of_sockets(wire: Wire) -> None:
@@ -110,7 +110,7 @@ async def test_all_that_are_no_purchases_share_their_sockets() -> None:
             await ask_for_all(wire, shop, tasks)
         bill = shop.bill()
 
-    assert bill.most_open <= 2 + LATE
+    assert bill.max_open <= 2 + LATE
     assert bill.connections == 24 + 1  # none was kept open for the next
 
 
@@ -137,7 +137,7 @@ async def test_a_purchase_waits_for_no_other_request() -> None:
         bill = shop.bill()
 
     assert bill.purchases == 4
-    assert bill.most_open == 2
+    assert bill.max_open == 2
 
 
 async def test_never_more_sockets_are_open_than_there_are_for_the_wire() -> None:
@@ -150,7 +150,7 @@ async def test_never_more_sockets_are_open_than_there_are_for_the_wire() -> None
             await ask_for_all(wire, shop, tasks)
         bill = shop.bill()
 
-    assert bill.most_open <= 3 + LATE
+    assert bill.max_open <= 3 + LATE
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ async def test_connections_stay_open_only_where_sockets_are_plenty(
 
 
 def sockets_in_use() -> list[PatientSocket]:
-    every = (one for one in gc.get_objects() if isinstance(one, PatientSocket))
-    return [one for one in every if one.fileno() != -1]
+    every = (thing for thing in gc.get_objects() if isinstance(thing, PatientSocket))
+    return [thing for thing in every if thing.fileno() != -1]
 
 
 async def test_a_peer_that_does_not_read_keeps_no_socket_open() -> None:
@@ -184,6 +184,6 @@ async def test_a_peer_that_does_not_read_keeps_no_socket_open() -> None:
             with pytest.raises(OutcomeUnknown):
                 await wire.send("aimlapi", call, reply_timeout_s=0.2)
             assert len(sockets_in_use()) > len(already)
-        left = [one for one in sockets_in_use() if one not in already]
+        sockets = [socket_ for socket_ in sockets_in_use() if socket_ not in already]
 
-    assert left == []
+    assert sockets == []

@@ -76,10 +76,10 @@ async def test_a_purchase_goes_through_with_the_right_password(
     monkeypatch: pytest.MonkeyPatch, shop: TlsShop, guarded: Squid
 ) -> None:
     monkeypatch.setenv("https_proxy", with_login(guarded.url, PASSWORD))
-    sold = shop.bill.sold
+    sales = shop.bill.sold
 
     assert await buy(shop.at(NAME)) == 200
-    assert shop.bill.sold == sold + 1
+    assert shop.bill.sold == sales + 1
 
 
 @pytest.mark.parametrize("is_tls", [True, False], ids=["https", "http"])
@@ -104,7 +104,7 @@ async def test_a_password_that_is_refused_stops_all_and_stands_nowhere(
     named = with_login(guarded.url, password) if password else guarded.url
     monkeypatch.setenv("ALL_PROXY", named)
     url = shop.at(NAME) if is_tls else f"http://{NAME}:{free_port()}"
-    sold = shop.bill.sold
+    sales = shop.bill.sold
 
     with pytest.raises(ProxyRejected) as caught:
         await buy(url)
@@ -115,7 +115,7 @@ async def test_a_password_that_is_refused_stops_all_and_stands_nowhere(
     text = "".join(traceback.format_exception(caught.value))
     assert WRONG not in text
     assert quote(WRONG, safe="") not in text
-    assert shop.bill.sold == sold
+    assert shop.bill.sold == sales
 
 
 @pytest.mark.parametrize("scheme", ["https", "http"])
@@ -148,7 +148,7 @@ async def test_a_host_that_the_proxy_does_not_reach_got_nothing(
 async def test_a_proxy_that_died_sent_nothing_and_is_named(
     monkeypatch: pytest.MonkeyPatch, shop: TlsShop
 ) -> None:
-    sold = shop.bill.sold
+    sales = shop.bill.sold
     with squid([NAME]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         assert await buy(shop.at(NAME)) == 200
@@ -157,7 +157,7 @@ async def test_a_proxy_that_died_sent_nothing_and_is_named(
         await buy(shop.at(NAME))
 
     assert f"127.0.0.1:{proxy.port} (HTTPS_PROXY)" in caught.value.message
-    assert shop.bill.sold == sold + 1
+    assert shop.bill.sold == sales + 1
 
 
 async def test_a_proxy_over_tls_is_used_if_its_certificate_is_trusted(
@@ -170,7 +170,7 @@ async def test_a_proxy_over_tls_is_used_if_its_certificate_is_trusted(
     pem = tmp_path / "proxy.pem"
     leaf = authority.certify("localhost")
     leaf.private_key_and_cert_chain_pem.write_to_path(str(pem))
-    sold = shop.bill.sold
+    sales = shop.bill.sold
     with tls_before(tmp_path / "haproxy", guarded.port, pem) as port:
         url = with_login(f"https://localhost:{port}", PASSWORD)
         monkeypatch.setenv("HTTPS_PROXY", url)
@@ -183,7 +183,7 @@ async def test_a_proxy_over_tls_is_used_if_its_certificate_is_trusted(
     place = f"the proxy localhost:{port} (HTTPS_PROXY)"
     assert f"no secure connection to {place}" in caught.value.message
     assert PASSWORD not in str(caught.value)
-    assert shop.bill.sold == sold + 1
+    assert shop.bill.sold == sales + 1
 
 
 async def test_a_link_behind_a_proxy_that_refuses_is_that_links_trouble(

@@ -39,20 +39,22 @@ class Certificate:
 
 def certify(folder: Path) -> Certificate:
     """Write a certificate and its key."""
-    made = Certificate(folder / "ca.pem", folder / "certificates", folder / "key.pem")
+    certificate = Certificate(
+        folder / "ca.pem", folder / "certificates", folder / "key.pem"
+    )
     names = ",".join(f"DNS:{name}" for name in NAMES)
     _openssl(
         *("req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=acme"),
         *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
         *("-addext", f"subjectAltName={names}"),
         *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
-        *("-keyout", str(made.key), "-out", str(made.file)),
+        *("-keyout", str(certificate.key), "-out", str(certificate.file)),
     )
     # How OpenSSL looks a certificate up in a folder.
-    digest = _openssl("x509", "-hash", "-noout", "-in", str(made.file)).strip()
-    made.folder.mkdir()
-    (made.folder / f"{digest}.0").write_bytes(made.file.read_bytes())
-    return made
+    digest = _openssl("x509", "-hash", "-noout", "-in", str(certificate.file)).strip()
+    certificate.folder.mkdir()
+    (certificate.folder / f"{digest}.0").write_bytes(certificate.file.read_bytes())
+    return certificate
 
 
 def _openssl(*words: str) -> str:

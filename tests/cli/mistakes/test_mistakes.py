@@ -50,12 +50,12 @@ def test_a_mistake_is_named_with_its_remedy_and_nothing_is_sent(
 
     assert mistake.problems(ended) == [], f"{ended.stdout}\n{ended.stderr}"
     assert len(service.requests) == requests
-    made = {
+    new_files = {
         path
         for path in paths_below(tmp_path) - before
         if not path.startswith(mistake.leaves or ("\0",))
     }
-    assert made == set()
+    assert new_files == set()
 
 
 def test_the_table_holds_each_mistake_once() -> None:

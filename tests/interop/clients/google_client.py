@@ -128,12 +128,12 @@ def map_errors(shop: Shop) -> None:
 
 def image_of(reply: types.GenerateContentResponse) -> bytes | None:
     """Return the last image that is no draft."""
-    found = [
+    images = [
         part.inline_data.data
         for part in reply.candidates[0].content.parts
         if part.inline_data is not None and not part.thought
     ]
-    return found[-1] if found else None
+    return images[-1] if images else None
 
 
 if __name__ == "__main__":

@@ -64,9 +64,9 @@ def buy_images(shop: Shop) -> None:
         if shop.last_charge("openai")["id"] == before:
             raise ValueError("no charge")
     with check("openai: all that is documented may be said, and may be null"):
-        said = {"quality": "low", "output_format": "png", "size": "auto", "n": None}
+        options = {"quality": "low", "output_format": "png", "size": "auto", "n": None}
         reply = client.images.generate(
-            model=shop.model, prompt="a plate with all options", **said
+            model=shop.model, prompt="a plate with all options", **options
         )
         expect(png_size(file_of(shop, reply.data[0])), (1024, 1024))
 

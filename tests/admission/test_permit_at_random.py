@@ -32,7 +32,7 @@ from batchgen.limits import AimdLimit, ConcurrencyLimiter, RateLimiter
 from batchgen.model import Attachment, ImageRequest, Status
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.storage.disk_room import DiskRoomState
-from tests.runner.test_permit import new_queue, new_run
+from tests.admission.test_permit import new_queue, new_run
 
 ROUNDS = 150
 PARTS = 12

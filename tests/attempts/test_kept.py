@@ -107,8 +107,8 @@ async def test_a_poll_that_cannot_be_read_is_kept(desk: Desk, shop: Shop) -> Non
     assert statuses(outcome) == {Status.FAILED: 1}
     assert desk.row()["message"].endswith("kept as kept/2.json")
     assert kept_names(desk) == {"1.json", "2.json"}
-    written = json.loads((desk.out / "kept/1.json").read_text())
-    assert (written["source"], written["provider"]) == ("poll", "foxapi")
+    document = json.loads((desk.out / "kept/1.json").read_text())
+    assert (document["source"], document["provider"]) == ("poll", "foxapi")
     desk.check_money()
 
 

@@ -23,8 +23,7 @@ from batchgen.runner.folder import open_folder
 from batchgen.runner.manifest_edits import rebuy_of
 from batchgen.runner.resume import recover
 from batchgen.storage.outputs import are_fresh
-from tests.report.runs import read
-from tests.runs.keeping import (
+from tests.report.keeping import (
     LIVE,
     REMOVED,
     ROWS,
@@ -34,6 +33,7 @@ from tests.runs.keeping import (
     names,
     streamed,
 )
+from tests.report.runs import read
 from tests.small_disk import eat, small_disk
 
 
@@ -66,8 +66,8 @@ def test_what_no_row_has_is_gone_and_all_else_is_as_it_was(tmp_path: Path) -> No
     assert done.freed_bytes == size - archive.stat().st_size > 0
     assert (done.images, done.removed, done.removed_superseded) == (len(LIVE), 3, 2)
     after = zipfile.ZipFile(archive).infolist()
-    assert [(entry.filename, entry.date_time) for entry in after] == [
-        (entry.filename, entry.date_time) for entry in before
+    assert [(member.filename, member.date_time) for member in after] == [
+        (member.filename, member.date_time) for member in before
     ]
 
 

@@ -17,15 +17,15 @@ from tests.virtual import live_through
 RATES = st.sampled_from([0.5, 1, 1.5, 2, 7, 60, 300])
 
 
-def most_in_a_window(times: list[float], window_s: float = WINDOW_S) -> int:
+def max_in_a_window(times: list[float], window_s: float = WINDOW_S) -> int:
     """Return how many departures the fullest window has, its end left out."""
     ordered = sorted(times)
-    first = most = 0
+    first = max_count = 0
     for number, at in enumerate(ordered):
         while ordered[first] <= at - window_s:
             first += 1
-        most = max(most, number - first + 1)
-    return most
+        max_count = max(max_count, number - first + 1)
+    return max_count
 
 
 def delays(seed: int, longest_s: float) -> Iterator[float]:
@@ -83,7 +83,7 @@ def test_no_window_of_a_minute_has_more_departures_than_allowed(
 
     assert times
     window_s = WINDOW_S if rpm >= 1 else WINDOW_S / rpm
-    assert most_in_a_window(times, window_s) <= max(1, int(rpm))
+    assert max_in_a_window(times, window_s) <= max(1, int(rpm))
 
 
 @pytest.mark.parametrize(("rpm", "minutes"), [(1, 60), (10, 60), (60, 60), (600, 10)])
@@ -101,7 +101,7 @@ def test_a_long_while_uses_99_percent_of_the_allowed_rate(
     live_through(work)
 
     assert len(times) >= 0.99 * rpm * minutes
-    assert most_in_a_window(times) <= rpm
+    assert max_in_a_window(times) <= rpm
 
 
 def test_departures_are_evenly_paced_from_the_first_on() -> None:
@@ -131,8 +131,8 @@ def test_a_late_wake_up_is_made_up_for_by_one_gap_at_most() -> None:
 
     live_through(work)
 
-    assert most_in_a_window(times[3:], 1.0) <= 2
-    assert most_in_a_window(times) <= 60
+    assert max_in_a_window(times[3:], 1.0) <= 2
+    assert max_in_a_window(times) <= 60
 
 
 @settings(max_examples=30, deadline=None)
@@ -158,7 +158,7 @@ def test_the_rate_holds_across_restarts(rpm: float, sent: int, pause_s: float) -
     live_through(work)
 
     window_s = WINDOW_S if rpm >= 1 else WINDOW_S / rpm
-    assert most_in_a_window(times, window_s) <= max(1, int(rpm))
+    assert max_in_a_window(times, window_s) <= max(1, int(rpm))
 
 
 def test_a_lower_rate_after_a_restart_waits_for_the_old_departures() -> None:

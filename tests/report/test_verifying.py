@@ -18,7 +18,7 @@ from batchgen.report.archive_verification import Verification, verify
 from batchgen.runner.folder import open_folder
 from batchgen.storage.outputs import directory_entries, write_outputs
 from tests.ledger.books import PRICE
-from tests.runs.keeping import ROWS, make_folder
+from tests.report.keeping import ROWS, make_folder
 
 
 def verified(folder: Path) -> Verification:
@@ -78,7 +78,7 @@ def test_any_changed_byte_of_a_header_is_found(folder: Path) -> None:
     for at in range(length):
         change(folder, place + at)
         health = verified(folder)
-        assert [entry.member.name for entry in health.damaged] == ["row-4.png"], at
+        assert [damage.member.name for damage in health.damaged] == ["row-4.png"], at
         change(folder, place + at)
     assert verified(folder).is_whole
 
@@ -188,7 +188,7 @@ def test_nothing_is_written(folder: Path) -> None:
     verified(folder)
 
     after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert {value: after[value] for value in before} == before
+    assert {name: after[name] for name in before} == before
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

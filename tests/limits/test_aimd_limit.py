@@ -20,7 +20,7 @@ from tests.virtual import live_through
 IMAGE_S = 10.0
 HEAD_S = 0.05
 MINUTE_S, HOUR_S = 60.0, 3600.0
-START, MOST = 16, 512
+START, MAX_SLOTS = 16, 512
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Client:
         self, server: Server, *, concurrency: int | None = None, rpm: float | None = inf
     ) -> None:
         at_once: int | AimdLimit = (
-            AimdLimit(START, MOST) if concurrency is None else concurrency
+            AimdLimit(START, MAX_SLOTS) if concurrency is None else concurrency
         )
         clock = anyio.current_time
         self._server = server
@@ -107,14 +107,14 @@ def live(
     until_s: float,
     change: Callable[[], None] = lambda: None,
     at_s: float = HOUR_S,
-    **said: Any,
+    **settings: Any,
 ) -> Client:
     """Let a client send for so long; the server's limits change at a time."""
     clients: list[Client] = []
 
     async def work() -> None:
         began = anyio.current_time()
-        client = Client(server, **said)
+        client = Client(server, **settings)
         clients.append(client)
         with anyio.move_on_after(until_s):
             async with anyio.create_task_group() as tasks:
@@ -207,7 +207,7 @@ class Bucket(Server):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "settings",
     [
         pytest.param({}, id="both-to-be-found"),
         pytest.param({"concurrency": 200}, id="rate-to-be-found"),
@@ -217,7 +217,7 @@ class Bucket(Server):
 @pytest.mark.parametrize("per_second", [5, 10])
 @pytest.mark.parametrize("seed", range(2))
 def test_a_rate_without_a_burst_is_used_after_half_a_minute(
-    per_second: int, said: dict[str, Any], seed: int
+    per_second: int, settings: dict[str, Any], seed: int
 ) -> None:
     rng = random.Random(seed)
     server = Bucket(
@@ -226,15 +226,15 @@ def test_a_rate_without_a_burst_is_used_after_half_a_minute(
         late_s=lambda: rng.uniform(0, 0.002),
     )
 
-    live(server, 300, **said)
+    live(server, 300, **settings)
 
     assert server.used(30, 300) >= 0.9
     assert server.refused(30, 300) <= 0.1
 
 
-@pytest.mark.parametrize("said", [{}, {"concurrency": 16}], ids=["both", "rate"])
+@pytest.mark.parametrize("settings", [{}, {"concurrency": 16}], ids=["both", "rate"])
 def test_a_busy_provider_that_refuses_one_now_and_then_is_not_given_up(
-    said: dict[str, Any],
+    settings: dict[str, Any],
 ) -> None:
     @dataclass
     class Busy(Server):
@@ -248,7 +248,7 @@ def test_a_busy_provider_that_refuses_one_now_and_then_is_not_given_up(
     rng = random.Random(5)
     server = Busy()
 
-    live(server, 300, **said)
+    live(server, 300, **settings)
 
     assert sum(ok for at, ok in server.log if at >= 30) >= 0.5 * 270 * START / 2.05
 
@@ -306,10 +306,10 @@ def test_a_limit_that_changes_is_found_again(
         for name, value in after.items():
             setattr(server, name, value)
 
-    said: dict[str, Any] = {"rpm": None}
+    settings: dict[str, Any] = {"rpm": None}
     if "per_minute" in before:
-        said = {"concurrency": 64}
-    live(server, 2 * HOUR_S, change, **said)
+        settings = {"concurrency": 64}
+    live(server, 2 * HOUR_S, change, **settings)
 
     assert server.used(HOUR_S + 1200, 2 * HOUR_S) >= 0.9
     assert server.refused(HOUR_S + 1200, 2 * HOUR_S) <= 0.03
@@ -328,7 +328,7 @@ def test_a_server_that_takes_nothing_is_asked_ever_more_seldom() -> None:
 def test_without_a_limit_it_grows_to_its_end_and_no_further() -> None:
     client = live(Server(), HOUR_S / 12, rpm=None)
 
-    assert client.limiter.slots == MOST
+    assert client.limiter.slots == MAX_SLOTS
 
 
 # -- the limit alone

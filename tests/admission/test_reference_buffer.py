@@ -33,21 +33,21 @@ async def fits(
 async def test_a_part_waits_until_another_made_room() -> None:
     buffer = ReferenceBuffer(max_bytes=10)
     await buffer.put(part(1), [image(6)])
-    came: list[int] = []
+    order: list[int] = []
 
     async def put_second() -> None:
         await buffer.put(part(2), [image(6)])
-        came.append(2)
+        order.append(2)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(put_second)
         await anyio.wait_all_tasks_blocked()
-        assert came == []
+        assert order == []
         with buffer.take(part(1)) as payloads:
             assert len(payloads) == 1
             await anyio.wait_all_tasks_blocked()
-            assert came == []  # its request is still being written
-    assert came == [2]
+            assert order == []  # its request is still being written
+    assert order == [2]
 
 
 async def test_one_that_is_larger_than_the_buffer_goes_alone() -> None:

@@ -280,22 +280,22 @@ def test_the_age_of_an_outage_is_that_of_its_first_failure(clock: Clock) -> None
 
 
 @pytest.mark.parametrize(
-    ("share", "most"), [(0.9, 45), (1.0, 50), (0.5, 25), (0.02, 1), (0.89, 45)]
+    ("share", "max_failures"), [(0.9, 45), (1.0, 50), (0.5, 25), (0.02, 1), (0.89, 45)]
 )
 def test_a_run_stops_when_that_share_of_the_last_fifty_failed(
-    share: float, most: int
+    share: float, max_failures: int
 ) -> None:
     failures = Failures(share)
-    for _ in range(50 - most + 1):
+    for _ in range(50 - max_failures + 1):
         failures.record_end(well=True)
-    for _ in range(most - 1):
+    for _ in range(max_failures - 1):
         failures.record_end(well=False)
     assert not failures.are_too_many
 
     failures.record_end(well=False)
 
     assert failures.are_too_many
-    assert failures.count == most
+    assert failures.count == max_failures
 
 
 def test_fewer_than_fifty_rows_never_stop_a_run() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from batchgen.model import Delivered, Link, State, Status, to_nano
 from batchgen.output.archive import Archive
 from batchgen.providers.aimlapi import AimlApi
 from batchgen.runner.handle import FROM_CODE
+from tests.daemons import free_port
 from tests.runs.desk import AGREED, Desk, statuses
 from tests.runs.shop import (
     PICTURE,
@@ -46,14 +46,6 @@ def desk(desk: Desk, shop: Shop) -> Desk:
 def links(*urls: str, credits_used: int = CREDITS) -> Answer:
     data = [{"url": url} for url in urls]
     return as_json({"data": data, "meta": {"usage": {"credits_used": credits_used}}})
-
-
-def free_port() -> int:
-    """Return a port of this machine at which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def test_a_link_whose_port_refuses_ends_as_lost_beside_others_that_download(
@@ -452,7 +444,7 @@ async def test_a_link_beside_base64_is_fetched_by_a_later_run(
     desk.check_money()
     with Archive(desk.out / "images.zip", 0) as archive:
         # What a kill leaves of them costs as much as all that were delivered.
-        assert [entry.tag.images for entry in archive.recover()] == [2, 2]
+        assert [member.tag.images for member in archive.recover()] == [2, 2]
 
 
 async def test_a_link_beside_base64_that_is_no_image_is_fetched_and_the_row_says_so(

@@ -15,8 +15,8 @@ SCHEDULE = PollSchedule(first_s=3.0, every_s=3.0, factor=1.25, longest_s=15.0)
 
 def learned(*took_s: float) -> PollPace:
     pace = PollPace()
-    for each in took_s:
-        pace.learn(each)
+    for seconds in took_s:
+        pace.learn(seconds)
     return pace
 
 
