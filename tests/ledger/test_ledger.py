@@ -274,7 +274,7 @@ def test_the_keys_that_a_folder_remembers_keep_the_names_of_old_ledgers() -> Non
     assert {key.name for key in vars(Meta).values() if isinstance(key, Key)} == {
         *("generation", "plan_digest", "plan_rows", "own_schema", "reading"),
         *("openings", "outputs", "archive_end", "archive_switch", "realm", "source"),
-        *("command", "limits", "budget_needed", "rates", "salt"),
+        *("command", "limits", "budget_needed", "rates", "salt", "table_starts"),
     }
 
 
