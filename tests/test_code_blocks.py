@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batchgen.job import load_job
+from batchgen.job import load_job, load_job_with_options
 from tests.cli.command import batchgen
 from tests.code_blocks import ROOT, CodeBlock, code_blocks
 
@@ -46,7 +46,25 @@ MODULES = [
 PYTHON = [block for block in code_blocks("python") if block.page != "python.md"]
 
 
-@pytest.mark.parametrize("block", code_blocks("toml"), ids=str)
+DEFAULTS = code_blocks("toml", page="config.md")
+JOBS = [block for block in code_blocks("toml") if block not in DEFAULTS]
+
+
+@pytest.mark.parametrize("block", DEFAULTS, ids=str)
+def test_a_toml_block_of_defaults_can_stand_in_the_users_file(
+    block: CodeBlock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "batchgen").mkdir()
+    (tmp_path / "batchgen/config.toml").write_text(block.text)
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+
+    job = load_job_with_options(tmp_path / "products.csv", {})
+
+    assert "provider" in job.from_defaults
+
+
+@pytest.mark.parametrize("block", JOBS, ids=str)
 def test_a_toml_block_is_a_job_that_loads(block: CodeBlock, tmp_path: Path) -> None:
     job = tmp_path / "jobs" / "job.toml"
     job.parent.mkdir()
