@@ -22,7 +22,7 @@ from batchgen.manifest.cell_values import text_of
 from batchgen.manifest.expanded_columns import SOURCE_ID, SOURCE_ROW
 from batchgen.manifest.frame_rows import as_rows
 from batchgen.manifest.opening import foreign_errors, open_source
-from batchgen.manifest.slugs import slug
+from batchgen.manifest.slug import id_part
 from batchgen.manifest.table_source import SLICE_BYTES, Batch, TableSource
 from batchgen.manifest.wording import did_you_mean, listed, shown
 from batchgen.model import Expansion, Job
@@ -200,7 +200,10 @@ class ExpandedSource:
             return
         for row in as_rows(frame.select(list(set(self._list_columns.values())))):
             lists = [
-                [Combination((value,), slug(value)) for value in _listed_values(cell)]
+                [
+                    Combination((value,), id_part(value))
+                    for value in _listed_values(cell)
+                ]
                 or [Combination((None,), "")]
                 for cell in map(row.get, self._list_columns.values())
             ]
@@ -307,11 +310,11 @@ def _suffixes(values: Sequence[str], place: str) -> list[str]:
     """
     value_of: dict[str, str] = {}
     for value in values:
-        other = value_of.setdefault(slug(value), value)
+        other = value_of.setdefault(id_part(value), value)
         if other != value:
             raise SpecError(
                 f"{place}: {other!r} and {value!r} would give the same id, ending with "
-                f"`{slug(value)}`: make them differ in letters or digits"
+                f"`{id_part(value)}`: make them differ in letters or digits"
             )
     return list(value_of)
 
