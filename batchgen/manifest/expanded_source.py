@@ -200,11 +200,7 @@ class ExpandedSource:
             return
         for row in as_rows(frame.select(list(set(self._list_columns.values())))):
             lists = [
-                [
-                    Combination((value,), id_part(value))
-                    for value in _listed_values(cell)
-                ]
-                or [Combination((None,), "")]
+                _alternatives(cell)
                 for cell in map(row.get, self._list_columns.values())
             ]
             yield [_joined(parts) for parts in product(self._static, *lists)]
@@ -317,6 +313,12 @@ def _suffixes(values: Sequence[str], place: str) -> list[str]:
                 f"`{id_part(value)}`: make them differ in letters or digits"
             )
     return list(value_of)
+
+
+def _alternatives(cell: object) -> list[Combination]:
+    """Return a combination for each value that a cell lists; one for an empty cell."""
+    values = [Combination((value,), id_part(value)) for value in _listed_values(cell)]
+    return values or [Combination((None,), "")]
 
 
 def _listed_values(cell: object) -> list[str]:
