@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchgen.api.extension import add_provider
-    from batchgen.api.folders import Folder, FolderStatus, Image, Outputs, find_runs
+    from batchgen.api.folder_records import FolderStatus, Image, Outputs
+    from batchgen.api.folders import Folder, find_runs
     from batchgen.api.folders import open_run_folder as open
     from batchgen.api.jobs import Job
     from batchgen.api.plans import Plan, check
@@ -74,10 +75,10 @@ _HOMES = {
     "Estimate": "ledger.estimate",
     "ContactSheets": "report.contact_sheets",
     "Folder": "api.folders",
-    "FolderStatus": "api.folders",
-    "Image": "api.folders",
+    "FolderStatus": "api.folder_records",
+    "Image": "api.folder_records",
     "Job": "api.jobs",
-    "Outputs": "api.folders",
+    "Outputs": "api.folder_records",
     "Plan": "api.plans",
     "Result": "api.run_reports",
     "ResultRow": "model",

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from batchgen.addresses.characters import visible_line
-from batchgen.api.folders import Folder, Outputs
+from batchgen.api.folder_records import Outputs
+from batchgen.api.folders import Folder
 from batchgen.cli.carry_on import folder_of
 from batchgen.cli.formatting import cause_lines, counted, either, money_lines, rows_line
 from batchgen.cli.messages import write_error

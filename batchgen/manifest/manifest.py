@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -32,7 +30,8 @@ from batchgen.manifest.parent_reading import ParentReader
 from batchgen.manifest.parents import NO_PARENTS, Parents
 from batchgen.manifest.prompts import PromptReader
 from batchgen.manifest.row import Row, Slice
-from batchgen.manifest.row_reader import RowReader, stated_model
+from batchgen.manifest.row_reader import RowReader
+from batchgen.manifest.table_digest import table_digest
 from batchgen.manifest.table_source import Batch, TableSource
 from batchgen.manifest.wording import did_you_mean, files_shown, listed, shown
 from batchgen.model import Job
@@ -144,66 +143,17 @@ class Manifest:
                 raise SpecError(unreadable[name])
 
     def digest(self) -> str:
-        """Return a SHA-256 of the file and of every setting that affects its rows.
+        """Return a SHA-256 of the files and of every setting that affects their rows.
 
         Local reference images are not included: see `has_same_files`.
         """
-        job = self._job
-        settings = {
-            "prompt": job.prompt,
-            "columns": dict(job.columns),
-            "aspect_ratio": job.aspect_ratio,
-            "resolution": job.resolution,
-            "n": job.n,
-            "model": stated_model(job),
-            "folder": self._allowed_folder(),
-            "budget_by": sorted(job.max_cost_by),
-            **({"options": dict(job.options)} if job.options else {}),
-            **({"empty": job.empty} if job.empty == "skip" else {}),
-            **({"expand": self._expansion()} if job.expand else {}),
-            **({"filename": job.filename} if job.filename else {}),
-            **self._stated_reading(),
-        }
-        contents = [self._content_digest(path) for path in job.tables]
-        text = json.dumps([settings, *contents], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def _stated_reading(self) -> dict[str, str]:
-        """Return how the table is to be read, where the job says so."""
-        job = self._job
-        names = ("encoding", "delimiter", "sheet")
-        return {name: value for name in names if (value := getattr(job, name))}
-
-    def _content_digest(self, path: Path) -> str:
-        with foreign_errors(path), path.open("rb") as file:
-            content = hashlib.sha256()
-            while block := file.read(_BLOCK_BYTES):
-                self.checkpoint()
-                content.update(block)
-        return content.hexdigest()
-
-    def _expansion(self) -> object:
-        """Return what `[expand]` says, with the content of its table."""
-        if (expansion := self._job.expand) is None:
-            return None
-        table = expansion.table
-        # In order: it is that of the rows.
-        return [
-            list(expansion.values.items()),
-            list(expansion.list_columns.items()),
-            None if table is None else self._content_digest(table),
-        ]
+        return table_digest(self._job, self.checkpoint)
 
     def has_same_files(self, states: Iterable[FileState]) -> bool:
         """Tell whether local references have not changed since an earlier reading."""
         if self._images and not self._job.images_folder.is_dir():
             return False
         return are_unchanged(self._job.folder, self._checked(states))
-
-    def _allowed_folder(self) -> str:
-        # Relative to the manifest, since both may be moved together.
-        start = self._job.folder
-        return os.path.relpath(self._job.references.folder or start, start)
 
     def slices(self, size: int = 1000, first: int = 0) -> Iterator[Slice]:
         """Read all rows in order.
