@@ -148,6 +148,7 @@ def test_a_ledger_of_an_older_batchgen_is_brought_up_to_date(
     folder = make_folder(tmp_path / "out")
     with closing(sqlite3.connect(folder / "run.db")) as ledger:
         ledger.executescript(
+            "DROP VIEW waiting_rows; DROP TABLE parents;"
             "DROP VIEW removed_images; DROP VIEW paid_rows; DROP TABLE former_keys;"
             "DROP INDEX plan_by_kept;"
             "ALTER TABLE plan DROP COLUMN key;"
