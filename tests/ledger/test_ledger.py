@@ -275,6 +275,7 @@ def test_the_keys_that_a_folder_remembers_keep_the_names_of_old_ledgers() -> Non
         *("generation", "plan_digest", "plan_rows", "own_schema", "reading"),
         *("openings", "outputs", "archive_end", "archive_switch", "realm", "source"),
         *("command", "limits", "budget_needed", "rates", "salt", "table_starts"),
+        "tables",
     }
 
 
