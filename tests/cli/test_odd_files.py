@@ -166,7 +166,7 @@ def test_a_table_that_is_deeply_nested_json_is_told_as_json(shop_folder: Path) -
     done = batchgen("check", "j.csv", *GEMINI, at=shop_folder)
 
     assert done.code == 1
-    assert done.message.startswith("j.csv is JSON, not CSV")
+    assert done.message.startswith("j.csv, line 1: a list of objects is needed")
 
 
 @pytest.mark.parametrize(

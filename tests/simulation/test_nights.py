@@ -187,7 +187,7 @@ def test_a_kill_behind_a_disk_that_stalled_lets_no_more_leave(seed: int) -> None
     ("broken", "seed", "law"),
     [
         ("tasks-forgotten", 5, "nothing_is_bought_twice"),
-        ("images-not-adopted", 13, "no_image_is_forgotten"),
+        ("images-not-adopted", 3, "no_image_is_forgotten"),
         ("minute-forgotten", 0, "never_over_rate"),
         ("places-without-end", 3, "never_over_concurrency"),
         ("unknown-is-free", 0, "money_is_exact"),
