@@ -68,18 +68,21 @@ async def record_unavailable(
         queue.rate_limiter.hold(HOLD_S)
         queue.rate_limiter.begin_slowly()
     permit.free_slot()  # other requests must leave to show what it means
-    if await _others_succeed(run, times, sent_at) and times.is_too_quick(took_s):
+    others_succeed = await _others_succeed(run, times, sent_at, took_s)
+    if others_succeed and times.is_too_quick(took_s):
         return recorded
     return record_failure(run, context, permit, error)
 
 
-async def _others_succeed(run: Run, times: ReplyTimes, sent_at: float) -> bool:
+async def _others_succeed(
+    run: Run, times: ReplyTimes, sent_at: float, took_s: float
+) -> bool:
     """Wait until other replies show whether the provider takes purchases."""
     bisect.insort(times.undecided, sent_at)
     succeed: bool | None = None
     try:
         with anyio.move_on_after(MAX_UNDECIDED_S):
-            while (succeed := times.others_succeed(sent_at)) is None:
+            while (succeed := times.others_succeed(sent_at, took_s)) is None:
                 if _is_last(run.rows_waiting(), times, sent_at):
                     break
                 with anyio.move_on_after(RECHECK_S):

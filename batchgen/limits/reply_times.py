@@ -69,22 +69,25 @@ class ReplyTimes:
         fastest_s = min(took_s for _, took_s in last)
         return fastest_s >= MIN_S and took_s <= min(QUICK_S, QUICK * fastest_s)
 
-    def others_succeed(self, sent_at: float) -> bool | None:
+    def others_succeed(self, sent_at: float, took_s: float = 0.0) -> bool | None:
         """Say whether others succeed beside an answer; None while that is not known.
 
         What is waited for longer than quick answers take was passed on: in an outage it
-        would have been answered like the others.
+        would have been answered like the others. What left before the answer came does
+        not count as later: an outage may have begun in between.
 
         Args:
             sent_at: When its request left.
+            took_s: Seconds until it was answered.
         """
+        answered_at = sent_at + took_s
         lefts = [at for at, _ in self._successes]
         lefts += [at for at in self._waiting.values() if self._clock() >= at + MIN_S]
         is_before = any(sent_at - BESIDE_S <= at <= sent_at for at in lefts)
-        is_after = any(sent_at < at <= sent_at + BESIDE_S for at in lefts)
+        is_after = any(answered_at < at <= answered_at + BESIDE_S for at in lefts)
         if is_before and is_after and self._successes:
             return True
-        within = sent_at - BESIDE_S, sent_at + BESIDE_S
+        within = sent_at - BESIDE_S, answered_at + BESIDE_S
         if any(within[0] <= at <= within[1] for at in self._waiting.values()):
             return None
         return None if self._clock() <= within[1] else False

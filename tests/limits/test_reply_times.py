@@ -57,6 +57,21 @@ def test_others_succeed_beside_it_only_before_and_after(
     assert times.others_succeed(10.0) is says
 
 
+def test_what_left_before_the_answer_came_is_not_later() -> None:
+    """An outage may begin between a request and its answer, half a second later."""
+    clock = Clock()
+    times = ReplyTimes(clock)
+    clock.now = 30.0
+    times.record_success(9.9, 2.0)
+    times.record_success(10.1, 2.0)
+
+    assert times.others_succeed(10.0, 0.5) is False
+
+    times.record_success(10.6, 2.0)
+
+    assert times.others_succeed(10.0, 0.5) is True
+
+
 def test_before_a_success_nobody_knows_what_is_too_quick() -> None:
     times = ReplyTimes(lambda: 0.0)
 
