@@ -24,6 +24,7 @@ from batchgen.ledger.lookup import find_row, place_of
 from batchgen.model import ResultRow, now_micros, to_usd
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.runner.folder import is_locked, open_folder, read_ledger, require_run
+from batchgen.runner.folder_checks import refuse_linked_folder
 from batchgen.runner.retry_marks import REJECT, STATUSES, SelectedRow, mark_rows
 from batchgen.runner.run_folders import run_folders
 
@@ -230,6 +231,8 @@ class Folder:
 
         columns = (by,) if isinstance(by, str) else tuple(by)
         target = self.path / IMAGES if to is None else Path(to)
+        if to is None:
+            refuse_linked_folder(target)
         with self._current_table(TABLE) as path, self.reading() as ledger:
             return unpack(ledger, target.absolute(), Selection(path, columns, where))
 
@@ -270,6 +273,8 @@ class Folder:
         if to is not None:
             target = Path(to).absolute()
             refuse_replacing(target, sheet_format)
+        elif sheet_format == "png":
+            refuse_linked_folder(target)
         with self._current_table(TABLE) as path, self.reading() as ledger:
             selection = Selection(path, columns, where)
             return make_contact_sheets(ledger, selection, target, sheet_format, per_row)

@@ -25,7 +25,6 @@ class RunProgress:
         images: Stored by this run.
         spent_usd: Charged for certain, in the whole run folder.
         at_risk_usd: What may have been charged besides, in the whole run folder.
-        is_planned: Whether it read the manifest to its end.
         is_rehearsal: Whether the money is pretend.
     """
 

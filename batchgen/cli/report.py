@@ -26,6 +26,7 @@ from batchgen.report.compaction import CompactionResult, compact
 from batchgen.runner.folder import (
     LEDGER,
     RunFolder,
+    current_ledger,
     open_folder,
     require_run,
 )
@@ -95,7 +96,12 @@ def _choose_tables(folder: Path, text: str) -> None:
         formats = read_formats(text)
     except ValueError as error:
         raise UsageError(f"--table: {error}") from error
-    with closing(Ledger(folder / LEDGER)) as ledger, ledger.transaction():
+    # A ledger of an older version is brought up to date only if no run works on it.
+    with (
+        current_ledger(folder),
+        closing(Ledger(folder / LEDGER)) as ledger,
+        ledger.transaction(),
+    ):
         choose_tables(ledger, folder, formats)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import takewhile
 from pathlib import Path
 
 from isal import isal_zlib
@@ -51,12 +52,15 @@ class Presence(Enum):
     OTHER = "other"
 
 
-def presence_of(file: ImageFile) -> Presence:
+def presence_of(file: ImageFile, folder: Path) -> Presence:
     """Say whether a file is there, and whether it is the image.
 
-    A file of the right size and time is taken for it; of another time, it is read.
+    A file of the right size and time is taken for it; of another time, it is read. What
+    is behind a link within the folder is never the image: others may have put it there.
     """
     path = file.path
+    if _is_behind_link(path, folder):
+        return Presence.OTHER
     if not os.path.lexists(path):
         return Presence.MISSING
     if path.is_symlink() or not path.is_file():
@@ -69,6 +73,11 @@ def presence_of(file: ImageFile) -> Presence:
     with path.open("rb") as content:
         is_same = hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
     return Presence.SAME if is_same else Presence.OTHER
+
+
+def _is_behind_link(path: Path, folder: Path) -> bool:
+    within = takewhile(lambda parent: parent != folder, path.parents)
+    return any(parent.is_symlink() for parent in within)
 
 
 def folder_of_value(column: str, value: object) -> str:

@@ -35,7 +35,9 @@ CUT = " [cut: the whole text is in results.parquet]"
 
 _DIGITS = 15
 """Digits of a number that Excel keeps, and a float holds exactly."""
-_FIRST_YEAR = 1900
+_FIRST_YEAR = 1901
+"""Earlier times are text: Excel has none before 1900, and others show those of that
+year, such as the 1900-01-01 that databases write for none, as another day."""
 _WIDTHS = {"row": 7, "prompt": 60, "files": 30, "message": 40}
 _WIDTH = 16
 

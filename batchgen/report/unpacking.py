@@ -108,7 +108,7 @@ def _unpack_file(
     if leads_out(file.name):
         unpacked.add_damaged(file.name, "its name leads out of the folder")
         return
-    match presence_of(file):
+    match presence_of(file, unpacked.folder):
         case Presence.SAME:
             unpacked.images_there += 1
         case Presence.OTHER:
@@ -146,7 +146,7 @@ def _check_room(selection: Selection, target: Path, archive: DiskFile) -> None:
     needed = sum(
         file.size_bytes
         for file in _image_files(selection, target)
-        if presence_of(file) is Presence.MISSING
+        if presence_of(file, target) is Presence.MISSING
     )
     if needed and archive.size_bytes() < 0:
         raise ArchiveDamaged(f"{archive.path} is missing: restore it from a copy")

@@ -68,6 +68,20 @@ def refuse_special_files(folder: Path) -> None:
         )
 
 
+def refuse_linked_folder(folder: Path) -> None:
+    """Refuse a link in place of a folder of images that somebody may have put there.
+
+    Raises:
+        StorageError: it is one.
+    """
+    if folder.is_symlink():
+        raise StorageError(
+            f"{folder} is a symbolic link, and a run folder holds its own files: "
+            "delete the link, or name the folder that you mean with --to. Nothing was "
+            "written"
+        )
+
+
 def refuse_without_ledger(ledger: Path) -> None:
     """Refuse a folder that has outputs of a run, and no ledger.
 

@@ -50,6 +50,19 @@ def test_all_images_stand_on_png_pages(branded: Shop) -> None:
         assert not is_blank(page)
 
 
+def test_a_link_that_a_folder_brings_along_is_not_followed(branded: Shop) -> None:
+    page = branded.folder / "elsewhere/contact-001.png"
+    page.parent.mkdir()
+    page.write_text("of somebody else")
+    (branded.folder / "out/m/contact").symlink_to(page.parent)
+
+    ended = contact(branded)
+
+    assert ended.code == 1
+    assert "contact is a symbolic link" in ended.stderr
+    assert page.read_text() == "of somebody else"
+
+
 def test_one_pdf_has_all_pages(branded: Shop) -> None:
     ended = contact(branded, "--format", "pdf", "--per-row", "1", "--to", "all.pdf")
 

@@ -174,6 +174,33 @@ def test_a_table_that_cannot_be_read_is_moved_aside(finished_shop: Shop) -> None
     assert money_in(folder) == before
 
 
+def test_the_table_in_other_formats_is_written_anew(finished_shop: Shop) -> None:
+    folder, words = finished_shop.folder / "out/m", ("--table", "csv")
+    assert finished_shop.run("m.csv", "--yes", "--quiet", *words).code == 0
+    before = (folder / "results.csv").read_bytes()
+    lose_ledger(folder)
+
+    ended = recover(finished_shop)
+
+    assert "results.csv.lost-1" in ended.stdout
+    assert (folder / "results.csv.lost-1").read_bytes() == before
+    carried_on = finished_shop.run("m.csv", "--yes", "--quiet", *words)
+    assert carried_on.code == 0, carried_on
+    assert (folder / "results.csv").read_bytes() == before
+
+
+def test_a_table_of_yours_stays_where_it_is(finished_shop: Shop) -> None:
+    rows = (finished_shop.folder / "m.csv").read_bytes()
+    finished_shop.write("results.csv", rows)
+    words = ("--out", ".", "--yes", "--quiet")
+    assert finished_shop.run("results.csv", *words).code == 0
+    lose_ledger(finished_shop.folder)
+
+    recover(finished_shop, ".")
+
+    assert (finished_shop.folder / "results.csv").read_bytes() == rows
+
+
 def test_tables_of_an_older_batchgen_are_read_too(finished_shop: Shop) -> None:
     folder = finished_shop.folder / "out/m"
     before, sent = money_in(folder), finished_shop.sent

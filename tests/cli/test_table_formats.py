@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from batchgen.errors import DiskFull
 from batchgen.ledger import Ledger
-from batchgen.runner.folder import open_folder
+from batchgen.runner.folder import hold_folder, open_folder
 from batchgen.storage import outputs
 from batchgen.storage.outputs import are_fresh, write_outputs
 from tests.cli.command import KEY, Shop, batchgen, digest, table
@@ -82,6 +83,20 @@ def test_report_adds_formats_and_takes_them_away(finished_shop: Shop) -> None:
     assert none.code == 0
     assert not (folder / "results.csv").exists()
     assert (folder / "results.parquet").is_file()
+
+
+def test_formats_wait_while_an_older_batchgen_works(finished_shop: Shop) -> None:
+    path = finished_shop.folder / "out/m/run.db"
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.execute("PRAGMA user_version = 8")
+
+    with hold_folder(path.parent):
+        ended = batchgen("report", "out/m", "--table", "csv", at=finished_shop.folder)
+
+    assert ended.code == 1
+    assert "written by an older batchgen" in ended.message
+    with closing(sqlite3.connect(path)) as ledger:
+        assert ledger.execute("PRAGMA user_version").fetchone() == (8,)
 
 
 def test_a_table_that_is_gone_is_written_again(finished_shop: Shop) -> None:

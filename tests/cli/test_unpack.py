@@ -139,6 +139,24 @@ def test_a_file_of_somebody_else_stays(branded: Shop, kind: str) -> None:
     assert len(files_below(folder)) == (3 if kind == "folder" else 4)
 
 
+def test_a_link_that_a_folder_brings_along_is_not_followed(branded: Shop) -> None:
+    elsewhere, folder = branded.folder / "elsewhere", branded.folder / "out/m/images"
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+
+    refused = unpack(branded)
+    folder.unlink()
+    folder.mkdir()
+    (folder / "Brio").symlink_to(elsewhere)
+    ended = unpack(branded, "--by", "brand")
+
+    assert refused.code == 1
+    assert "images is a symbolic link" in refused.stderr
+    assert ended.code == 3
+    assert "images/Brio/a.png" in ended.stdout
+    assert not list(elsewhere.iterdir())
+
+
 def test_a_disk_without_room_is_named_before_anything_is_written(
     branded: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
@@ -109,6 +110,17 @@ def test_json_lines_have_the_values_of_parquet(table: Path) -> None:
     assert unpriced["files"] == []
     assert done["scores"] == [Decimal("1.5"), "nan"]
     assert (done["rehearsed"], done["batchgen_rehearsed"]) == ("mine", False)
+
+
+def test_no_program_shows_an_early_time_as_another_day(tmp_path: Path) -> None:
+    path = tmp_path / "results.parquet"
+    times = [datetime(1900, 1, 1, tzinfo=UTC), datetime(1901, 1, 1, tzinfo=UTC)]
+    pl.DataFrame({"when": times}).write_parquet(path)
+
+    ((_, early, later),) = sheets(copy(path, "xlsx"))
+
+    assert early["A"] == "1900-01-01T00:00:00.000000Z"
+    assert later["A"] == 367.0
 
 
 def test_a_workbook_has_numbers_where_excel_keeps_all_digits(table: Path) -> None:

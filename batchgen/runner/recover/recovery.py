@@ -24,6 +24,7 @@ from batchgen.model import Job, PriceList, now_micros
 from batchgen.output import ARCHIVE, PURCHASES, TABLE
 from batchgen.output.archive import Archive
 from batchgen.output.member_names import folded_base_names
+from batchgen.output.table_formats import TABLE_COPIES
 from batchgen.output.whole import sync_folder
 from batchgen.planning.plan_entries import add_all_rows
 from batchgen.planning.routing import Router
@@ -72,8 +73,19 @@ def recover_folder(recovery: Recovery, remains: Remains) -> RecoveryReport:
         except BaseException:
             clear_new(folder)
             raise
-        report.moved_aside = put_in_place(folder, [*remains.unreadable])
+        others = [*remains.unreadable, *_table_copies(recovery.job, folder)]
+        report.moved_aside = put_in_place(folder, others)
     return report
+
+
+def _table_copies(job: Job, folder: Path) -> list[str]:
+    """Return the names of the result table in other formats.
+
+    The new ledger does not know them, so nothing would keep them up to date, and a run
+    that is to write them would take them for somebody else's.
+    """
+    own = {path.resolve() for path in (job.source, *job.tables)}
+    return [name for name in TABLE_COPIES if (folder / name).resolve() not in own]
 
 
 def _build(recovery: Recovery, remains: Remains, report: RecoveryReport) -> None:
@@ -144,7 +156,7 @@ def clear_new(folder: Path) -> None:
         raise _cannot(folder, error) from error
 
 
-def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
+def put_in_place(folder: Path, others: Sequence[str]) -> list[str]:
     """Move the new ledger to its place; it is on disk when this returns.
 
     The files of the old ledger are renamed first: SQLite would read its log as a part
@@ -152,13 +164,13 @@ def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
 
     Args:
         folder: The run folder.
-        unreadable: Tables that are renamed, too: the next run writes them anew.
+        others: Tables that are renamed, too: the next run writes them anew.
 
     Returns:
         The new names of the renamed files.
     """
     try:
-        moved = _move_aside(folder, unreadable)
+        moved = _move_aside(folder, others)
         new = folder / RECOVERING
         for suffix in _LOG_SUFFIXES:
             if (folder / f"{RECOVERING}{suffix}").exists():
@@ -173,7 +185,7 @@ def put_in_place(folder: Path, unreadable: Sequence[str]) -> list[str]:
     return moved
 
 
-def _move_aside(folder: Path, unreadable: Sequence[str]) -> list[str]:
+def _move_aside(folder: Path, others: Sequence[str]) -> list[str]:
     number = 1
     while any(folder.glob(f"*.lost-{number}*")):
         number += 1
@@ -181,7 +193,7 @@ def _move_aside(folder: Path, unreadable: Sequence[str]) -> list[str]:
         f"{LEDGER}{suffix}": f"{LEDGER}.lost-{number}{suffix}"
         for suffix in ("", *_LOG_SUFFIXES)
     }
-    names |= {name: f"{name}.lost-{number}" for name in unreadable}
+    names |= {name: f"{name}.lost-{number}" for name in others}
     moved = []
     for name, new_name in names.items():
         if (folder / name).exists():
