@@ -181,9 +181,7 @@ def test_what_is_no_table_does_not_replace_that_of_a_run(tmp_path: Path) -> None
     assert not [*(tmp_path / "out").glob("new-*")]
 
 
-def piped(
-    table: bytes, *words: str, at: Path
-) -> subprocess.CompletedProcess[bytes]:
+def piped(table: bytes, *words: str, at: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*COMMAND, *words], cwd=at, input=table, capture_output=True, check=False
     )
