@@ -114,7 +114,7 @@ def _text_source(
         # Imported here: a CSV does not need msgspec.
         from batchgen.manifest.json_source import JsonSource
 
-        return JsonSource(text, has_lines=kind is TableKind.JSON_LINES)
+        return JsonSource(text, expected, has_lines=kind is TableKind.JSON_LINES)
     is_list = kind is TableKind.LINES and reading.delimiter is None
     if is_list and not has_header(text, expected):
         header = single_name(text, expected)
