@@ -30,6 +30,7 @@ _MARKS = {
 }
 _CODE_PAGES = [
     *(WINDOWS, "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
+    *("iso8859_2", "iso8859_7", "iso8859_15", "koi8_r"),  # of Unix, where they differ
     *("mac_roman", "cp437", "cp850", "cp932", "gb18030", "big5", "cp949", "euc_jp"),
 ]
 """What spreadsheets of the last thirty years write [assumed]."""
