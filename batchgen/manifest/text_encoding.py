@@ -170,11 +170,19 @@ def _readings(sample: bytes) -> dict[str, str]:
     best = min((match.chaos for match in matches), default=0.0)
     readings: dict[str, str] = {}
     for match in matches:
+        if match.encoding == "koi8_r" and _is_shouted(str(match)):
+            continue  # small letters of Windows-1251 are capitals there
         if match.chaos <= best + _MAX_DISTANCE:
             equal = [match.encoding, *match.could_be_from_charset]
             name = WINDOWS if WINDOWS in equal else match.encoding
             readings.setdefault(str(match), name)
     return readings
+
+
+def _is_shouted(text: str) -> bool:
+    """Tell whether most letters that are not ASCII are capitals."""
+    letters = [sign for sign in text if _is_letter(sign)]
+    return sum(map(str.isupper, letters)) * 2 > len(letters)
 
 
 def _decoded(sample: bytes, encoding: str) -> str | None:

@@ -13,7 +13,7 @@ from tests.manifest.conftest import MakeJob
     ("text", "encoding"),
     [
         pytest.param("zażółć gęślą", "iso8859_2", id="polish"),
-        pytest.param("Άσπρη γάτα", "iso8859_7", id="greek"),  # noqa: RUF001
+        pytest.param("Άσπρη γάτα", "iso8859_7", id="greek"),
         pytest.param("für 20 €", "iso8859_15", id="euro"),
     ],
 )
@@ -27,7 +27,7 @@ def test_letters_that_two_encodings_write_differently_are_asked_for(
 
 
 def test_another_encoding_of_cyrillic_is_not_read_as_arabic(make_job: MakeJob) -> None:
-    text = "Красная кошка сидит на окне"  # noqa: RUF001
+    text = "Красная кошка сидит на окне"
     manifest = Manifest.open(make_job(f"id,prompt\n1,{text}\n".encode("koi8-r")))
 
     (part,) = manifest.slices(1)
