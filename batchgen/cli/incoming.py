@@ -14,6 +14,7 @@ import click
 from batchgen.cli.messages import write_notice
 from batchgen.errors import UsageError
 from batchgen.job import load_job_with_options
+from batchgen.manifest.manifest import Manifest
 from batchgen.model import Job
 from batchgen.runner.folder import REHEARSAL_SUFFIX
 from batchgen.runner.incoming_table import STDIN, copy_table, stem_of
@@ -37,11 +38,18 @@ def read_incoming_job(
     """
     out = _run_folder(source, overrides, rehearse=rehearse, is_needed=keeps)
     passing = None if keeps else _passing_folder()
-    path, notice = copy_table(source, out, sys.stdin.buffer, passing)
+
+    def job_of(path: Path) -> Job:
+        job = load_job_with_options(path, {**overrides, "out": str(out)})
+        return replace(job, base_folder=Path.cwd())
+
+    def check(path: Path) -> None:
+        Manifest.open(job_of(path))
+
+    path, notice = copy_table(source, out, sys.stdin.buffer, passing, check)
     if notice is not None:
         write_notice(notice)
-    job = load_job_with_options(path, {**overrides, "out": str(out)})
-    return replace(job, base_folder=Path.cwd())
+    return job_of(path)
 
 
 def _run_folder(

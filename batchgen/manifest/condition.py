@@ -202,7 +202,9 @@ class Condition:
             return pl.sql_expr(" ".join(parts))
         except (PolarsError, PanicException) as error:
             reason = str(error).strip().split("\n")[0]
-            raise self._error(reason) from error
+            raise self._error(
+                f"{reason}; write one such as brand = 'Brio' and stock > 0.5"
+            ) from error
 
     def _number(self, frame: pl.DataFrame, name: str) -> pl.Expr:
         column = pl.col(name)

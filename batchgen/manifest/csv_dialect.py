@@ -125,6 +125,22 @@ def has_header(text: TextFile, expected: frozenset[str]) -> bool:
     return False
 
 
+def single_name(text: TextFile, expected: frozenset[str]) -> str | None:
+    """Return the first line of a text if it is exactly a needed name, else None."""
+    lines, _ = _first_lines(text)
+    name = lines[0].strip().removeprefix('"').removesuffix('"') if lines else ""
+    return name if name in expected else None
+
+
+def is_single_column(text: TextFile) -> bool:
+    """Tell whether a text is a CSV of one column, by its first lines."""
+    lines, is_cut = _first_lines(text)
+    try:
+        return all(len(cells) < 2 for cells in csv.reader(lines, strict=True))
+    except csv.Error as error:
+        return is_cut and "unexpected end of data" in str(error)
+
+
 def has_raw_quotes(text: TextFile, skipped: int = 0) -> bool:
     """Tell whether a file with tabs does not quote its cells.
 

@@ -6,7 +6,8 @@ columns have the same type in every batch, though JSON declares none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -25,6 +26,8 @@ Object = dict[str, msgspec.Raw]
 _read_object = msgspec.json.Decoder(Object).decode
 _read_text = msgspec.json.Decoder(str).decode
 _MAX_COLUMNS = 10_000
+_NO_NUMBER = re.compile(rb"[:\[,]\s*-?(NaN|Infinity)\s*[,}\]]")
+_INNER_ROWS = re.compile(rb"\[\s*\{")
 
 
 class JsonSource:
@@ -34,15 +37,18 @@ class JsonSource:
     dropped: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
 
-    def __init__(self, text: TextFile, *, has_lines: bool) -> None:
+    def __init__(
+        self, text: TextFile, expected: Collection[str] = (), *, has_lines: bool
+    ) -> None:
         """Read all keys.
 
         Args:
             text: The file.
+            expected: Names that the objects must have.
             has_lines: Whether each line is an object; else the file is a list.
 
         Raises:
-            SpecError: it is something else, or has no rows.
+            SpecError: it is something else, has no rows, or has them within an object.
         """
         self.path = text.path
         self._text = text
@@ -50,6 +56,29 @@ class JsonSource:
         status = text.path.stat()
         state = status.st_mtime_ns, status.st_size, status.st_ino
         self.names = _names(text, has_lines, state)
+        if not {*expected} & {*self.names}:
+            self._refuse_inner_rows(is_sure=bool(expected))
+
+    def _refuse_inner_rows(self, *, is_sure: bool) -> None:
+        """Refuse a single object of which one key holds a list of objects.
+
+        Programs give their rows so: `{"products": [...]}`.
+
+        Args:
+            is_sure: Whether the object is known to be no row; else it must have
+                nothing but the list.
+        """
+        first = [*islice(_rows(self._text, has_lines=self._has_lines), 2)]
+        if len(first) != 1 or (len(self.names) > 1 and not is_sure):
+            return
+        row = first[0][1]
+        lists = [name for name in row if _INNER_ROWS.match(bytes(row[name]))]
+        if len(lists) == 1:
+            raise SpecError(
+                f"{shown(self.path)}: it is one object, whose rows stand in the list "
+                f"`{lists[0]}`: give that list alone, as "
+                f"`jq '.\"{lists[0]}\"'` writes it"
+            )
 
     def empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema=dict.fromkeys(self.names, pl.String))
@@ -110,6 +139,8 @@ def _broken(
         reason = f"an object is needed, such as {_EXAMPLE} ({error})"
     else:
         reason = f"no valid JSON: {error}"
+        if _NO_NUMBER.search(element.content):
+            reason += "; JSON has no NaN and no Infinity: write null in their place"
     return SpecError(
         f"{shown(text.path)}, row {position}, line {element.line}: {reason}"
     )

@@ -18,28 +18,40 @@ from batchgen.manifest.wording import shown
 class LineSource:
     """A list of prompts: each line that is not blank is a row."""
 
-    names: tuple[str, ...] = ("prompt",)
     unreadable: Mapping[str, str] = MappingProxyType({})
     dropped: frozenset[str] = frozenset()
 
-    def __init__(self, text: TextFile) -> None:
+    def __init__(self, text: TextFile, header: str | None = None) -> None:
+        """Look whether there are prompts.
+
+        Args:
+            text: The file.
+            header: The column's name, if the first line is that.
+
+        Raises:
+            SpecError: there are none.
+        """
         self.path = text.path
         self._text = text
+        self._has_header = header is not None
+        self._name = header or "prompt"
+        self.names: tuple[str, ...] = (self._name,)
+        end = "the first line is its name" if header else "there is no header"
         self.notices = (
             f"{shown(text.path)}: each line is read as a prompt, in the column "
-            "`prompt`; there is no header",
+            f"`{self._name}`; {end}",
         )
         if next(self.batches(1), None) is None:
             raise SpecError(f"{shown(text.path)}: the file has no prompts")
 
     def empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={"prompt": pl.String})
+        return pl.DataFrame(schema={self._name: pl.String})
 
     def batches(self, size: int) -> Iterator[Batch]:
-        lines = filled_lines(self._text)
+        lines = islice(filled_lines(self._text), int(self._has_header), None)
         while chunk := list(islice(_until_full(lines), size)):
             prompts = [self._decoded(element) for element in chunk]
-            frame = pl.DataFrame({"prompt": prompts}, schema={"prompt": pl.String})
+            frame = pl.DataFrame({self._name: prompts}, schema={self._name: pl.String})
             yield Batch(frame, [element.line for element in chunk])
 
     def _decoded(self, element: Element) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchgen.drives import reason_of
 from batchgen.errors import SpecError
-from batchgen.manifest.csv_dialect import has_header
+from batchgen.manifest.csv_dialect import has_header, is_single_column, single_name
 from batchgen.manifest.csv_source import CsvSource
 from batchgen.manifest.line_source import LineSource
 from batchgen.manifest.reading_options import DEFAULT_READING, ReadingOptions
@@ -114,10 +114,12 @@ def _text_source(
         # Imported here: a CSV does not need msgspec.
         from batchgen.manifest.json_source import JsonSource
 
-        return JsonSource(text, has_lines=kind is TableKind.JSON_LINES)
+        return JsonSource(text, expected, has_lines=kind is TableKind.JSON_LINES)
     is_list = kind is TableKind.LINES and reading.delimiter is None
     if is_list and not has_header(text, expected):
-        return LineSource(text)
+        header = single_name(text, expected)
+        if header is None or not is_single_column(text):
+            return LineSource(text, header)
     return CsvSource(text, expected, reading.delimiter)
 
 

@@ -30,6 +30,7 @@ _MARKS = {
 }
 _CODE_PAGES = [
     *(WINDOWS, "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
+    *("iso8859_2", "iso8859_7", "iso8859_15", "koi8_r"),  # of Unix, where they differ
     *("mac_roman", "cp437", "cp850", "cp932", "gb18030", "big5", "cp949", "euc_jp"),
 ]
 """What spreadsheets of the last thirty years write [assumed]."""
@@ -169,11 +170,19 @@ def _readings(sample: bytes) -> dict[str, str]:
     best = min((match.chaos for match in matches), default=0.0)
     readings: dict[str, str] = {}
     for match in matches:
+        if match.encoding == "koi8_r" and _is_shouted(str(match)):
+            continue  # small letters of Windows-1251 are capitals there
         if match.chaos <= best + _MAX_DISTANCE:
             equal = [match.encoding, *match.could_be_from_charset]
             name = WINDOWS if WINDOWS in equal else match.encoding
             readings.setdefault(str(match), name)
     return readings
+
+
+def _is_shouted(text: str) -> bool:
+    """Tell whether most letters that are not ASCII are capitals."""
+    letters = [sign for sign in text if _is_letter(sign)]
+    return sum(map(str.isupper, letters)) * 2 > len(letters)
 
 
 def _decoded(sample: bytes, encoding: str) -> str | None:

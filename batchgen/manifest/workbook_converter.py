@@ -90,7 +90,7 @@ def _read(path: Path, expected: Sequence[str], name: str | None) -> _Table:
         rows=_chained(first[index + 1 :], filled),
         columns=[at for at, cell in enumerate(header) if sheet_text(cell).strip()],
         names=[text for cell in header if (text := sheet_text(cell).strip())],
-        notices=notices,
+        notices=[*notices, *_without_results(errors, where)],
     )
     if index:
         title = next(filter(None, (sheet_text(cell) for cell in first[0][1])), "")
@@ -99,6 +99,18 @@ def _read(path: Path, expected: Sequence[str], name: str | None) -> _Table:
             f"{title[:60]!r}, is left out"
         )
     return table
+
+
+def _without_results(errors: dict[int, dict[int, str]], where: str) -> Iterator[str]:
+    rows = [row for row in sorted(errors) if "" in errors[row].values()]
+    count = sum([*errors[row].values()].count("") for row in rows)
+    if count:
+        cells = "1 cell is a formula" if count == 1 else f"{count:,} cells are formulas"
+        yield (
+            f"{where}: {cells} without a stored result, first in row {rows[0]}, and "
+            "read as empty: open the workbook in a spreadsheet and save it there, so "
+            "that it holds the results"
+        )
 
 
 def _chained(

@@ -1,4 +1,7 @@
-"""The errors in cells of an Excel sheet (`#REF!`), which libraries read as empty."""
+"""Cells of an Excel sheet that libraries read as empty.
+
+They hold errors (`#REF!`), or formulas that a program wrote without their results.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,22 @@ from xml.etree import ElementTree as Xml
 _BLOCK_BYTES = 1 << 20
 _OVERLAP = 16 * 1024
 """As long as one cell with its formula may be."""
+_PLACE = rb'[^>]*\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*>'
+_FORMULA = rb"(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)"
 _CELL = re.compile(
-    rb'<c (?=[^>]*\bt="e")[^>]*\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*>'
-    rb"(?:<f\b[^>]*/>|<f\b[^>]*>[^<]*</f>)?<v>([^<]{1,20})</v>"
+    rb'<c (?=[^>]*\bt="e")' + _PLACE + _FORMULA + rb"?<v>([^<]{1,20})</v>"
+    # A formula that gives an empty text has a type.
+    rb"|<c (?![^>]*\bt=)" + _PLACE + _FORMULA + rb"(?:<v\s*/>|<v></v>)?</c>"
 )
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
 def errors_of(path: Path, sheet: str) -> Iterator[tuple[int, dict[int, str]]]:
-    """Yield the numbers of rows with errors, and the errors by index of the cell."""
+    """Yield the numbers of rows with errors, and the errors by index of the cell.
+
+    The text is empty for a formula without a result.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             name = _member_of(archive, sheet)
@@ -50,8 +59,11 @@ def _cells(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, int, str]
             buffer += block
             end = 0
             for cell in _CELL.finditer(buffer):
-                letters, row, text = cell.groups()
-                yield int(row), _index(letters), text.decode(errors="replace")
+                letters, row, text, *formula = cell.groups()
+                if text is None:
+                    letters, row = formula
+                error = (text or b"").decode(errors="replace")
+                yield int(row), _index(letters), error
                 end = cell.end()
             buffer = buffer[max(end, len(buffer) - _OVERLAP) :]
 

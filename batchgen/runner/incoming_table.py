@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,8 @@ from batchgen.wire import MEGABYTE, MemoryBudget, is_loopback_host
 from batchgen.wire.object_store import SCHEMES, read_object
 from batchgen.wire.sender import Wire
 from batchgen.wire.wire_limits import DEFAULT_LIMITS
+
+Check = Callable[[Path], None]
 
 STDIN = "-"
 MAX_MEGABYTES = 128
@@ -55,7 +58,11 @@ def stem_of(source: str) -> str:
 
 
 def copy_table(
-    source: str, folder: Path, stdin: BinaryIO, passing: Path | None = None
+    source: str,
+    folder: Path,
+    stdin: BinaryIO,
+    passing: Path | None = None,
+    check: Check = lambda _: None,
 ) -> tuple[Path, str | None]:
     """Copy a table into a run folder, or find the copy that an earlier run made.
 
@@ -64,13 +71,15 @@ def copy_table(
         folder: The run folder; made if missing.
         stdin: The standard input.
         passing: A folder for a copy that is not kept, in place of the run folder.
+        check: Raises SpecError for a file that is no table for this job; such a one
+            does not take the place of an earlier copy.
 
     Returns:
         The copy, and a notice where an earlier one is used.
 
     Raises:
         UsageError: nothing comes from the standard input, and there is no copy.
-        SpecError: the address cannot be read.
+        SpecError: the address cannot be read, or `check` refuses the new table.
         StorageError: the folder cannot be written, or another run works on it.
     """
     existing = _existing(source, folder)
@@ -89,10 +98,13 @@ def copy_table(
             )
         return existing, f"the standard input is empty: read from its copy {existing}"
     if passing is not None:
-        return _store(source, passing, first, content, None), None
+        return _store(source, passing, chain([first], content)), None
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
-        return _store(source, folder, first, content, existing), None
+        if existing is not None:
+            _replace(existing, chain([first], content), check)
+            return existing, None
+        return _store(source, folder, chain([first], content)), None
 
 
 def _existing(source: str, folder: Path) -> Path | None:
@@ -113,23 +125,41 @@ def _content(source: str, stdin: BinaryIO) -> Iterator[bytes]:
         yield from iter(partial(stdin.read, _BLOCK_BYTES), b"")
 
 
-def _store(
-    source: str,
-    folder: Path,
-    first: bytes,
-    rest: Iterator[bytes],
-    existing: Path | None,
-) -> Path:
-    """Write the content, durably; the copy of an earlier run is replaced whole."""
+def _store(source: str, folder: Path, content: Iterable[bytes]) -> Path:
+    """Write the content, durably."""
     raw = folder / name_of(source)
-    with replacing(raw) as file:
-        file.write(first)
-        for block in rest:
-            file.write(block)
-    path = existing or raw.with_name(raw.name + _suffix(source, raw))
+    _write(raw, content)
+    path = raw.with_name(raw.name + _suffix(source, raw))
     raw.replace(path)
     sync_folder(folder)
     return path
+
+
+def _replace(existing: Path, content: Iterable[bytes], check: Check) -> None:
+    """Put new content in the place of an earlier copy, whole, and only if it is good.
+
+    Raises:
+        SpecError: it is no table for this job; the earlier copy stays.
+    """
+    new = existing.with_name(f"new-{existing.name}")
+    _write(new, content)
+    try:
+        check(new)
+    except SpecError as error:
+        new.unlink()
+        raise SpecError(
+            f"what comes from the standard input cannot take the place of {existing}, "
+            f"which stays as it was: {error}. For another table, name another folder "
+            "with --out"
+        ) from error
+    new.replace(existing)
+    sync_folder(existing.parent)
+
+
+def _write(path: Path, content: Iterable[bytes]) -> None:
+    with replacing(path) as file:
+        for block in content:
+            file.write(block)
 
 
 def _suffix(source: str, path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import trustme
 from batchgen.errors import LedgerLocked, SpecError, UsageError
 from batchgen.runner.folder import hold_folder
 from batchgen.runner.incoming_table import STDIN, copy_table, name_of
-from tests.cli.command import batchgen
+from tests.cli.command import COMMAND, batchgen
 
 CSV = b"id,prompt\n1,a mug\n2,a cup\n"
 
@@ -164,6 +165,26 @@ def test_a_table_under_a_run_is_not_replaced(tmp_path: Path) -> None:
         copy_table(STDIN, tmp_path, io.BytesIO(b"id,prompt\n9,other\n"))
 
     assert path.read_bytes() == CSV
+
+
+def test_what_is_no_table_does_not_replace_that_of_a_run(tmp_path: Path) -> None:
+    words = ("run", "-", "--out", "out", "--rehearse", "--provider", "gemini")
+    first = piped(CSV, *words, at=tmp_path)
+    assert first.returncode == 0, first.stderr
+
+    other = piped(b"title\nA mug\nA cup\n", *words, at=tmp_path)
+
+    assert other.returncode == 1
+    assert b"which stays as it was" in other.stderr
+    assert b"name another folder with --out" in other.stderr
+    assert (tmp_path / "out" / "from-stdin.csv").read_bytes() == CSV
+    assert not [*(tmp_path / "out").glob("new-*")]
+
+
+def piped(table: bytes, *words: str, at: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *words], cwd=at, input=table, capture_output=True, check=False
+    )
 
 
 def test_a_table_of_a_bucket_is_read(
