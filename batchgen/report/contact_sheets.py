@@ -154,7 +154,7 @@ def _cells_in_order(selection: Selection) -> Iterator[Cell]:
             for column, value in values
         )
         for file in row["files"]:
-            name, row_id = file["name"], row["id"]
+            name, row_id = file["name"] or "", row["id"]
             labels = (name,) if Path(name).stem == row_id else (row_id, name)
             yield Cell(group, labels, name, file["media_type"])
 
