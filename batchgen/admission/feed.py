@@ -27,9 +27,11 @@ from batchgen.errors import (
 from batchgen.ledger import AttemptRecord, PlannedRow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class QueuedPart:
     """A part that may be bought, and what was tried for its row so far.
+
+    Two of the same part are not equal: each has its own reference images.
 
     Attributes:
         as_probe: Whether it may try if a provider is back that gave no answers.

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -27,6 +28,9 @@ from batchgen.model import Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers.base import Endpoint, PollSchedule, Provider
 from batchgen.wire import LinkSource
+
+if TYPE_CHECKING:
+    from batchgen.admission.permit import Permit
 
 POLLS_AT_ONCE = 32
 
@@ -64,8 +68,7 @@ class ProviderQueue:
         # A provider on this machine may also name links on this machine.
         self.is_loopback = is_loopback_host(read_url(endpoint.base_url).host)
         self.endpoint = endpoint
-        self.rate_limiter = rate_limiter
-        self.limiter = limiter
+        self.rate_limiter, self.limiter = rate_limiter, limiter
         self.breaker = CircuitBreaker(clock)
         self.reply_times = ReplyTimes(clock)
         self.waived: set[int] = set()  # attempts that end without counting
@@ -78,6 +81,8 @@ class ProviderQueue:
         self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
+        # Purchases that have begun, and are not in the ledger yet.
+        self.unrecorded: dict[Part, Permit] = {}
         self.retries = Retries(clock)
         self.moved_rows: deque[int] = deque()
         self.deferred: deque[Part] = deque()  # asked again when nothing else is left

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from batchgen.admission.children import queue_children
+from batchgen.admission.run_context import Run
+from batchgen.attempts import store
 from batchgen.model import Status
 from batchgen.runner.folder import open_folder
 from batchgen.runner.retry_marks import SelectedRow, mark_rows
@@ -72,6 +77,39 @@ async def test_children_wait_while_others_are_bought(desk: Desk, shop: Shop) -> 
     assert statuses(result) == {Status.SUCCEEDED: 7}
     assert set(bought(shop)[:2]) == {HERO, "other"}
     assert len(shop.uploads) == 1
+    desk.check_money()
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_cost_by": {"kind": {"*": Decimal(9), "child": Decimal("0.05")}}},
+        {"max_cost": Decimal("0.15")},
+    ],
+)
+async def test_a_child_that_two_parents_queue_is_bought_once_and_with_both(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any]
+) -> None:
+    """Parents that are stored in one commit both find that their child is ready."""
+
+    def queue_twice(run: Run, row_id: int) -> None:
+        queue_children(run, row_id)
+        queue_children(run, row_id)
+
+    monkeypatch.setattr(store, "queue_children", queue_twice)
+    desk.write_columns(
+        id=["banner", "hero", "scene"],
+        prompt=[BANNER, HERO, "a scene"],
+        references=["row:hero|row:scene", "", ""],
+        kind=["child", "", ""],
+    )
+
+    result = await desk.run(terms=desk.wide("foxapi", 2), **limits)
+
+    assert result.error is None
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert len(shop.buys) == 3
+    assert len(shop.buys[-1].body["image_urls"]) == 2
     desk.check_money()
 
 
