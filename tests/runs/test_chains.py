@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 from batchgen.admission.children import queue_children
 from batchgen.admission.run_context import Run
 from batchgen.attempts import store
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.model import Status
-from batchgen.runner.folder import open_folder
+from batchgen.providers import PROVIDERS
+from batchgen.runner.access import prices_of
+from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.retry_marks import SelectedRow, mark_rows
+from batchgen.runner.row_causes import causes_among
 from tests.runs.desk import Desk, statuses
 from tests.runs.shop import Answer, Shop, draw_png, refused
 
@@ -281,3 +286,22 @@ def _damage(desk: Desk, image: bytes) -> None:
     data = archive.read_bytes()
     place = data.index(image) + len(image) - 20
     archive.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
+
+
+async def test_a_row_whose_parent_is_left_out_says_so(desk: Desk, shop: Shop) -> None:
+    job = desk.job(rows=(range(2),))
+
+    result = await desk.run(rows=(range(2),))
+
+    assert statuses(result) == {Status.PENDING: 2}
+    expected = (
+        "it builds on row:hero, which has no image yet, and is not among the rows"
+    )
+    ledger = read_ledger(desk.out)
+    with closing(ledger):
+        scope = result.scope or 0
+        (cause,) = causes_among(ledger, ledger.totals(scope).rows, scope)
+    assert (cause.rows, cause.examples[0].row) == (1, 1)
+    assert expected in (cause.message or "")
+    findings = check_job(job, PROVIDERS, prices_of(job), ALL_ROWS)
+    assert any(expected in notice for notice in findings.notices)
