@@ -86,7 +86,8 @@ class ProviderQueue:
         self.retries = Retries(clock)
         self.moved_rows: deque[int] = deque()
         self.deferred: deque[Part] = deque()  # asked again when nothing else is left
-        self.is_exhausted = False  # whether nothing is left that it could begin with
+        # Version of the run's notifier at which nothing was left to begin with.
+        self.idle_at: float = -1
         self.stopped: ProviderStopped | None = None
         # Why a task could not be asked for, while nothing has worked since.
         self.task_error: ProviderStopped | None = None
@@ -149,11 +150,17 @@ class ProviderQueue:
         if self.rate_wait is not None:
             self.rate_wait.cancel()
 
-    @property
-    def may_hand_over(self) -> bool:
-        """Whether parts wait here which another provider may have to make."""
+    def may_hand_over(self, version: int) -> bool:
+        """Say whether parts wait here which another provider may have to make.
+
+        They, or rows that build on them: so it must have looked for rows since the last
+        change, which may be the image of another row.
+
+        Args:
+            version: Of the run's notifier.
+        """
         waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
-        return (waits or not self.is_exhausted) and self.stopped is None
+        return (waits or self.idle_at < version) and self.stopped is None
 
     def stuck_s(self) -> float:
         """Return for how long it has refused all; call this at each refusal."""

@@ -7,6 +7,7 @@ from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 
 from batchgen.admission.children import queue_children
@@ -20,10 +21,11 @@ from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.retry_marks import SelectedRow, mark_rows
 from batchgen.runner.row_causes import causes_among
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import Answer, Shop, draw_png, refused
+from tests.runs.shop import Answer, Shop, draw_png, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
+BOTH = ("aimlapi", "foxapi")
 HERO, BANNER, STORY = "hero mug", "its banner", "its story"
 
 
@@ -240,6 +242,33 @@ async def test_a_child_has_the_image_of_its_parent_at_another_provider(
 
     assert statuses(result) == {Status.SUCCEEDED: 2}
     assert image_of("task-9") in shop.uploads[0].body
+    desk.check_money()
+
+
+@pytest.mark.parametrize("first", BOTH)
+async def test_a_chain_through_two_providers_is_made_in_one_run(
+    desk: Desk, shop: Shop, first: str
+) -> None:
+    """The provider of the last rows has nothing to do until those before are made."""
+    ids = ["hero", "other", "child", "grandchild", "last"]
+    desk.write_columns(
+        id=ids,
+        prompt=ids,
+        references=["", "", "row:hero", "row:child", "row:grandchild"],
+        provider=["foxapi", "aimlapi", "foxapi", "aimlapi", "foxapi"],
+    )
+    shop.buy = lambda request: (
+        shop.sells(185_000)(request)
+        if request.path.startswith("/aimlapi")
+        else shop.accept(request)
+    )
+
+    shop.poll = in_turn(*[shop.running] * 20, shop.complete)
+
+    with anyio.fail_after(60):
+        result = await desk.run(providers=(first, *({*BOTH} - {first})))
+
+    assert statuses(result) == {Status.SUCCEEDED: 5}
     desk.check_money()
 
 
