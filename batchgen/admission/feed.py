@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -27,9 +28,11 @@ from batchgen.errors import (
 from batchgen.ledger import AttemptRecord, PlannedRow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class QueuedPart:
     """A part that may be bought, and what was tried for its row so far.
+
+    Two of the same part are not equal: each has its own reference images.
 
     Attributes:
         as_probe: Whether it may try if a provider is back that gave no answers.
@@ -66,7 +69,7 @@ class Feed:
 
     def close(self) -> None:
         """End; what waits for its images is given up, and comes again later."""
-        self._queue.is_exhausted = True
+        self._queue.idle_at = inf
         self._run.wake()
         self._preparation.close()
 
@@ -119,13 +122,11 @@ class Feed:
         if is_idle and len(self._run.queues) > 1:
             if await self._work_stealing.steal():
                 return True
-            if not self._queue.is_exhausted:
-                self._queue.is_exhausted = True
-                self._run.wake()
             # While others were asked, a retry may have come due, money may have come
             # back to a full budget, or the plan may have ended.
             if self._run.changed.version != version:
                 return True
+            self._queue.idle_at = version
         return await self._wait(version)
 
     async def _wait(self, version: int) -> bool:
@@ -141,7 +142,7 @@ class Feed:
             and self._run.live == 0
             and not self.scan.may_reopen()
             and not any(
-                queue.may_hand_over
+                queue.may_hand_over(version)
                 for queue in self._run.queues.values()
                 if queue is not self._queue
             )
@@ -154,7 +155,7 @@ class Feed:
     def _take(self) -> QueuedPart | None:
         queued = self._next_part()
         if queued is not None:
-            self._queue.is_exhausted = False
+            self._queue.idle_at = -1
         return queued
 
     def _next_part(self) -> QueuedPart | None:

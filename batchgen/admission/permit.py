@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from batchgen.addresses import parent_of
 from batchgen.admission.next_step import RowEnd, decide
 from batchgen.admission.provider_probe import probe_wait_s
 from batchgen.admission.row_changes import end_row
@@ -123,6 +124,7 @@ class Permit(Presence):
     def begin(self) -> None:
         """Take the slot; the purchase begins now."""
         queue = self.queue
+        queue.unrecorded[self.part] = self
         if not queue.live:
             queue.alone_since = self.run.time.monotonic()
         self.arrive(with_slot=True)
@@ -132,6 +134,11 @@ class Permit(Presence):
         self.load = queue.limiter.record_start(queue.in_flight)
 
     # -- used
+
+    def mark_recorded(self) -> None:
+        """Note that the attempt is in the ledger."""
+        self.is_recorded = True
+        self._forget_unrecorded()
 
     def record_sent(self) -> None:
         """Count the request as sent at this moment."""
@@ -164,7 +171,7 @@ class Permit(Presence):
 
     def close(self) -> None:
         """Give back whatever was not used; nothing happens the second time."""
-        self.run.reference_buffer.drop(self.part)
+        self.run.reference_buffer.drop(self.queued)
         self.cancel_grant()
         self.queue.reply_times.record_answer(id(self))
         if self._holds_money and not self.is_recorded:
@@ -172,7 +179,12 @@ class Permit(Presence):
             self.run.release(self.reservation)
         if self.queue.breaker.probing is self:
             self.queue.breaker.probing = None
+        self._forget_unrecorded()
         super().close()
+
+    def _forget_unrecorded(self) -> None:
+        if self.queue.unrecorded.get(self.part) is self:
+            del self.queue.unrecorded[self.part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +240,7 @@ async def request(
 
 async def _denial(run: Run, queue: ProviderQueue, permit: Permit) -> Denial | None:
     queued = permit.queued
-    if not await _is_to_be_bought(run, queued):
+    if _is_begun(run, queue, queued) or not await _is_to_be_bought(run, queued):
         return Drop()
     await _wait_for_slot(run, queue, queued.planned.model)
     reservation = _reservation(run.budget, queue, queued)
@@ -250,6 +262,20 @@ async def _denial(run: Run, queue: ProviderQueue, permit: Permit) -> Denial | No
 
 
 # -- is it still to be bought?
+
+
+def _is_begun(run: Run, queue: ProviderQueue, queued: QueuedPart) -> bool:
+    """Say whether a purchase of a part has begun since it was queued.
+
+    Parents that are stored at the same time, or the scan and a parent, may each queue
+    their child. The ledger refuses the second purchase, but here it would already ask
+    for money that the first one holds.
+    """
+    if queued.part in queue.unrecorded:
+        return True
+    if not any(map(parent_of, queued.planned.row.request.references)):
+        return False
+    return not run.ledger.may_be_sent(queued.part.row_id, queued.part.span)
 
 
 async def _is_to_be_bought(run: Run, queued: QueuedPart) -> bool:

@@ -54,7 +54,7 @@ class Preparation:
         """Give up what is ready, and its memory; yield the parts."""
         while self._ready:
             queued = self._ready.popleft()
-            self._run.reference_buffer.drop(queued.part)
+            self._run.reference_buffer.drop(queued)
             yield queued
 
     async def add(self, queued: QueuedPart) -> bool:
@@ -68,7 +68,7 @@ class Preparation:
         if request.references:
             self._references.tell_untried(self._queue, request)
             links = [Link(reference) for reference in request.references]
-            await self._run.reference_buffer.put(queued.part, links)
+            await self._run.reference_buffer.put(queued, links)
         return True
 
     def close(self) -> None:
@@ -83,9 +83,9 @@ class Preparation:
         try:
             with scope:
                 carried = await self._references.ready(self._queue, queued.planned)
-                await self._run.reference_buffer.put(queued.part, carried)
+                await self._run.reference_buffer.put(queued, carried)
                 if self._is_closed:
-                    self._run.reference_buffer.drop(queued.part)
+                    self._run.reference_buffer.drop(queued)
                 else:
                     self._ready.append(queued)
         except ReferenceRejected as error:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -27,6 +28,9 @@ from batchgen.model import Link, PriceKey, Terms, rates_for
 from batchgen.planning.own_address import is_own_address
 from batchgen.providers.base import Endpoint, PollSchedule, Provider
 from batchgen.wire import LinkSource
+
+if TYPE_CHECKING:
+    from batchgen.admission.permit import Permit
 
 POLLS_AT_ONCE = 32
 
@@ -64,8 +68,7 @@ class ProviderQueue:
         # A provider on this machine may also name links on this machine.
         self.is_loopback = is_loopback_host(read_url(endpoint.base_url).host)
         self.endpoint = endpoint
-        self.rate_limiter = rate_limiter
-        self.limiter = limiter
+        self.rate_limiter, self.limiter = rate_limiter, limiter
         self.breaker = CircuitBreaker(clock)
         self.reply_times = ReplyTimes(clock)
         self.waived: set[int] = set()  # attempts that end without counting
@@ -78,10 +81,13 @@ class ProviderQueue:
         self.live = 0  # attempts under way, downloads included
         self.polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self.pace = PollPace()
+        # Purchases that have begun, and are not in the ledger yet.
+        self.unrecorded: dict[Part, Permit] = {}
         self.retries = Retries(clock)
         self.moved_rows: deque[int] = deque()
         self.deferred: deque[Part] = deque()  # asked again when nothing else is left
-        self.is_exhausted = False  # whether nothing is left that it could begin with
+        # Version of the run's notifier at which nothing was left to begin with.
+        self.idle_at: float = -1
         self.stopped: ProviderStopped | None = None
         # Why a task could not be asked for, while nothing has worked since.
         self.task_error: ProviderStopped | None = None
@@ -144,11 +150,17 @@ class ProviderQueue:
         if self.rate_wait is not None:
             self.rate_wait.cancel()
 
-    @property
-    def may_hand_over(self) -> bool:
-        """Whether parts wait here which another provider may have to make."""
+    def may_hand_over(self, version: int) -> bool:
+        """Say whether parts wait here which another provider may have to make.
+
+        They, or rows that build on them: so it must have looked for rows since the last
+        change, which may be the image of another row.
+
+        Args:
+            version: Of the run's notifier.
+        """
         waits = bool(self.moved_rows) or bool(self.deferred) or len(self.retries) > 0
-        return (waits or not self.is_exhausted) and self.stopped is None
+        return (waits or self.idle_at < version) and self.stopped is None
 
     def stuck_s(self) -> float:
         """Return for how long it has refused all; call this at each refusal."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
-from batchgen.admission.next_step import Part
 from batchgen.model import Attachment, Inline, Link, Payload
 from batchgen.notifier import Notifier
 
@@ -15,16 +14,20 @@ MAX_BYTES = 128 * 1024 * 1024
 
 
 class ReferenceBuffer:
-    """Keeps the reference images of each part until the reply to its request."""
+    """Keeps the reference images of each queued part until the reply to its request.
+
+    A part may be queued twice, or at two providers: each time has images of its own,
+    so that what gives one up does not take the images of the other.
+    """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._parts: dict[Part, Sequence[Payload]] = {}
+        self._parts: dict[Hashable, Sequence[Payload]] = {}
         self._users: Counter[int] = Counter()
         self._bytes = 0
         self._changed = Notifier()
 
-    async def put(self, part: Part, references: Sequence[Payload]) -> None:
+    async def put(self, part: Hashable, references: Sequence[Payload]) -> None:
         """Keep the images of a part for `take`; wait while the buffer is full."""
         while (new_bytes := self._new_bytes(references)) and self._users:
             if self._bytes + new_bytes <= self._max_bytes:
@@ -38,7 +41,7 @@ class ReferenceBuffer:
                 self._users[id(reference)] += 1
 
     @contextmanager
-    def take(self, part: Part) -> Iterator[Sequence[Payload]]:
+    def take(self, part: Hashable) -> Iterator[Sequence[Payload]]:
         """Yield the images of a part, and drop them afterwards."""
         references = self._parts.pop(part, ())
         try:
@@ -46,7 +49,7 @@ class ReferenceBuffer:
         finally:
             self._forget(references)
 
-    def links(self, part: Part) -> tuple[str, ...]:
+    def links(self, part: Hashable) -> tuple[str, ...]:
         """Return the links among the references of a part."""
         return tuple(
             reference.url
@@ -54,7 +57,7 @@ class ReferenceBuffer:
             if isinstance(reference, Link)
         )
 
-    def drop(self, part: Part) -> None:
+    def drop(self, part: Hashable) -> None:
         """Drop the images of a part that is not sent after all."""
         self._forget(self._parts.pop(part, ()))
 

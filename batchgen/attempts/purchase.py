@@ -129,14 +129,14 @@ async def _mark_sent(run: Run, permit: Permit) -> AttemptContext | None:
     # Another provider may have taken the row over.
     provider = queue.name if len(run.queues) > 1 else None
     # Links that the row does not name itself are uploads of batchgen.
-    links = run.reference_buffer.links(part) if request.references else ()
+    links = run.reference_buffer.links(permit.queued) if request.references else ()
     uploads = tuple(link for link in links if link not in request.references)
     # A refusal of another part would refuse this one, too. And images in flight, also
     # those of an earlier run, are not bought a second time.
     attempt = await run.writer.commit(lambda ledger: ledger.send(start, provider))
     if attempt is None:
         return None
-    permit.is_recorded = True
+    permit.mark_recorded()
     return AttemptContext(
         queue=queue,
         part=part,
@@ -201,7 +201,7 @@ async def _send(
     timeout_s = queue.provider.defaults.reply_timeout_s
     buffered: AbstractContextManager[Sequence[Payload]] = nullcontext(())
     if request.references:
-        buffered = run.reference_buffer.take(context.part)
+        buffered = run.reference_buffer.take(permit.queued)
     with buffered as references:
         call = queue.provider.encode(request, model, queue.endpoint, references)
         queue.purchase_url = call.url

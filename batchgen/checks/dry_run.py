@@ -47,7 +47,7 @@ from batchgen.runner.incomplete_rows import (
 )
 from batchgen.runner.manifest_edits import edit_notices, rebuy_of
 from batchgen.runner.notices import choice_notices, network_problems, notices_of
-from batchgen.runner.row_causes import causes_among
+from batchgen.runner.row_causes import Cause, causes_among
 
 ALL_ROWS = -1
 """As `max_listed`: list all rows, not only the first ones."""
@@ -195,14 +195,11 @@ def _findings(
             share_nothing(ledger)
     totals = ledger.totals(end)
     forecast = forecast_of(ledger, end, router)
+    causes = causes_among(ledger, totals.rows, end)
     return Findings(
         totals=totals,
         problems=_in_scope(end, problems(ledger, max_listed)),
-        invalid=[
-            cause
-            for cause in causes_among(ledger, totals.rows, end)
-            if cause.status is Status.INVALID
-        ],
+        invalid=[cause for cause in causes if cause.status is Status.INVALID],
         renamed=[rename for rename in renamed if rename.row in end],
         left_out=_in_scope(end, warnings(ledger, max_listed)),
         warned=count_warnings(ledger, end),
@@ -216,8 +213,20 @@ def _findings(
         disk=disk_of(ledger, job.out, forecast),
         limits=list(budgets_of(ledger, limits_of(job), totals, forecast)),
         mode=ledger.mode,
-        notices=notices,
+        notices=[*notices, *_waiting_notices(causes)],
     )
+
+
+def _waiting_notices(causes: Iterable[Cause]) -> Iterator[str]:
+    """Yield which rows a run would not buy, since they build on others."""
+    for cause in causes:
+        if cause.status is Status.PENDING:
+            example = cause.examples[0]
+            line = "" if example.line is None else f", line {example.line}"
+            rows = "1 row would" if cause.rows == 1 else f"{cause.rows:,} rows would"
+            yield (
+                f"{rows} not be bought yet (row {example.row}{line}): {cause.message}"
+            )
 
 
 def _in_scope(scope: RowScope, problems: Iterable[PlanProblem]) -> list[Problem]:

@@ -72,24 +72,6 @@ class Ledger(LedgerFile, Reader):
             return None
         return just_sent(self.mark_sent(start), start)
 
-    def may_be_sent(
-        self, row_id: int, images: range, provider: str | None = None
-    ) -> bool:
-        """Say whether a row waits, and none of the images is stored or in flight.
-
-        Args:
-            row_id: The row.
-            images: Their numbers.
-            provider: The one that must be planned for the row; None for any.
-        """
-        values = {
-            "row_id": row_id,
-            "first": images.start,
-            "behind": images.stop,
-            "provider": provider,
-        }
-        return self.execute("row_may_be_sent", values).fetchone() is not None
-
     def mark_sent(self, start: AttemptStart) -> int:
         """Write down that a request will be sent now; return the attempt's id."""
         cursor = self.execute("attempt_add", _START_VALUES(start))

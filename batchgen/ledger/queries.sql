@@ -346,11 +346,13 @@ SELECT plan.position, plan.line, coalesce(plan.shares, plan.row_id) AS row_id,
              THEN coalesce(shared.status, rows.status) IN ('failed', 'refused', 'held')
              ELSE coalesce(rows.status, '') <> 'succeeded' END
   ORDER BY plan.position;
+-- name: parents_any
+SELECT 1 FROM parents WHERE generation = ? LIMIT 1;
 -- name: rows_waiting_for_others
 -- Rows without images, and the row on whose image each builds.
 SELECT parents.position, coalesce(parent.id, parent.position) AS parent,
        CASE WHEN parent.problem IS NULL THEN source.status ELSE 'invalid' END AS status,
-       plan.line, plan.row_id, plan.provider
+       plan.line, plan.row_id, plan.provider, parents.parent
   FROM parents
     JOIN plan ON plan.generation = parents.generation AND plan.position = parents.position
     JOIN rows ON rows.row_id = plan.row_id

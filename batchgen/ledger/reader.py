@@ -105,6 +105,24 @@ class Reader(QueryRunner):
         row = self.execute("row_planned", (row_id, self.generation)).fetchone()
         return None if row is None else planned_row(row)
 
+    def may_be_sent(
+        self, row_id: int, images: range, provider: str | None = None
+    ) -> bool:
+        """Say whether a row waits, and none of the images is stored or in flight.
+
+        Args:
+            row_id: The row.
+            images: Their numbers.
+            provider: The one that must be planned for the row; None for any.
+        """
+        values = {
+            "row_id": row_id,
+            "first": images.start,
+            "behind": images.stop,
+            "provider": provider,
+        }
+        return self.execute("row_may_be_sent", values).fetchone() is not None
+
     def children_ready(self, row_id: int) -> list[ReadyChild]:
         """Return rows that wait no longer, now that a row has its images."""
         values = {"generation": self.generation, "row_id": row_id}

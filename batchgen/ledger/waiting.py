@@ -8,6 +8,7 @@ from typing import NamedTuple
 from batchgen.ledger.plan_findings import RowWithoutSuccess
 from batchgen.ledger.reader import Reader
 from batchgen.model import Status
+from batchgen.model.row_scope import RowScope
 
 _STANDINGS = {
     Status.FAILED: "failed",
@@ -15,6 +16,7 @@ _STANDINGS = {
     Status.HELD: "is held",
     Status.INVALID: "is invalid",
 }
+_LEFT_OUT = ", and is not among the rows of this run"
 
 
 class WaitingRow(NamedTuple):
@@ -24,6 +26,7 @@ class WaitingRow(NamedTuple):
         parent: Id of that row, or its position.
         parent_status: None while that row is not read yet.
         row_id: Of its version in the ledger.
+        parent_position: Of the other row.
     """
 
     position: int
@@ -32,6 +35,7 @@ class WaitingRow(NamedTuple):
     line: int | None
     row_id: int
     provider: str | None
+    parent_position: int
 
     @property
     def message(self) -> str:
@@ -58,11 +62,24 @@ def waiting_messages(ledger: Reader, first: int, end: int) -> dict[int, str]:
     return messages
 
 
+def has_parents(ledger: Reader) -> bool:
+    """Say whether any row builds on another."""
+    return ledger.has_any("parents_any", (ledger.generation,))
+
+
 def rows_without_parents(ledger: Reader, end: int) -> Iterator[RowWithoutSuccess]:
-    """Yield the rows that build on one which ended without an image."""
+    """Yield the rows that build on one without an image which will not get one now.
+
+    It ended without one, or is not among the rows in scope.
+    """
+    scope = end if isinstance(end, RowScope) else RowScope(end)
+    last: int | None = None
     for row in waiting_rows(ledger, 0, end):
-        if row.parent_status not in _STANDINGS:
+        is_left_out = row.parent_position not in scope
+        is_hopeless = row.parent_status in _STANDINGS or is_left_out
+        if row.position == last or not is_hopeless:
             continue
+        last = row.position
         yield RowWithoutSuccess(
             position=row.position,
             line=row.line,
@@ -70,6 +87,6 @@ def rows_without_parents(ledger: Reader, end: int) -> Iterator[RowWithoutSuccess
             status=Status.PENDING,
             provider=None,
             error=None,
-            message=row.message,
+            message=row.message + (_LEFT_OUT if is_left_out else ""),
             column=None,
         )

@@ -21,7 +21,7 @@ from batchgen.errors import (
 )
 from batchgen.ledger import Reader
 from batchgen.ledger.plan_findings import rows_without_success
-from batchgen.ledger.waiting import rows_without_parents
+from batchgen.ledger.waiting import has_parents, rows_without_parents
 from batchgen.model import ImageRequest, Status, type_of_option
 from batchgen.providers._reasons import blames_reference, split_identifiers
 from batchgen.runner.message_parts import (
@@ -140,7 +140,9 @@ def causes_among(
         rows: The number of rows before the position, by status.
         end: The position.
     """
-    if not any(rows.get(status) for status in UNSUCCESSFUL):
+    if not any(rows.get(status) for status in UNSUCCESSFUL) and not (
+        rows.get(Status.PENDING) and has_parents(ledger)
+    ):
         return []
     return causes_of(ledger, end)
 

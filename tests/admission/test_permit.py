@@ -59,7 +59,8 @@ def new_run(queue: ProviderQueue) -> Run:
 async def take(run: Run, queue: ProviderQueue, permit: Permit, steps: int) -> None:
     """Take as many of the things that a purchase needs as the steps say."""
     if steps > 0:
-        await run.reference_buffer.put(PART, [Attachment("a.png", "image/png", b"png")])
+        images = [Attachment("a.png", "image/png", b"png")]
+        await run.reference_buffer.put(permit.queued, images)
     if steps > 1:
         permit.hold(await run.budget.reserve(Reservation(price_key=SALE, images=1)))
     if steps > 2:
@@ -107,8 +108,27 @@ def test_money_of_an_attempt_that_is_written_down_is_not_given_back() -> None:
     async def work() -> None:
         with closing(Permit(run, queue, QueuedPart(PART, NOTHING, ()))) as permit:
             await take(run, queue, permit, 2)
-            permit.is_recorded = True
+            permit.mark_recorded()
 
     anyio.run(work)
 
     assert run.budget.held() == 10
+
+
+def test_what_gives_up_a_part_leaves_the_images_of_its_other_purchase() -> None:
+    queue = new_queue()
+    run = new_run(queue)
+    first, second = (QueuedPart(PART, NOTHING, ()) for _ in range(2))
+    image = Attachment("a.png", "image/png", b"png")
+
+    async def work() -> None:
+        for queued in (first, second):
+            await run.reference_buffer.put(queued, [image])
+        Permit(run, queue, second).close()
+
+        with run.reference_buffer.take(first) as images:
+            assert list(images) == [image]
+
+    anyio.run(work)
+
+    assert run.reference_buffer._bytes == 0

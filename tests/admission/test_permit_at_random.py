@@ -122,11 +122,11 @@ class World:
             attempts = cast(Any, self.rng.choice([(), (1,)]))
             queued = QueuedPart(part, PLANNED, attempts, self.rng.random() < 0.5)
             images = [Attachment("a.png", "image/png", bytes(number))]
-            await self.run.reference_buffer.put(part, images)
+            await self.run.reference_buffer.put(queued, images)
             try:
                 answer = await permits.request(self.run, self.queue, queued)
             except Fault:
-                self.run.reference_buffer.drop(part)  # nothing happens a second time
+                self.run.reference_buffer.drop(queued)  # nothing happens a second time
                 continue
             if isinstance(answer, Permit):
                 purchases.start_soon(self._buy, answer)
@@ -138,9 +138,9 @@ class World:
             await checkpoint()
             if rng.random() < 0.2:
                 return
-            permit.is_recorded = True
+            permit.mark_recorded()
             try:
-                with run.reference_buffer.take(permit.part):
+                with run.reference_buffer.take(permit.queued):
                     for _ in range(rng.randrange(3)):
                         await checkpoint()
                     if rng.random() < 0.7:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
 
+import anyio
 import pytest
 
+from batchgen.admission.children import queue_children
+from batchgen.admission.run_context import Run
+from batchgen.attempts import store
+from batchgen.checks.dry_run import ALL_ROWS, check_job
 from batchgen.model import Status
-from batchgen.runner.folder import open_folder
+from batchgen.providers import PROVIDERS
+from batchgen.runner.access import prices_of
+from batchgen.runner.folder import open_folder, read_ledger
 from batchgen.runner.retry_marks import SelectedRow, mark_rows
+from batchgen.runner.row_causes import causes_among
 from tests.runs.desk import Desk, statuses
-from tests.runs.shop import Answer, Shop, draw_png, refused
+from tests.runs.shop import Answer, Shop, draw_png, in_turn, refused
 
 pytestmark = pytest.mark.anyio
 
+BOTH = ("aimlapi", "foxapi")
 HERO, BANNER, STORY = "hero mug", "its banner", "its story"
 
 
@@ -72,6 +84,39 @@ async def test_children_wait_while_others_are_bought(desk: Desk, shop: Shop) -> 
     assert statuses(result) == {Status.SUCCEEDED: 7}
     assert set(bought(shop)[:2]) == {HERO, "other"}
     assert len(shop.uploads) == 1
+    desk.check_money()
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_cost_by": {"kind": {"*": Decimal(9), "child": Decimal("0.05")}}},
+        {"max_cost": Decimal("0.15")},
+    ],
+)
+async def test_a_child_that_two_parents_queue_is_bought_once_and_with_both(
+    desk: Desk, shop: Shop, monkeypatch: pytest.MonkeyPatch, limits: dict[str, Any]
+) -> None:
+    """Parents that are stored in one commit both find that their child is ready."""
+
+    def queue_twice(run: Run, row_id: int) -> None:
+        queue_children(run, row_id)
+        queue_children(run, row_id)
+
+    monkeypatch.setattr(store, "queue_children", queue_twice)
+    desk.write_columns(
+        id=["banner", "hero", "scene"],
+        prompt=[BANNER, HERO, "a scene"],
+        references=["row:hero|row:scene", "", ""],
+        kind=["child", "", ""],
+    )
+
+    result = await desk.run(terms=desk.wide("foxapi", 2), **limits)
+
+    assert result.error is None
+    assert statuses(result) == {Status.SUCCEEDED: 3}
+    assert len(shop.buys) == 3
+    assert len(shop.buys[-1].body["image_urls"]) == 2
     desk.check_money()
 
 
@@ -200,6 +245,33 @@ async def test_a_child_has_the_image_of_its_parent_at_another_provider(
     desk.check_money()
 
 
+@pytest.mark.parametrize("first", BOTH)
+async def test_a_chain_through_two_providers_is_made_in_one_run(
+    desk: Desk, shop: Shop, first: str
+) -> None:
+    """The provider of the last rows has nothing to do until those before are made."""
+    ids = ["hero", "other", "child", "grandchild", "last"]
+    desk.write_columns(
+        id=ids,
+        prompt=ids,
+        references=["", "", "row:hero", "row:child", "row:grandchild"],
+        provider=["foxapi", "aimlapi", "foxapi", "aimlapi", "foxapi"],
+    )
+    shop.buy = lambda request: (
+        shop.sells(185_000)(request)
+        if request.path.startswith("/aimlapi")
+        else shop.accept(request)
+    )
+
+    shop.poll = in_turn(*[shop.running] * 20, shop.complete)
+
+    with anyio.fail_after(60):
+        result = await desk.run(providers=(first, *({*BOTH} - {first})))
+
+    assert statuses(result) == {Status.SUCCEEDED: 5}
+    desk.check_money()
+
+
 async def test_rows_with_the_same_request_share_their_image_and_their_children(
     desk: Desk, shop: Shop
 ) -> None:
@@ -243,3 +315,22 @@ def _damage(desk: Desk, image: bytes) -> None:
     data = archive.read_bytes()
     place = data.index(image) + len(image) - 20
     archive.write_bytes(data[:place] + b"\xff" + data[place + 1 :])
+
+
+async def test_a_row_whose_parent_is_left_out_says_so(desk: Desk, shop: Shop) -> None:
+    job = desk.job(rows=(range(2),))
+
+    result = await desk.run(rows=(range(2),))
+
+    assert statuses(result) == {Status.PENDING: 2}
+    expected = (
+        "it builds on row:hero, which has no image yet, and is not among the rows"
+    )
+    ledger = read_ledger(desk.out)
+    with closing(ledger):
+        scope = result.scope or 0
+        (cause,) = causes_among(ledger, ledger.totals(scope).rows, scope)
+    assert (cause.rows, cause.examples[0].row) == (1, 1)
+    assert expected in (cause.message or "")
+    findings = check_job(job, PROVIDERS, prices_of(job), ALL_ROWS)
+    assert any(expected in notice for notice in findings.notices)
