@@ -23,15 +23,24 @@ SLOW = (
     *("daemons/", "filesystem/", "interop/", "scarce/", "simulation/"),
     *(f"api/test_{name}.py" for name in ("folders", "frames", "runs", "streams")),
     "api/test_python_page.py",
-    *(f"attempts/test_{name}.py" for name in ("kept", "links", "lost_uploads")),
+    *(
+        f"attempts/test_{name}.py"
+        for name in (
+            *("awkward_purchases", "awkward_tasks", "fence", "kept", "links"),
+            "lost_uploads",
+        )
+    ),
     *(
         f"runs/test_{name}.py"
         for name in (
-            *("chains", "full_disk", "gateways", "incoming_table", "limits"),
-            *("long_outages", "memory", "outages", "outputs"),
+            *("bad_peers", "budgets", "chains", "full_disk", "gateways"),
+            *("incoming_table", "limits", "long_outages", "memory", "outages"),
+            *("member_names", "outputs", "references", "routes", "slow_disk"),
+            "verdicts",
         )
     ),
     *("addresses/test_url.py", "limits/test_aimd_limit.py"),
+    "limits/test_rate_limiter.py",
     *("manifest/test_template_limits.py", "planning/test_planner.py"),
     *("output/test_archive_recovery.py", "output/test_archive_zip64.py"),
     *("providers/test_decoding.py", "report/test_layout.py"),
@@ -43,7 +52,10 @@ SLOW = (
         )
     ),
     "test_start.py",
-    *(f"wire/test_{name}.py" for name in ("decompression", "redaction", "squid")),
+    *(
+        f"wire/test_{name}.py"
+        for name in ("decompression", "pauses", "redaction", "sockets", "squid")
+    ),
 )
 """Whole runs in processes of their own, random search, and what else takes seconds."""
 BUT_NOT = (
