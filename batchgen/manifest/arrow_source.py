@@ -31,7 +31,9 @@ class ArrowSource(ArrowColumns):
         for batch in self._read():
             if batch.schema != self._schema:
                 raise SpecError(f"{shown(self.path)}: changed while it was read")
-            fitting = max(1, SLICE_BYTES * batch.num_rows // max(1, batch.nbytes))
+            # Not `nbytes`, which older versions of Arrow lack for some types.
+            size_bytes = max(1, batch.get_total_buffer_size())
+            fitting = max(1, SLICE_BYTES * batch.num_rows // size_bytes)
             step = min(size, fitting)
             for start in range(0, batch.num_rows, step):
                 part = batch.slice(start, step)
